@@ -1,0 +1,142 @@
+"""The verbs of modelyard. The command line and other programs call only this."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
+from modelyard.problem import Problem
+from modelyard.stores import ADAPTERS
+from modelyard.stores.adapter import Adapter
+from modelyard.stores.reading import Found, declared, read_all
+from modelyard.walk.claims import Claims
+from modelyard.walk.mounts import mount_of
+from modelyard.walk.text import shown
+from modelyard.walk.tree import Measured, Progress, Tree, walk
+
+FROZEN_TIMES = frozenset(("noatime",))
+
+
+def this_platform() -> Platform:
+    """The platform that this program runs on."""
+    return "macos" if sys.platform == "darwin" else "windows" if sys.platform == "win32" else "linux"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """An inventory together with the tree it was read from and who claims which rows of it."""
+
+    inventory: Inventory
+    tree: Tree
+    claims: Claims
+
+    def freed(self, ids: Iterable[str]) -> Sizes:
+        """What removing exactly these artifacts frees. KeyError for an id that is not in the inventory."""
+        number = {artifact.id: index for index, artifact in enumerate(self.inventory.artifacts)}
+        return self.claims.measure({number[each] for each in ids}).sizes
+
+
+def survey(
+    env: Mapping[str, str],
+    home: Path,
+    platform: Platform,
+    roots: Sequence[Path] = (),
+    *,
+    system: bool = True,
+    cross_device: bool = False,
+    progress: Progress | None = None,
+    adapters: Sequence[Adapter] = ADAPTERS,
+) -> Survey:
+    """Walks home and the extra roots once and lets every adapter read that tree.
+
+    `system` adds the places outside every home where services keep their models. Ctrl-C gives what was seen so
+    far, marked partial. NotADirectoryError for a home or root that is no folder.
+    """
+    for place in (home, *roots):
+        if not place.is_dir():
+            raise NotADirectoryError(f"{shown(str(place))} is not a folder")
+    named = declared(adapters, env, home, platform, system=system)
+    real_home = os.path.realpath(home)
+    starts = [real_home, *(os.path.realpath(root) for root in roots)]
+    starts += [real for _, found in named for root in found if os.path.isdir(real := os.path.realpath(root.path))]
+    markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers})
+    tree = walk(_outermost(starts), markers=markers, cross_device=cross_device, progress=progress, home=real_home)
+    return _inventory(tree, read_all(named, tree), str(home), starts)
+
+
+def _outermost(starts: Iterable[str]) -> list[str]:
+    """Starting points that no other one reaches: a folder below another on the same file system is walked with it."""
+    kept: list[tuple[str, int]] = []
+    for path in sorted(set(starts)):
+        device = os.lstat(path).st_dev
+        if not any(path.startswith(outer.rstrip("/") + "/") and device == on for outer, on in kept):
+            kept.append((path, device))
+    return [path for path, _ in kept]
+
+
+def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str]) -> Survey:
+    drafts = [artifact for each in found for artifact in each.artifacts]
+    claims = Claims(tree, [artifact.rows for artifact in drafts], [artifact.store for artifact in drafts])
+    artifacts = tuple(_measured(tree, claims.measure({number}), draft) for number, draft in enumerate(drafts))
+    holdings = []
+    at = 0
+    for each in found:
+        numbers = range(at, at := at + len(each.artifacts))
+        holdings.append(_holding(tree, claims, each, frozenset(numbers)))
+    everything = frozenset(range(len(artifacts)))
+    totals = claims.measure(everything).sizes
+    problems = tree.problems() + [problem for each in found for problem in each.problems]
+    inventory = Inventory(
+        home, tuple(dict.fromkeys(starts)), tree.partial, totals, tuple(holdings), _kinds(claims, artifacts), artifacts,
+        _disks(starts), tuple(problems), sum(holding.sizes.allocated for holding in holdings) - totals.allocated,
+    )  # fmt: skip
+    return Survey(inventory, tree, claims)
+
+
+def _measured(tree: Tree, measured: Measured, draft: Artifact) -> Artifact:
+    used = _last_read(tree, measured, draft)
+    known = draft.last_used
+    latest = max((each for each in (used, known) if each), key=lambda each: each.at, default=None)
+    return replace(draft, sizes=measured.sizes, last_used=latest)
+
+
+def _last_read(tree: Tree, measured: Measured, draft: Artifact) -> LastUsed | None:
+    """The newest access time of its files that no other name shares, where the file system keeps such times."""
+    seen = tree.entry(draft.rows[0]) if draft.rows else None
+    if measured.last_read is None or seen is None:
+        return None
+    mount = mount_of(seen.device)
+    options = mount.options if mount else frozenset()
+    if "noatime" in options:
+        return None
+    return LastUsed(measured.last_read, "a file of it was read", "high" if "strictatime" in options else "medium")
+
+
+def _holding(tree: Tree, claims: Claims, found: Found, numbers: frozenset[int]) -> Holding:
+    rows = [root.row for root in found.roots if root.row is not None and not root.found_by.startswith("recognised")]
+    rows += [root.row for root in found.roots if root.row is not None and root.found_by.startswith("recognised")]
+    unclaimed = tree.measure(rows, claims.all()).sizes.allocated if found.artifacts else 0
+    return Holding(found.adapter.STORE, found.roots, len(numbers), claims.measure(numbers).sizes, unclaimed)
+
+
+def _kinds(claims: Claims, artifacts: Sequence[Artifact]) -> dict[Kind, tuple[int, Sizes]]:
+    members: dict[Kind, set[int]] = {}
+    for number, artifact in enumerate(artifacts):
+        members.setdefault(artifact.kind, set()).add(number)
+    sized = {kind: (len(numbers), claims.measure(numbers).sizes) for kind, numbers in members.items()}
+    return dict(sorted(sized.items(), key=lambda item: -item[1][1].allocated))
+
+
+def _disks(starts: Iterable[str]) -> tuple[Disk, ...]:
+    disks: dict[int, Disk] = {}
+    for path in starts:
+        device = os.lstat(path).st_dev
+        if device not in disks:
+            space, mount = os.statvfs(path), mount_of(device)
+            name = mount.source if mount else shown(path)
+            disks[device] = Disk(name, space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize)
+    return tuple(disks.values())

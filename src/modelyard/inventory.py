@@ -1,0 +1,136 @@
+"""The nouns of modelyard, frozen: stores, roots, artifacts, and the inventory that holds them. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from modelyard.problem import Problem
+
+Kind = Literal[
+    "model", "dataset", "checkpoint", "environment", "package cache", "compile cache",
+    "image", "container", "volume", "run", "other",
+]  # fmt: skip
+Recovery = Literal["re-get", "re-make", "re-solve", "duplicate", "superseded", "none"]
+State = Literal["complete", "partial", "orphan", "dangling", "corrupt"]
+Confidence = Literal["high", "medium", "low"]
+Platform = Literal["linux", "macos", "windows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One tool's place on disk. `variables` are what moves it, highest precedence first."""
+
+    name: str
+    title: str
+    variables: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
+    """Names by which it is recognised at any path: `name`, `prefix*` or `*suffix`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One folder of a store and how it was found. `row` is its place in the tree, None where it is not."""
+
+    path: str
+    found_by: str
+    row: int | None = None
+    system: bool = False
+    """Outside every home: belongs to the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastUsed:
+    """Used at least as recently as `at` (nanoseconds since 1970), by what evidence, and how far to trust it."""
+
+    at: int
+    evidence: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes of a set: what the files say, what the disk holds, and what the disk gains if exactly this set goes.
+
+    `exact` is False when something could not be known, which makes `freed` a lower bound.
+    """
+
+    apparent: int = 0
+    allocated: int = 0
+    freed: int = 0
+    exact: bool = True
+    entries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A thing the user names. `blobs` and `pins` are rows of the tree: files or whole folders."""
+
+    id: str
+    kind: Kind
+    store: str
+    title: str
+    root: str
+    blobs: tuple[int, ...]
+    pins: tuple[int, ...] = ()
+    revision: str = ""
+    tags: tuple[str, ...] = ()
+    group: str = ""
+    """What it belongs to: the run of a checkpoint, the repository of a revision."""
+    state: State = "complete"
+    recovery: Recovery = "none"
+    proof: str = "unproven"
+    detail: str = ""
+    last_used: LastUsed | None = None
+    sizes: Sizes = field(default=Sizes())
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Everything of it, blobs and pins."""
+        return self.blobs + self.pins
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an adapter found under one root."""
+
+    artifacts: tuple[Artifact, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one store holds: its roots, how many artifacts, their sizes, and allocated bytes nobody claims."""
+
+    store: Store
+    roots: tuple[Root, ...]
+    artifacts: int
+    sizes: Sizes
+    unclaimed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system that the survey touched; bytes."""
+
+    device: str
+    total: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything one survey saw. Totals count each file once, whatever stores hold names of it."""
+
+    home: str
+    starts: tuple[str, ...]
+    partial: bool
+    totals: Sizes
+    holdings: tuple[Holding, ...]
+    kinds: Mapping[Kind, tuple[int, Sizes]]
+    artifacts: tuple[Artifact, ...]
+    disks: tuple[Disk, ...]
+    problems: tuple[Problem, ...]
+    overlap: int
+    """Allocated bytes that more than one store claims, counted once in the totals."""

@@ -1,0 +1,83 @@
+"""Who claims which rows of the tree, so that removing one thing never counts bytes that another needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from modelyard.walk.tree import Measured, Tree
+
+
+class Claims:
+    """Rows claimed by numbered owners. Rows may nest: a folder of one owner may hold a file of another.
+
+    Within one group (a store) the narrower claim wins: a half download inside the folder of downloads is its own
+    thing. Between groups both need the bytes.
+    """
+
+    def __init__(self, tree: Tree, rows_of: Sequence[Collection[int]], group_of: Sequence[str]) -> None:
+        self._tree = tree
+        self._rows_of = rows_of
+        self._group_of = group_of
+        self._owners: dict[int, list[int]] = {}
+        for owner, rows in enumerate(rows_of):
+            for row in rows:
+                self._owners.setdefault(row, []).append(owner)
+        self._above: dict[int | None, int | None] = {None: None}
+        self._inside: dict[int, list[int]] = {}
+        for row in self._owners:
+            holder = self._claimed_at_or_above(tree.parent(row))
+            if holder is not None:
+                self._inside.setdefault(holder, []).append(row)
+
+    def _claimed_at_or_above(self, row: int | None) -> int | None:
+        """The nearest claimed row at or above a folder; remembered for every folder on the way."""
+        way = []
+        while row not in self._above and row not in self._owners:
+            way.append(row)
+            row = self._tree.parent(row) if row is not None else None
+        found = row if row in self._owners else self._above[row]
+        for passed in way:
+            self._above[passed] = found
+        return found
+
+    def _held_by_others(self, row: int, owners: Collection[int]) -> bool:
+        """Whether somebody else claims the row, or another group a folder above it."""
+        if any(owner not in owners for owner in self._owners[row]):
+            return True
+        groups = {self._group_of[owner] for owner in self._owners[row]}
+        at = self._claimed_at_or_above(self._tree.parent(row))
+        while at is not None:
+            if any(owner not in owners and self._group_of[owner] not in groups for owner in self._owners[at]):
+                return True
+            at = self._claimed_at_or_above(self._tree.parent(at))
+        return False
+
+    def _needed_inside(self, row: int, owners: Collection[int]) -> list[int]:
+        """Rows below a claimed folder that somebody else claims."""
+        needed = []
+        for inner in self._inside.get(row, ()):
+            if any(owner not in owners for owner in self._owners[inner]):
+                needed.append(inner)
+            else:
+                needed += self._needed_inside(inner, owners)
+        return needed
+
+    def rows(self, owners: Collection[int]) -> set[int]:
+        """Everything that the owners claim."""
+        return {row for owner in owners for row in self._rows_of[owner]}
+
+    def all(self) -> list[int]:
+        """Every claimed row."""
+        return list(self._owners)
+
+    def measure(self, owners: Collection[int]) -> Measured:
+        """The owners' bytes; freed counts only what nobody else claims."""
+        rows = self.rows(owners)
+        own = [row for row in rows if not self._held_by_others(row, owners)]
+        kept = [inner for row in rows for inner in self._needed_inside(row, owners)]
+        whole = self._tree.measure(rows)
+        if len(own) == len(rows) and not kept:
+            return whole
+        alone = self._tree.measure(own, kept).sizes
+        sizes = whole.sizes
+        return whole._replace(sizes=type(sizes)(sizes.apparent, sizes.allocated, alone.freed, alone.exact, sizes.entries))

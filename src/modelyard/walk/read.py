@@ -1,0 +1,63 @@
+"""Capped readers that leave no trace: no access time is changed and no link is followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from modelyard.problem import Problem, from_errno
+from modelyard.walk.text import shown
+
+CAP = 1 << 20
+NO_TRACE = getattr(os, "O_NOATIME", 0)
+FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+def _open(path: bytes, flags: int) -> int:
+    try:
+        return os.open(path, flags | NO_TRACE)
+    except PermissionError:
+        if not NO_TRACE:
+            raise
+        return os.open(path, flags)
+
+
+def _drain(descriptor: int, wanted: int) -> bytes:
+    parts = []
+    while wanted > 0 and (part := os.read(descriptor, min(wanted, CAP))):
+        parts.append(part)
+        wanted -= len(part)
+    return b"".join(parts)
+
+
+def read_file(path: bytes, cap: int = CAP, *, follow: bool = False, head: bool = False) -> bytes | Problem:
+    """The content of a regular file up to `cap` bytes; a longer file is a Problem unless only its head is wanted."""
+    try:
+        descriptor = _open(path, FLAGS | (0 if follow else os.O_NOFOLLOW))
+    except OSError as error:
+        return from_errno(shown(path), error.errno or 0)
+    try:
+        seen = os.fstat(descriptor)
+        if not stat.S_ISREG(seen.st_mode):
+            return Problem(shown(path), "not-a-file", "a plain file was expected here")
+        if seen.st_size > cap and not head:
+            return Problem(shown(path), "too-large", f"holds more than the {cap} bytes that this kind of file may have")
+        return _drain(descriptor, cap)
+    except OSError as error:
+        return from_errno(shown(path), error.errno or 0)
+    finally:
+        os.close(descriptor)
+
+
+def read_link(path: bytes) -> bytes | Problem:
+    """The text of a symbolic link."""
+    try:
+        return os.readlink(path)
+    except OSError as error:
+        return from_errno(shown(path), error.errno or 0)
+
+
+def read_setting(path: str) -> str | None:
+    """The text of a small settings file wherever it lies, None where there is none or it cannot be read."""
+    data = read_file(os.fsencode(path), follow=True)
+    return None if isinstance(data, Problem) else data.decode("utf-8", "replace")

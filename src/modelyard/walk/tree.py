@@ -1,0 +1,185 @@
+"""One walk of the disk, seen from Python: columns in C, and an object only for what somebody asks for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from modelyard.inventory import Sizes
+from modelyard.problem import Problem, from_errno
+from modelyard.walk import _walker
+from modelyard.walk.mounts import mounts_below
+from modelyard.walk.read import CAP, read_file, read_link
+from modelyard.walk.text import shown
+
+Progress = Callable[[int, int, bytes], object]
+
+
+class Entry(NamedTuple):
+    """What the walk saw of one name. Sizes in bytes, times in nanoseconds since 1970."""
+
+    mode: int
+    size: int
+    allocated: int
+    device: int
+    inode: int
+    nlink: int
+    mtime: int
+    ctime: int
+    atime: int
+    uid: int
+
+
+class Totals(NamedTuple):
+    """A folder's subtree: each inode once, `troubles` folders of it could not be read whole."""
+
+    apparent: int
+    allocated: int
+    entries: int
+    newest: int | None
+    troubles: int
+    flags: int
+
+
+class Measured(NamedTuple):
+    """Sums of a set of rows, and the newest times among its files."""
+
+    sizes: Sizes
+    newest: int | None
+    last_read: int | None
+
+
+class Tree:
+    """The tree of one walk. A row is the number of an entry; a starting point's name is its whole path."""
+
+    def __init__(self, columns: _walker.Tree, markers: Sequence[str], home: str = "") -> None:
+        self.columns = columns
+        self._below_home = os.fsencode(home).rstrip(b"/") + b"/"
+        self.partial = columns.partial
+        self._markers = tuple(markers)
+        self._starts = sorted(columns.starts().items(), key=lambda item: -len(item[0]))
+        self._listings: dict[int, dict[bytes, int]] = {}
+        self.name, self.path, self.parent = columns.name, columns.path, columns.parent
+        self.is_folder = columns.is_folder
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def label(self, row: int) -> str:
+        """The path as text, relative to home where it lies below it."""
+        return shown(self.path(row).removeprefix(self._below_home))
+
+    def entry(self, row: int) -> Entry | None:
+        """What was seen of the row; None for a mount point that was not touched."""
+        seen = self.columns.entry(row)
+        return None if seen is None else Entry(*seen)
+
+    def totals(self, row: int | None = None) -> Totals:
+        """Totals of a folder, or of the whole walk."""
+        return Totals(*self.columns.totals(row))
+
+    def children(self, row: int) -> Mapping[bytes, int]:
+        """The names in a folder and their rows; empty for what is no folder."""
+        found = self._listings.get(row)
+        if found is None:
+            found = self._listings[row] = self.columns.listing(row)
+        return found
+
+    def child(self, row: int | None, *names: bytes) -> int | None:
+        """The row reached from a folder by one name after the other."""
+        for name in names:
+            row = None if row is None else self.children(row).get(name)
+        return row
+
+    def find(self, path: str | bytes) -> int | None:
+        """The row of an absolute path, None when the walk did not see it."""
+        wanted = os.path.normpath(os.fsencode(path))
+        for start, row in self._starts:
+            if wanted == start:
+                return row
+            prefix = start.rstrip(b"/") + b"/"
+            if wanted.startswith(prefix):
+                found = self.child(row, *wanted[len(prefix) :].split(b"/"))
+                if found is not None:
+                    return found
+        return None
+
+    def is_file(self, row: int) -> bool:
+        """Whether the row is a regular file."""
+        seen = self.columns.entry(row)
+        return seen is not None and stat.S_ISREG(seen[0])
+
+    def is_link(self, row: int) -> bool:
+        """Whether the row is a symbolic link."""
+        seen = self.columns.entry(row)
+        return seen is not None and stat.S_ISLNK(seen[0])
+
+    def read(self, row: int, cap: int = CAP, *, head: bool = False) -> bytes | Problem:
+        """The content of a file, at most `cap` bytes."""
+        return read_file(self.path(row), cap, head=head)
+
+    def link_target(self, row: int) -> bytes | Problem:
+        """Where a symbolic link points, one hop, as an absolute path that need not exist."""
+        text = read_link(self.path(row))
+        if isinstance(text, Problem):
+            return text
+        return os.path.normpath(os.path.join(os.path.dirname(self.path(row)), text))
+
+    def follow(self, row: int) -> int | None:
+        """The row a symbolic link points to in one hop; None when it dangles or leaves the tree."""
+        target = self.link_target(row)
+        return None if isinstance(target, Problem) else self.find(target)
+
+    def measure(self, rows: Iterable[int], kept: Iterable[int] = ()) -> Measured:
+        """Sizes of everything at and below the rows but for the kept ones, each inode once."""
+        entries, apparent, allocated, freed, exact, newest, last_read = self.columns.measure(
+            list(set(rows)), list(set(kept))
+        )
+        return Measured(Sizes(apparent, allocated, freed, exact, entries), newest, last_read)
+
+    def freed(self, paths: Iterable[str | bytes]) -> Sizes:
+        """The bytes the device gains if exactly these files and folders go. KeyError for a path not in the tree."""
+        rows = []
+        for path in paths:
+            row = self.find(path)
+            if row is None:
+                raise KeyError(path)
+            rows.append(row)
+        return self.measure(rows).sizes
+
+    def marks(self) -> dict[str, list[int]]:
+        """Rows of the names that fit each marker, in the order of their paths."""
+        found: dict[str, list[int]] = {marker: [] for marker in self._markers}
+        for row, number in self.columns.marks:
+            found[self._markers[number]].append(row)
+        return {marker: sorted(rows, key=self.path) for marker, rows in found.items()}
+
+    def problems(self) -> list[Problem]:
+        """What the walk could not read, in the order of paths."""
+        found = [from_errno(shown(self.path(row)), number) for row, number in self.columns.troubles]
+        return sorted(found, key=lambda problem: problem.path)
+
+
+def walk(
+    roots: Iterable[str | bytes],
+    *,
+    markers: Sequence[str] = (),
+    threads: int | None = None,
+    portable: bool = False,
+    cross_device: bool = False,
+    progress: Progress | None = None,
+    home: str = "",
+) -> Tree:
+    """Walks the roots, absolute paths without links, once each. Ctrl-C gives what was seen, marked partial.
+
+    `portable` selects the POSIX back end; `threads` defaults to the processors this process may use, at most 8.
+    Labels are relative to `home`. OSError when no memory or no thread can be had; what cannot be read is among the tree's problems.
+    """
+    starts = sorted({os.path.normpath(os.fsencode(root)) for root in roots})
+    if threads is None:
+        threads = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    names = [os.fsencode(marker) for marker in markers]
+    below = mounts_below(starts)
+    return Tree(_walker.walk(starts, names, below, threads, portable, cross_device, progress), markers, home)
