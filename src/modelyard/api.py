@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
-from modelyard.problem import Problem
+from modelyard.policies.opportunities import Opportunity
+from modelyard.policies.opportunities import opportunities as _opportunities
 from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
 from modelyard.stores.reading import Found, declared, read_all
@@ -17,8 +19,6 @@ from modelyard.walk.claims import Claims
 from modelyard.walk.mounts import mount_of
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Measured, Progress, Tree, walk
-
-FROZEN_TIMES = frozenset(("noatime",))
 
 
 def this_platform() -> Platform:
@@ -91,9 +91,17 @@ def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str]) -> 
     totals = claims.measure(everything).sizes
     problems = tree.problems() + [problem for each in found for problem in each.problems]
     inventory = Inventory(
-        home, tuple(dict.fromkeys(starts)), tree.partial, totals, tuple(holdings), _kinds(claims, artifacts), artifacts,
-        _disks(starts), tuple(problems), sum(holding.sizes.allocated for holding in holdings) - totals.allocated,
-    )  # fmt: skip
+        home,
+        tuple(dict.fromkeys(starts)),
+        tree.partial,
+        totals,
+        tuple(holdings),
+        _kinds(claims, artifacts),
+        artifacts,
+        _disks(starts),
+        tuple(problems),
+        sum(holding.sizes.allocated for holding in holdings) - totals.allocated,
+    )
     return Survey(inventory, tree, claims)
 
 
@@ -101,7 +109,7 @@ def _measured(tree: Tree, measured: Measured, draft: Artifact) -> Artifact:
     used = _last_read(tree, measured, draft)
     known = draft.last_used
     latest = max((each for each in (used, known) if each), key=lambda each: each.at, default=None)
-    return replace(draft, sizes=measured.sizes, last_used=latest)
+    return replace(draft, sizes=measured.sizes, last_used=latest, written=measured.newest)
 
 
 def _last_read(tree: Tree, measured: Measured, draft: Artifact) -> LastUsed | None:
@@ -117,9 +125,8 @@ def _last_read(tree: Tree, measured: Measured, draft: Artifact) -> LastUsed | No
 
 
 def _holding(tree: Tree, claims: Claims, found: Found, numbers: frozenset[int]) -> Holding:
-    rows = [root.row for root in found.roots if root.row is not None and not root.found_by.startswith("recognised")]
-    rows += [root.row for root in found.roots if root.row is not None and root.found_by.startswith("recognised")]
-    unclaimed = tree.measure(rows, claims.all()).sizes.allocated if found.artifacts else 0
+    rows = [root.row for root in found.roots if root.row is not None]
+    unclaimed = tree.measure(rows, claims.all()).sizes.allocated
     return Holding(found.adapter.STORE, found.roots, len(numbers), claims.measure(numbers).sizes, unclaimed)
 
 
@@ -140,3 +147,52 @@ def _disks(starts: Iterable[str]) -> tuple[Disk, ...]:
             name = mount.source if mount else shown(path)
             disks[device] = Disk(name, space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize)
     return tuple(disks.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sharer:
+    """Another artifact with names for some of the same files; allocated bytes."""
+
+    id: str
+    files: int
+    allocated: int
+
+
+def find_artifact(survey: Survey, name: str) -> tuple[int, Artifact]:
+    """The artifact of an id, or of a part of an id that fits one only. LookupError with the nearest ids otherwise."""
+    artifacts = survey.inventory.artifacts
+    for number, artifact in enumerate(artifacts):
+        if artifact.id == name:
+            return number, artifact
+    near = [number for number, artifact in enumerate(artifacts) if name.lower() in artifact.id.lower()]
+    if len(near) == 1:
+        return near[0], artifacts[near[0]]
+    close = [artifacts[number].id for number in near] or difflib.get_close_matches(
+        name, [each.id for each in artifacts], 5, 0.4
+    )
+    reason = f"{len(near)} artifacts fit" if near else "no artifact is called"
+    raise LookupError(f"{reason} {name!r}" + (f"; did you mean {', '.join(close[:5])}?" if close else ""))
+
+
+def sharers(survey: Survey, number: int) -> list[Sharer]:
+    """Which other artifacts have names for files of this one, most bytes first."""
+    others = [each for at, each in enumerate(survey.inventory.artifacts) if at != number]
+    rows = list(set(survey.inventory.artifacts[number].rows))
+    common = survey.tree.columns.overlap(rows, [list(set(each.rows)) for each in others])
+    found = [Sharer(each.id, *both) for each, both in zip(others, common, strict=True) if both[0]]
+    return sorted(found, key=lambda each: (-each.allocated, each.id))
+
+
+def largest(survey: Survey, count: int) -> list[tuple[int, str | None]]:
+    """The rows of the files that take most space under the roots, and the artifact each belongs to."""
+    artifacts = survey.inventory.artifacts
+    found = []
+    for row in survey.tree.columns.largest(count):
+        owners = survey.claims.owners_of(row)
+        found.append((row, artifacts[owners[0]].id if owners else None))
+    return found
+
+
+def opportunities(survey: Survey, now: int, limit: int = 5) -> list[Opportunity]:
+    """Where most bytes could come back; `now` in nanoseconds since 1970."""
+    return _opportunities(survey.inventory, survey.freed, now, limit)

@@ -9,9 +9,18 @@ from typing import Literal
 from modelyard.problem import Problem
 
 Kind = Literal[
-    "model", "dataset", "checkpoint", "environment", "package cache", "compile cache",
-    "image", "container", "volume", "run", "other",
-]  # fmt: skip
+    "model",
+    "dataset",
+    "checkpoint",
+    "environment",
+    "package cache",
+    "compile cache",
+    "image",
+    "container",
+    "volume",
+    "run",
+    "other",
+]
 Recovery = Literal["re-get", "re-make", "re-solve", "duplicate", "superseded", "none"]
 State = Literal["complete", "partial", "orphan", "dangling", "corrupt"]
 Confidence = Literal["high", "medium", "low"]
@@ -83,6 +92,8 @@ class Artifact:
     proof: str = "unproven"
     detail: str = ""
     last_used: LastUsed | None = None
+    written: int | None = None
+    """When its newest file was written, nanoseconds since 1970."""
     sizes: Sizes = field(default=Sizes())
 
     @property

@@ -14,7 +14,7 @@ class Adapter(Protocol):
     """A module that knows one tool's place on disk."""
 
     @property
-    def STORE(self) -> Store:
+    def STORE(self) -> Store:  # noqa: N802 - a constant of the module
         """Name, title, what moves it, and the marker names that give it away at any path."""
 
     def roots(self, env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:

@@ -19,10 +19,19 @@ STORE = Store(
     "Training checkpoints",
     (),
     (
-        "trainer_state.json", "checkpoint-*", "checkpoint_*", "tmp-checkpoint-*", "*.ckpt", ".metadata", "*.distcp",
-        "*_model_states.pt", "*_optim_states.pt", "_CHECKPOINT_METADATA", "manifest.ocdbt",
+        "trainer_state.json",
+        "checkpoint-*",
+        "checkpoint_*",
+        "tmp-checkpoint-*",
+        "*.ckpt",
+        ".metadata",
+        "*.distcp",
+        "*_model_states.pt",
+        "*_optim_states.pt",
+        "_CHECKPOINT_METADATA",
+        "manifest.ocdbt",
     ),
-)  # fmt: skip
+)
 ELSEWHERE = (b"snapshots", b"site-packages", b"node_modules")
 NESTED = 4  # an Orbax step keeps its manifest three folders further down
 STATE_CAP = 64 << 20  # the log history of a long run
@@ -99,7 +108,14 @@ class _Run:
         try:
             state = msgspec.json.decode(text, type=TrainerState)
         except msgspec.MsgspecError as error:
-            self.problems.append(Problem(shown(self.tree.path(state_row)), "bad-state", f"not a trainer state: {error}", "the best checkpoint of this run is not known; keep them all"))
+            self.problems.append(
+                Problem(
+                    shown(self.tree.path(state_row)),
+                    "bad-state",
+                    f"not a trainer state: {error}",
+                    "the best checkpoint of this run is not known; keep them all",
+                )
+            )
             return None
         name = re.split(r"[/\\]", (state.best_model_checkpoint or "").rstrip("/\\"))[-1]
         if state.best_global_step:
@@ -122,11 +138,20 @@ class _Run:
                 continue
             tags = tuple(word for word, at in (("last", self.last[1]), ("best", self.best)) if at == row)
             yield Artifact(
-                f"checkpoint:{self.tree.label(row)}", "checkpoint", "checkpoint", self.tree.label(row), self.root.path,
-                (row,), tags=tags, revision=str(step) if step >= 0 else "", group=self.root.path, state=state,
-                recovery=self._recovery(name, state, tags), detail=f"{name}{', step ' + str(step) if step >= 0 else ''}",
+                f"checkpoint:{self.tree.label(row)}",
+                "checkpoint",
+                "checkpoint",
+                self.tree.label(row),
+                self.root.path,
+                (row,),
+                tags=tags,
+                revision=str(step) if step >= 0 else "",
+                group=self.root.path,
+                state=state,
+                recovery=self._recovery(name, state, tags),
+                detail=f"{name}{', step ' + str(step) if step >= 0 else ''}",
                 last_used=self._written(row),
-            )  # fmt: skip
+            )
 
     def _written(self, row: int) -> LastUsed | None:
         state = self.tree.child(row, b"trainer_state.json")

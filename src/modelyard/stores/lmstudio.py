@@ -15,14 +15,16 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 STORE = Store("lmstudio", "LM Studio", ("~/.lmstudio-home-pointer", "settings.json downloadsFolder"), (".internal",))
-QUANTISATION = re.compile(r"(?i)(?:^|[-._])((?:IQ|TQ|Q)\d+(?:_[A-Z0-9]+)*|BF16|F16|F32|FP16|MXFP4(?:_MOE)?|NVFP4)(?=[-._]|$)")
+QUANTISATION = re.compile(
+    r"(?i)(?:^|[-._])((?:IQ|TQ|Q)\d+(?:_[A-Z0-9]+)*|BF16|F16|F32|FP16|MXFP4(?:_MOE)?|NVFP4)(?=[-._]|$)"
+)
 SPLIT = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 class Settings(msgspec.Struct):
     """The part of settings.json that moves the models."""
 
-    downloadsFolder: str = ""
+    downloads_folder: str = msgspec.field(default="", name="downloadsFolder")
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
@@ -37,7 +39,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
         base = Root(str(home / ".lmstudio"), "default")
     yield base
     try:
-        moved = msgspec.json.decode(read_setting(f"{base.path}/settings.json") or "{}", type=Settings).downloadsFolder
+        moved = msgspec.json.decode(read_setting(f"{base.path}/settings.json") or "{}", type=Settings).downloads_folder
     except msgspec.MsgspecError:
         moved = ""
     if moved:
@@ -84,13 +86,29 @@ def _models(tree: Tree, root: Root, name: str, folder: int) -> Iterator[Artifact
         elif not tree.is_folder(row):
             shared.append(row)
     if parts:
-        yield _artifact(root, f"{name}#partial", f"{name}, unfinished", parts, state="partial", recovery="re-get", group=name)
+        yield _artifact(
+            root, f"{name}#partial", f"{name}, unfinished", parts, state="partial", recovery="re-get", group=name
+        )
     labels = _labels(list(variants))
     for stem, rows in variants.items():
-        pins = tuple(row for row in rows if tree.is_link(row)) + tuple(shared) + ((folder,) if len(variants) == 1 and not parts else ())
+        pins = (
+            tuple(row for row in rows if tree.is_link(row))
+            + tuple(shared)
+            + ((folder,) if len(variants) == 1 and not parts else ())
+        )
         blobs = [row for row in rows if not tree.is_link(row)]
         detail = labels[stem] if blobs else f"{labels[stem]}, a link to a file elsewhere"
-        yield _artifact(root, f"{name}@{labels[stem]}", f"{name} {labels[stem]}", blobs, pins=pins, revision=labels[stem], detail=detail, recovery="re-get", group=name)
+        yield _artifact(
+            root,
+            f"{name}@{labels[stem]}",
+            f"{name} {labels[stem]}",
+            blobs,
+            pins=pins,
+            revision=labels[stem],
+            detail=detail,
+            recovery="re-get",
+            group=name,
+        )
     if not variants and not parts:
         yield _artifact(root, name, name, [folder], recovery="re-get", group=name)
 
@@ -106,7 +124,23 @@ def _others(tree: Tree, root: Root) -> Iterator[Artifact]:
     backends = tree.child(root.row, b"extensions", b"backends")
     for name, row in sorted(tree.children(backends).items() if backends is not None else ()):
         if tree.is_folder(row):
-            yield Artifact(f"lmstudio:runtime/{shown(name)}", "other", "lmstudio", f"runtime {shown(name)}", root.path, (row,), recovery="re-get")
+            yield Artifact(
+                f"lmstudio:runtime/{shown(name)}",
+                "other",
+                "lmstudio",
+                f"runtime {shown(name)}",
+                root.path,
+                (row,),
+                recovery="re-get",
+            )
     cache = tree.child(root.row, b".session_cache")
     if cache is not None:
-        yield Artifact("lmstudio:session-cache", "other", "lmstudio", "retrieval cache of old versions", root.path, (cache,), recovery="re-make")
+        yield Artifact(
+            "lmstudio:session-cache",
+            "other",
+            "lmstudio",
+            "retrieval cache of old versions",
+            root.path,
+            (cache,),
+            recovery="re-make",
+        )

@@ -46,7 +46,11 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     """The variable, a configuration file, else the user's cache folder."""
     cache, found_by = user_cache(env, home, platform)
     default = cache / "pip" / "Cache" if platform == "windows" else cache / "pip"
-    yield from_variables(("PIP_CACHE_DIR",), env, home) or _configured(env, home, platform) or Root(str(default), found_by)
+    yield (
+        from_variables(("PIP_CACHE_DIR",), env, home)
+        or _configured(env, home, platform)
+        or Root(str(default), found_by)
+    )
 
 
 def recognise(tree: Tree, row: int) -> int | None:
@@ -58,15 +62,41 @@ def recognise(tree: Tree, row: int) -> int | None:
 
 def read(root: Root, tree: Tree) -> Reading:
     """The downloads, those no pip reads any more, halves of downloads, and each wheel built here."""
-    parts = {name: row for name, row in tree.children(root.row).items() if tree.is_folder(row)} if root.row is not None else {}
+    parts = (
+        {name: row for name, row in tree.children(root.row).items() if tree.is_folder(row)}
+        if root.row is not None
+        else {}
+    )
     artifacts: list[Artifact] = []
     if b"http-v2" in parts:
         halves = tuple(_halves(tree, parts[b"http-v2"]))
-        artifacts.append(_downloads(root, "pip:http", "downloads", parts[b"http-v2"], "packages as they were downloaded"))
+        artifacts.append(
+            _downloads(root, "pip:http", "downloads", parts[b"http-v2"], "packages as they were downloaded")
+        )
         if halves:
-            artifacts.append(Artifact("pip:http#orphan", "package cache", "pip", "halves of downloads", root.path, halves, state="orphan", recovery="re-get", detail=f"{len(halves)} files"))
+            artifacts.append(
+                Artifact(
+                    "pip:http#orphan",
+                    "package cache",
+                    "pip",
+                    "halves of downloads",
+                    root.path,
+                    halves,
+                    state="orphan",
+                    recovery="re-get",
+                    detail=f"{len(halves)} files",
+                )
+            )
     if b"http" in parts:
-        artifacts.append(_downloads(root, "pip:http-old", "downloads of old versions", parts[b"http"], "pip 23.3 and later never reads these"))
+        artifacts.append(
+            _downloads(
+                root,
+                "pip:http-old",
+                "downloads of old versions",
+                parts[b"http"],
+                "pip 23.3 and later never reads these",
+            )
+        )
     if b"wheels" in parts:
         artifacts += _wheels(tree, root, parts[b"wheels"])
     if b"selfcheck" in parts:
@@ -104,7 +134,14 @@ def _wheels(tree: Tree, root: Root, row: int) -> Iterator[Artifact]:
         project, version, *_ = [*shown(name).split("-"), ""]
         origin = tree.child(folder, b"origin.json")
         yield Artifact(
-            f"pip:wheel/{shown(name)[:-4]}", "package cache", "pip", f"{project} {version}, built here", root.path,
-            (child,), () if origin is None else (origin,), version, recovery="re-make",
+            f"pip:wheel/{shown(name)[:-4]}",
+            "package cache",
+            "pip",
+            f"{project} {version}, built here",
+            root.path,
+            (child,),
+            () if origin is None else (origin,),
+            version,
+            recovery="re-make",
             detail="building it again can take long",
-        )  # fmt: skip
+        )

@@ -76,5 +76,7 @@ def _numbered(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
     named = []
     for artifact in artifacts:
         count[artifact.id] = count.get(artifact.id, 0) + 1
-        named.append(artifact if count[artifact.id] == 1 else replace(artifact, id=f"{artifact.id}+{count[artifact.id]}"))
+        named.append(
+            artifact if count[artifact.id] == 1 else replace(artifact, id=f"{artifact.id}+{count[artifact.id]}")
+        )
     return tuple(named)

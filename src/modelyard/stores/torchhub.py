@@ -29,7 +29,11 @@ def recognise(tree: Tree, row: int) -> int | None:
     if hub is None:
         return None
     names = tree.children(hub)
-    return hub if b"checkpoints" in names or any(tree.child(child, b"hubconf.py") is not None for child in names.values()) else None
+    return (
+        hub
+        if b"checkpoints" in names or any(tree.child(child, b"hubconf.py") is not None for child in names.values())
+        else None
+    )
 
 
 def read(root: Root, tree: Tree) -> Reading:
@@ -46,12 +50,26 @@ def _weights(tree: Tree, root: Root, folder: int | None) -> Iterator[Artifact]:
             continue
         known = HASHED.search(name) is not None
         yield Artifact(
-            f"torchhub:{shown(name)}", "model", "torchhub", shown(name), root.path, (row,),
+            f"torchhub:{shown(name)}",
+            "model",
+            "torchhub",
+            shown(name),
+            root.path,
+            (row,),
             recovery="re-get" if known else "none",
             detail="" if known else "its name carries no hash: it may have been put here by hand",
-        )  # fmt: skip
+        )
     if partial:
-        yield Artifact("torchhub:#partial", "model", "torchhub", "unfinished downloads", root.path, tuple(partial), state="partial", recovery="re-get")
+        yield Artifact(
+            "torchhub:#partial",
+            "model",
+            "torchhub",
+            "unfinished downloads",
+            root.path,
+            tuple(partial),
+            state="partial",
+            recovery="re-get",
+        )
 
 
 def _repositories(tree: Tree, root: Root) -> Iterator[Artifact]:
@@ -59,8 +77,23 @@ def _repositories(tree: Tree, root: Root) -> Iterator[Artifact]:
     for name, row in sorted(tree.children(root.row).items()):
         if tree.child(row, b"hubconf.py") is not None:
             yield Artifact(
-                f"torchhub:{shown(name)}", "other", "torchhub", f"{shown(name)} (code)", root.path, (row,),
-                recovery="re-get", detail="removing it makes torch.hub ask for trust again",
-            )  # fmt: skip
+                f"torchhub:{shown(name)}",
+                "other",
+                "torchhub",
+                f"{shown(name)} (code)",
+                root.path,
+                (row,),
+                recovery="re-get",
+                detail="removing it makes torch.hub ask for trust again",
+            )
         elif name.endswith(b".zip") and tree.is_file(row):
-            yield Artifact(f"torchhub:{shown(name)}", "other", "torchhub", f"{shown(name)}, left over", root.path, (row,), state="partial", recovery="re-get")
+            yield Artifact(
+                f"torchhub:{shown(name)}",
+                "other",
+                "torchhub",
+                f"{shown(name)}, left over",
+                root.path,
+                (row,),
+                state="partial",
+                recovery="re-get",
+            )

@@ -70,6 +70,11 @@ class Claims:
         """Every claimed row."""
         return list(self._owners)
 
+    def owners_of(self, row: int) -> list[int]:
+        """Who claims the row or the nearest folder above it."""
+        holder = self._claimed_at_or_above(row)
+        return self._owners[holder] if holder is not None else []
+
     def measure(self, owners: Collection[int]) -> Measured:
         """The owners' bytes; freed counts only what nobody else claims."""
         rows = self.rows(owners)
@@ -80,4 +85,6 @@ class Claims:
             return whole
         alone = self._tree.measure(own, kept).sizes
         sizes = whole.sizes
-        return whole._replace(sizes=type(sizes)(sizes.apparent, sizes.allocated, alone.freed, alone.exact, sizes.entries))
+        return whole._replace(
+            sizes=type(sizes)(sizes.apparent, sizes.allocated, alone.freed, alone.exact, sizes.entries)
+        )

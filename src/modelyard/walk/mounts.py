@@ -31,9 +31,11 @@ def _mount(line: bytes) -> Mount:
     major, minor = fields[2].split(b":")
     options = fields[5].decode("utf-8", "replace").split(",")
     return Mount(
-        _plain(fields[4]), os.makedev(int(major), int(minor)), _plain(tail[1]).decode("utf-8", "replace"),
+        _plain(fields[4]),
+        os.makedev(int(major), int(minor)),
+        _plain(tail[1]).decode("utf-8", "replace"),
         frozenset(options),
-    )  # fmt: skip
+    )
 
 
 @cache

@@ -80,6 +80,10 @@ class Tree:
         """Totals of a folder, or of the whole walk."""
         return Totals(*self.columns.totals(row))
 
+    def is_whole(self, row: int) -> bool:
+        """Whether everything below a folder was seen: nothing unreadable, mounted over or cut short."""
+        return not self.totals(row).troubles
+
     def children(self, row: int) -> Mapping[bytes, int]:
         """The names in a folder and their rows; empty for what is no folder."""
         found = self._listings.get(row)
@@ -175,7 +179,8 @@ def walk(
     """Walks the roots, absolute paths without links, once each. Ctrl-C gives what was seen, marked partial.
 
     `portable` selects the POSIX back end; `threads` defaults to the processors this process may use, at most 8.
-    Labels are relative to `home`. OSError when no memory or no thread can be had; what cannot be read is among the tree's problems.
+    Labels are relative to `home`. What cannot be read is among the tree's problems; OSError when no memory or no
+    thread can be had.
     """
     starts = sorted({os.path.normpath(os.fsencode(root)) for root in roots})
     if threads is None:

@@ -1,0 +1,73 @@
+"""The modelyard command: one file a verb, imported when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from modelyard import __version__
+from modelyard.cli.options import Request, with_place
+
+COMMANDS = {
+    "ls": "List artifacts, largest first.",
+    "show": "Everything known about one artifact.",
+    "top": "The largest files and what they belong to.",
+    "where": "Every root of every store, and how it was found.",
+    "demo": "Build a sample workstation in a new folder.",
+}
+
+
+class Verbs(click.Group):
+    """Knows its verbs by name and loads a verb only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"modelyard.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1, 0.4)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{hint}", ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@with_place
+@click.version_option(__version__, "-V", "--version", prog_name="modelyard")
+@click.pass_context
+def modelyard(ctx: click.Context, request: Request) -> int:
+    """What machine-learning work takes on this machine. Without a command: the overview on one screen.
+
+    Nothing here changes a file; `demo` only writes into a new folder.
+    """
+    ctx.obj = request
+    if ctx.invoked_subcommand is None:
+        from modelyard.cli.overview import overview
+
+        return overview(request)
+    return 0
+
+
+def main() -> None:
+    """Runs the command and turns what goes wrong into an exit code and a sentence that helps."""
+    from modelyard.cli.errors import guarded
+
+    sys.exit(guarded(lambda: modelyard.main(standalone_mode=False, prog_name="modelyard")))

@@ -1,0 +1,138 @@
+"""`modelyard ls`: artifacts that fit, in the order asked for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+from modelyard.cli import documents
+from modelyard.cli.looking import exit_code, look
+from modelyard.cli.options import Request, with_place
+from modelyard.cli.output import console, freed, table
+from modelyard.inventory import Artifact
+from modelyard.policies.filters import ORDERS, Filter, choose
+from modelyard.units import ago, parse_size, parse_span, size
+
+
+class Parsed(click.ParamType[int]):
+    """A size or a span as people write it."""
+
+    def __init__(self, name: str, parse: Callable[[str], int]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return self._parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+SIZE, SPAN = Parsed("size", parse_size), Parsed("span", parse_span)
+KINDS = (
+    "model",
+    "dataset",
+    "checkpoint",
+    "environment",
+    "package cache",
+    "compile cache",
+    "image",
+    "container",
+    "volume",
+    "run",
+    "other",
+)
+STATES = ("complete", "partial", "orphan", "dangling", "corrupt")
+RECOVERIES = ("re-get", "re-make", "re-solve", "duplicate", "superseded", "none")
+
+
+@click.command("ls")
+@click.argument("text", default="", metavar="[STORE or TEXT]")
+@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only this kind; may be repeated.")
+@click.option("--store", "stores", multiple=True, metavar="NAME", help="Only this store; may be repeated.")
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only in this state.")
+@click.option(
+    "--recovery",
+    "recoveries",
+    type=click.Choice(RECOVERIES),
+    multiple=True,
+    help="Only what would come back like this.",
+)
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only with this tag: best, last, detached, main …")
+@click.option("--larger", type=SIZE, metavar="SIZE", help="Takes at least this much disk: 500MB, 2GiB.")
+@click.option("--older", type=SPAN, metavar="SPAN", help="Written longer ago than this: 30d, 12h.")
+@click.option("--unused-for", type=SPAN, metavar="SPAN", help="Not known to have been used for this long.")
+@click.option("--sort", type=click.Choice(list(ORDERS)), default="size", show_default=True, help="Order of the list.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N artifacts.")
+@click.option("-q", "--quiet", is_flag=True, help="Ids only, one a line.")
+@click.option("-0", "zero", is_flag=True, help="Ids only, each ended by a NUL.")
+@with_place
+def command(
+    request: Request,
+    text: str,
+    kinds: tuple[str, ...],
+    stores: tuple[str, ...],
+    states: tuple[str, ...],
+    recoveries: tuple[str, ...],
+    tags: tuple[str, ...],
+    larger: int | None,
+    older: int | None,
+    unused_for: int | None,
+    sort: str,
+    limit: int | None,
+    quiet: bool,
+    zero: bool,
+) -> int:
+    """List artifacts, largest first: a whole store by its name, or whatever TEXT is part of."""
+    now = time.time_ns()
+    wanted = Filter(
+        text,
+        kinds,
+        stores,
+        states,
+        recoveries,
+        tags,
+        larger,
+        None if older is None else now - older,
+        None if unused_for is None else now - unused_for,
+    )
+    found, _ = look(request)
+    chosen = choose(found.inventory.artifacts, wanted, sort)[:limit]
+    if request.json:
+        documents.emit(documents.listing(found.inventory, chosen))
+    elif quiet or zero:
+        sys.stdout.write("".join(f"{each.id}{chr(0) if zero else chr(10)}" for each in chosen))
+    else:
+        _print(chosen, now)
+    return exit_code(found)
+
+
+def _print(chosen: list[Artifact], now: int) -> None:
+    out = console()
+    rows = [
+        (
+            each.id,
+            each.kind,
+            size(each.sizes.apparent),
+            size(each.sizes.allocated),
+            freed(each.sizes),
+            ago(each.last_used.at, now) if each.last_used else "unknown",
+            each.recovery if each.state == "complete" else f"{each.recovery}, {each.state}",
+            " ".join(each.tags),
+        )
+        for each in chosen
+    ]
+    table(
+        out,
+        ("Id", "Kind", "Apparent", "On disk", "Frees", "Used", "Comes back", "Tags"),
+        rows,
+        right=(2, 3, 4),
+        flexible=0,
+    )
+    if out.is_terminal:
+        out.print(
+            f"{len(chosen):,} artifacts" if chosen else "Nothing fits. `modelyard where` tells where it looked.",
+            style="dim",
+        )

@@ -1,0 +1,74 @@
+"""The options that every verb understands: where to look and how to answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Where to look and how to answer."""
+
+    home: Path | None = None
+    roots: tuple[Path, ...] = ()
+    json: bool = False
+    cross_device: bool = False
+    progress: bool = True
+
+
+def _merged(outer: object, inner: Request) -> Request:
+    """Options may stand before or behind the verb."""
+    if not isinstance(outer, Request):
+        return inner
+    return Request(
+        inner.home or outer.home,
+        outer.roots + inner.roots,
+        inner.json or outer.json,
+        inner.cross_device or outer.cross_device,
+        inner.progress and outer.progress,
+    )
+
+
+def with_place(verb: Callable[..., R]) -> Callable[..., R]:
+    """Adds the common options to a verb, which gets them as its `request`."""
+
+    @click.option(
+        "--home",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Look at this home; variables of this shell and places of this machine are then left out.",
+    )
+    @click.option(
+        "--root",
+        "roots",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        multiple=True,
+        help="Look here too; may be repeated.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+    @click.option("--cross-device", is_flag=True, help="Walk into file systems mounted below home and the roots.")
+    @click.option("--no-progress", is_flag=True, help="No progress line, even on a terminal.")
+    @functools.wraps(verb)
+    def wrapped(
+        *args: Any,
+        home: Path | None,
+        roots: tuple[Path, ...],
+        as_json: bool,
+        cross_device: bool,
+        no_progress: bool,
+        **rest: Any,
+    ) -> R:
+        request = Request(home, roots, as_json, cross_device, not no_progress)
+        outer = click.get_current_context().parent
+        return verb(*args, request=_merged(outer.obj if outer else None, request), **rest)
+
+    return wrapped

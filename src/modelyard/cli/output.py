@@ -1,0 +1,75 @@
+"""How things look: tables on a terminal, tab-separated lines in a pipe, bars, and paths that never wrap."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from modelyard.inventory import Sizes
+from modelyard.units import size
+
+PIPE_WIDTH = 100
+BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+def console() -> Console:
+    """The console for stdout; no colour in a pipe or with NO_COLOR, and a fixed width where there is no terminal."""
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    width = os.environ.get("COLUMNS", "")
+    return Console(
+        highlight=False, force_terminal=False, no_color=True, width=int(width) if width.isdigit() else PIPE_WIDTH
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """The text in at most `width` terminal cells, its middle replaced by `…`."""
+    if cell_len(text) <= width:
+        return text
+    head = max((width - 1) // 2, 0)
+    left, right = "", ""
+    for letter in text:
+        if cell_len(left + letter) > head:
+            break
+        left += letter
+    for letter in reversed(text):
+        if cell_len(left + right + letter) > width - 1:
+            break
+        right = letter + right
+    return f"{left}…{right}"
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of eighths of a cell for a share from 0 to 1."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (BLOCKS[rest] if rest else "")).ljust(width)
+
+
+def freed(sizes: Sizes) -> str:
+    """The bytes a removal frees; `at least` where something could not be known."""
+    return size(sizes.freed) if sizes.exact else f"at least {size(sizes.freed)}"
+
+
+def table(
+    out: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), flexible: int
+) -> None:
+    """Rows under heads. On a terminal the flexible column is shortened to fit; in a pipe nothing is."""
+    if not out.is_terminal:
+        for row in (heads, *rows):
+            print("\t".join(row), file=out.file)
+        return
+    widths = [max(cell_len(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
+    room = out.width - sum(widths) - 2 * len(heads) + widths[flexible]
+    drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for at, head in enumerate(heads):
+        drawn.add_column(head, justify="right" if at in right else "left", no_wrap=True, overflow="crop")
+    for row in rows:
+        drawn.add_row(*(Text(shorten(cell, max(room, 16)) if at == flexible else cell) for at, cell in enumerate(row)))
+    out.print(drawn)

@@ -1,0 +1,1 @@
+"""Pure functions from an inventory to what could be done about it."""

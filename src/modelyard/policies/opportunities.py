@@ -1,0 +1,85 @@
+"""Where most bytes could come back: groups of artifacts with one reason each, biggest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from modelyard.inventory import Artifact, Inventory, Sizes
+from modelyard.units import SECOND, SPANS
+
+MONTH = 30 * SPANS["d"] * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """Artifacts that could go for the same reason, what that frees, and the command that lists them."""
+
+    title: str
+    ids: tuple[str, ...]
+    sizes: Sizes
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason why artifacts could go."""
+
+    title: str
+    fits: Callable[[Artifact, int], bool]
+    command: str
+
+
+def _unused(kind: str, months: int) -> Callable[[Artifact, int], bool]:
+    def fits(artifact: Artifact, now: int) -> bool:
+        used = artifact.last_used
+        return (
+            artifact.kind == kind
+            and artifact.state == "complete"
+            and used is not None
+            and now - used.at > months * MONTH
+        )
+
+    return fits
+
+
+REASONS = (
+    Reason(
+        "superseded checkpoints",
+        lambda each, _: each.recovery == "superseded",
+        "ls --kind checkpoint --recovery superseded",
+    ),
+    Reason(
+        "unfinished downloads",
+        lambda each, _: each.state == "partial" and each.recovery == "re-get",
+        "ls --state partial",
+    ),
+    Reason(
+        "interrupted saves",
+        lambda each, _: each.state == "partial" and each.kind == "checkpoint",
+        "ls --kind checkpoint --state partial",
+    ),
+    Reason("blobs nothing names", lambda each, _: each.state == "orphan", "ls --state orphan"),
+    Reason("detached revisions", lambda each, _: "detached" in each.tags, "ls --tag detached"),
+    Reason(
+        "package downloads",
+        lambda each, _: each.kind == "package cache" and each.state == "complete",
+        "ls --kind 'package cache'",
+    ),
+    Reason("environments unused for 6 months", _unused("environment", 6), "ls --kind environment --unused-for 180d"),
+    Reason("models unread for 3 months", _unused("model", 3), "ls --kind model --unused-for 90d"),
+    Reason("datasets unread for 3 months", _unused("dataset", 3), "ls --kind dataset --unused-for 90d"),
+)
+
+
+def opportunities(
+    inventory: Inventory, freed: Callable[[Iterable[str]], Sizes], now: int, limit: int = 5
+) -> list[Opportunity]:
+    """The reasons that would free most. `now` in nanoseconds since 1970."""
+    found = []
+    for reason in REASONS:
+        ids = tuple(artifact.id for artifact in inventory.artifacts if reason.fits(artifact, now))
+        sizes = freed(ids) if ids else Sizes()
+        if sizes.freed:
+            found.append(Opportunity(reason.title, ids, sizes, f"modelyard {reason.command}"))
+    return sorted(found, key=lambda each: -each.sizes.freed)[:limit]

@@ -1,0 +1,182 @@
+"""One repository folder of a hub cache: its revisions, what they link to, and what is left over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from modelyard.inventory import Artifact, Kind, Root, State
+from modelyard.problem import Problem
+from modelyard.walk.text import shown
+from modelyard.walk.tree import Tree
+
+UNFINISHED = re.compile(rb"\.(incomplete|downloadInProgress)$|\.[0-9a-f]{8}\.(shared|tmp)$")
+REF_CAP = 4096
+UNSURE = "blobs whose revision may be among the folders that cannot be read"
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    """What one revision folder links to."""
+
+    blobs: list[int] = field(default_factory=list)
+    pins: list[int] = field(default_factory=list)
+    files: int = 0
+    links: int = 0
+    dangling: int = 0
+    outside: int = 0
+
+    def detail(self) -> str:
+        """The revision in a few words."""
+        words = [f"{self.files} files"]
+        words += [f"{self.dangling} missing"] if self.dangling else []
+        words += [f"{self.outside} linked from outside"] if self.outside else []
+        return ", ".join(words)
+
+
+class Repo:
+    """A repository: `artifacts()` names every byte of it, `payloads` are the shared blobs it uses."""
+
+    def __init__(self, tree: Tree, root: Root, row: int, kind: str, name: str) -> None:
+        self.tree, self.root, self.row, self.name = tree, root, row, name
+        self.id = f"hf:{kind}/{name}"
+        self.kind: Kind = "dataset" if kind == "dataset" else "model" if kind == "model" else "other"
+        self.problems: list[Problem] = []
+        self.payloads: set[int] = set()
+        self.blobs = tree.children(part) if (part := tree.child(row, b"blobs")) is not None else {}
+        self.linked: set[int] = set()
+
+    def artifacts(self) -> list[Artifact]:
+        """The revisions, then unfinished downloads and blobs of no revision. A lone one takes the whole folder."""
+        refs = self._refs()
+        snapshots = self.tree.child(self.row, b"snapshots")
+        found = [
+            self._revision(shown(name), row, refs.pop(shown(name), []))
+            for name, row in sorted(self.tree.children(snapshots).items() if snapshots is not None else ())
+            if self._is_revision(row)
+        ]
+        for commit, names in refs.items():
+            message = f"{', '.join(names)} names {commit[:12]}, which is not here"
+            self._note("dangling-ref", message, "a download was cut short; download it again")
+        unfinished = {name for name in self.blobs if UNFINISHED.search(name)}
+        loose = {name for name, row in self.blobs.items() if row not in self.linked} - unfinished
+        found += self._rest("partial", unfinished, "unfinished downloads")
+        if self.tree.is_whole(self.row):
+            found += self._rest("orphan", loose, "blobs no revision uses")
+        else:
+            found += [replace(each, state="complete", recovery="none") for each in self._rest("orphan", loose, UNSURE)]
+        if not found:
+            return [self._artifact("#empty", (), (self.row,), state="orphan", detail="no revision inside")]
+        return [replace(found[0], pins=(*found[0].pins, self.row))] if len(found) == 1 else found
+
+    def _artifact(
+        self, suffix: str, blobs: Iterable[int], pins: Iterable[int] = (), *, state: State, detail: str
+    ) -> Artifact:
+        return Artifact(
+            self.id + suffix,
+            self.kind,
+            "hf",
+            self.name,
+            self.root.path,
+            tuple(dict.fromkeys(blobs)),
+            tuple(dict.fromkeys(pins)),
+            group=self.id,
+            state=state,
+            recovery="re-get",
+            detail=detail,
+        )
+
+    def _rest(self, state: State, names: set[bytes], words: str) -> list[Artifact]:
+        """What is left in the blobs folder; links into the shared store take no payload with them."""
+        rows = [self.blobs[name] for name in sorted(names)]
+        return [self._artifact(f"#{state}", rows, state=state, detail=f"{len(rows)} {words}")] if rows else []
+
+    def _note(self, code: str, message: str, hint: str, row: int | None = None) -> None:
+        path = shown(self.tree.path(self.row if row is None else row))
+        self.problems.append(Problem(path, code, message, hint))
+
+    def _refs(self) -> dict[str, list[str]]:
+        """Commits, and the branches, tags and pull requests that name them."""
+        refs: dict[str, list[str]] = {}
+        folder = self.tree.child(self.row, b"refs")
+        waiting = [("", folder)] if folder is not None else []
+        while waiting:
+            prefix, at = waiting.pop()
+            for name, row in sorted(self.tree.children(at).items()):
+                if self.tree.is_folder(row):
+                    waiting.append((f"{prefix}{shown(name)}/", row))
+                elif isinstance(text := self.tree.read(row, REF_CAP), Problem):
+                    self.problems.append(text)
+                else:
+                    refs.setdefault(shown(text.strip()), []).append(prefix + shown(name))
+        return refs
+
+    def _is_revision(self, row: int) -> bool:
+        if self.tree.is_folder(row):
+            return True
+        hint = "the owner's own listing leaves the whole repository out because of it"
+        self._note("stray-file", "a plain file where only revisions belong", hint, row)
+        return False
+
+    def _revision(self, commit: str, row: int, refs: list[str]) -> Artifact:
+        seen = self._snapshot(row)
+        for part, name in ((b"trees", f"{commit}.json"), (b".no_exist", commit)):
+            extra = self.tree.child(self.row, part, name.encode())
+            seen.pins += [] if extra is None else [extra]
+        if seen.dangling:
+            message = f"{seen.dangling} of {seen.links} files of {commit[:12]} point to blobs that are gone"
+            self._note("dangling-link", message, "download the revision again", row)
+        state: State = "dangling" if seen.dangling else "complete"
+        draft = self._artifact(f"@{commit[:12]}", seen.blobs, seen.pins, state=state, detail=seen.detail())
+        by_hand = 0 < seen.links < seen.files  # plain files among links were put there by somebody
+        return replace(
+            draft,
+            revision=commit,
+            tags=tuple(sorted(refs)) or ("detached",),
+            recovery="none" if by_hand else "re-get",
+        )
+
+    def _snapshot(self, row: int) -> _Snapshot:
+        seen = _Snapshot(pins=[row])
+        waiting = [row]
+        while waiting:
+            for child in self.tree.children(waiting.pop()).values():
+                if self.tree.is_folder(child):
+                    waiting.append(child)
+                    continue
+                seen.files += 1
+                if self.tree.is_link(child):
+                    seen.links += 1
+                    self._resolve(child, seen)
+                else:
+                    seen.blobs.append(child)
+        return seen
+
+    def _resolve(self, link: int, seen: _Snapshot) -> None:
+        """One hop to the repository's blob, and where that is a link too, a second one to the shared payload."""
+        blob = self.tree.follow(link)
+        if blob is None:
+            target = self.tree.link_target(link)
+            inside = isinstance(target, Problem) or target.startswith(self.tree.path(self.row) + b"/")
+            seen.dangling += inside
+            seen.outside += not inside
+            return
+        self.linked.add(blob)
+        if not self.tree.is_link(blob):
+            seen.blobs.append(blob)
+            return
+        seen.pins.append(blob)
+        payload = self.tree.follow(blob)
+        if payload is None:
+            seen.dangling += 1
+        else:
+            self.payloads.add(payload)
+            seen.blobs.append(payload)
+            seen.pins += self._companions(payload)
+
+    def _companions(self, payload: int) -> list[int]:
+        """The lock and the list of users that lie beside a shared payload."""
+        folder, name = self.tree.parent(payload), self.tree.name(payload)
+        found = [self.tree.child(folder, name + end) for end in (b".refs", b".lock")]
+        return [row for row in found if row is not None]
