@@ -106,9 +106,9 @@ def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str]) -> 
 
 
 def _measured(tree: Tree, measured: Measured, draft: Artifact) -> Artifact:
-    used = _last_read(tree, measured, draft)
-    known = draft.last_used
-    latest = max((each for each in (used, known) if each), key=lambda each: each.at, default=None)
+    written = None if measured.newest is None else LastUsed(measured.newest, "a file of it was written", "medium")
+    signs = [sign for sign in (draft.last_used, _last_read(tree, measured, draft), written) if sign]
+    latest = max(signs, key=lambda sign: sign.at, default=None)
     return replace(draft, sizes=measured.sizes, last_used=latest, written=measured.newest)
 
 

@@ -44,7 +44,7 @@ def parse_span(text: str) -> int:
 def rfc3339(at: int) -> str:
     """Nanoseconds since 1970 as a UTC time with whole seconds; years are kept within 1 to 9999."""
     seconds = min(max(at // SECOND, -62135596800), 253402300799)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def ago(at: int, now: int) -> str:

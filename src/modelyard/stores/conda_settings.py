@@ -43,7 +43,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
         yield Root(path, "default", system=True)
     for line in (read_setting(f"{home}/.conda/environments.txt") or "").splitlines():
         if line.strip():
-            yield Root(line.strip(), "~/.conda/environments.txt")
+            yield Root(expand(line, env, home), "~/.conda/environments.txt")
 
 
 def _files(env: Mapping[str, str], home: Path) -> Iterator[tuple[str, bool]]:

@@ -13,6 +13,7 @@ from modelyard.walk.tree import Tree
 
 UNFINISHED = re.compile(rb"\.(incomplete|downloadInProgress)$|\.[0-9a-f]{8}\.(shared|tmp)$")
 REF_CAP = 4096
+HELPERS = (b".DS_Store",)  # the files that the owner's own listing passes over
 UNSURE = "blobs whose revision may be among the folders that cannot be read"
 
 
@@ -52,9 +53,9 @@ class Repo:
         refs = self._refs()
         snapshots = self.tree.child(self.row, b"snapshots")
         found = [
-            self._revision(shown(name), row, refs.pop(shown(name), []))
+            self._revision(shown(name), row, refs.pop(shown(name), {}))
             for name, row in sorted(self.tree.children(snapshots).items() if snapshots is not None else ())
-            if self._is_revision(row)
+            if name not in HELPERS and self._is_revision(row)
         ]
         for commit, names in refs.items():
             message = f"{', '.join(names)} names {commit[:12]}, which is not here"
@@ -96,9 +97,9 @@ class Repo:
         path = shown(self.tree.path(self.row if row is None else row))
         self.problems.append(Problem(path, code, message, hint))
 
-    def _refs(self) -> dict[str, list[str]]:
-        """Commits, and the branches, tags and pull requests that name them."""
-        refs: dict[str, list[str]] = {}
+    def _refs(self) -> dict[str, dict[str, int]]:
+        """Commits, and the branches, tags and pull requests that name them, each with its row."""
+        refs: dict[str, dict[str, int]] = {}
         folder = self.tree.child(self.row, b"refs")
         waiting = [("", folder)] if folder is not None else []
         while waiting:
@@ -108,8 +109,8 @@ class Repo:
                     waiting.append((f"{prefix}{shown(name)}/", row))
                 elif isinstance(text := self.tree.read(row, REF_CAP), Problem):
                     self.problems.append(text)
-                else:
-                    refs.setdefault(shown(text.strip()), []).append(prefix + shown(name))
+                elif name not in HELPERS:
+                    refs.setdefault(shown(text.strip()), {})[prefix + shown(name)] = row
         return refs
 
     def _is_revision(self, row: int) -> bool:
@@ -119,15 +120,16 @@ class Repo:
         self._note("stray-file", "a plain file where only revisions belong", hint, row)
         return False
 
-    def _revision(self, commit: str, row: int, refs: list[str]) -> Artifact:
+    def _revision(self, commit: str, row: int, refs: dict[str, int]) -> Artifact:
         seen = self._snapshot(row)
+        seen.pins += refs.values()
         for part, name in ((b"trees", f"{commit}.json"), (b".no_exist", commit)):
             extra = self.tree.child(self.row, part, name.encode())
             seen.pins += [] if extra is None else [extra]
         if seen.dangling:
             message = f"{seen.dangling} of {seen.links} files of {commit[:12]} point to blobs that are gone"
             self._note("dangling-link", message, "download the revision again", row)
-        state: State = "dangling" if seen.dangling else "complete"
+        state: State = "dangling" if seen.dangling else "complete" if seen.files else "partial"
         draft = self._artifact(f"@{commit[:12]}", seen.blobs, seen.pins, state=state, detail=seen.detail())
         by_hand = 0 < seen.links < seen.files  # plain files among links were put there by somebody
         return replace(

@@ -58,6 +58,6 @@ def read_link(path: bytes) -> bytes | Problem:
 
 
 def read_setting(path: str) -> str | None:
-    """The text of a small settings file wherever it lies, None where there is none or it cannot be read."""
+    """The text of a small settings file wherever it lies, None where there is none or it is no text."""
     data = read_file(os.fsencode(path), follow=True)
-    return None if isinstance(data, Problem) else data.decode("utf-8", "replace")
+    return None if isinstance(data, Problem) or b"\0" in data else data.decode("utf-8", "replace")

@@ -82,7 +82,7 @@ class Tree:
 
     def is_whole(self, row: int) -> bool:
         """Whether everything below a folder was seen: nothing unreadable, mounted over or cut short."""
-        return not self.totals(row).troubles
+        return not self.is_folder(row) or not self.totals(row).troubles
 
     def children(self, row: int) -> Mapping[bytes, int]:
         """The names in a folder and their rows; empty for what is no folder."""

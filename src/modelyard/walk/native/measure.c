@@ -23,7 +23,7 @@
 
 typedef struct {
     Tree *tree;
-    uint8_t *chosen, *kept;      /* a bit for each entry; kept is NULL when nothing is */
+    uint8_t *chosen, *kept, *held;  /* a bit for each entry; kept and what holds them are NULL when nothing is */
     uint32_t *linked;            /* file rows with several links, met in this set */
     uint32_t *linked_entry;      /* one of their names */
     size_t count, room;
@@ -156,11 +156,11 @@ static void add_file(Sum *s, uint32_t entry, uint32_t file) {
 
 static void add_folder_itself(Sum *s, uint32_t row) {
     Folder *f = folder_at(s->tree, row);
-    if (f->flags & (UNREADABLE | BOUNDARY | SEEN | STOPPED)) s->out->exact = false;
+    if (f->flags & NOT_WHOLE) s->out->exact = false;
     if (f->file == NONE || f->flags & (SEEN | BOUNDARY)) return;
     s->out->allocated += FILE_COLUMN(s->tree, allocated, f->file);
     if (s->tree->devices[FILE_COLUMN(s->tree, device, f->file)].sharing == OPAQUE) s->out->exact = false;
-    else s->out->freed += FILE_COLUMN(s->tree, allocated, f->file);
+    else if (!(s->held && bit(s->held, f->entry))) s->out->freed += FILE_COLUMN(s->tree, allocated, f->file);
 }
 
 static void add_entry(Tree *t, uint32_t e, void *to) {
@@ -188,17 +188,22 @@ static void settle_links(Sum *s) {
 int measure(Tree *t, const uint32_t *rows, size_t count, const uint32_t *kept, size_t kept_count, Measure *out) {
     size_t bytes = atomic_load(&t->entry_count) / 8 + 1;
     if (!t->names_in_set) t->names_in_set = calloc(atomic_load(&t->file_count) + 1, sizeof(uint32_t));
-    Sum s = {.tree = t, .chosen = calloc(1, bytes), .kept = kept_count ? calloc(1, bytes) : NULL, .out = out};
+    Sum s = {.tree = t, .chosen = calloc(1, bytes), .out = out};
+    if (kept_count) { s.kept = calloc(1, bytes); s.held = calloc(1, bytes); }
     *out = (Measure){.exact = !t->partial, .newest = INT64_MIN, .last_read = INT64_MIN};
-    s.failed = !s.chosen || !t->names_in_set || (kept_count && !s.kept);
+    s.failed = !s.chosen || !t->names_in_set || (kept_count && (!s.kept || !s.held));
     if (!s.failed) {
-        for (size_t i = 0; i < kept_count; i++) set_bit(s.kept, kept[i]);
+        for (size_t i = 0; i < kept_count; i++) {
+            set_bit(s.kept, kept[i]);
+            for (uint32_t e = kept[i]; e != NONE && !bit(s.held, e); e = folder_at(t, entry_at(t, e)->folder)->entry)
+                set_bit(s.held, e);   /* a folder with something kept in it stays */
+        }
         for (size_t i = 0; i < count; i++) set_bit(s.chosen, rows[i]);
         for (size_t i = 0; i < count; i++)
             if (!below_chosen(&s, rows[i])) visit_below(t, rows[i], s.kept, add_entry, &s);
         settle_links(&s);
     }
-    free(s.chosen); free(s.kept); free(s.linked); free(s.linked_entry);
+    free(s.chosen); free(s.kept); free(s.held); free(s.linked); free(s.linked_entry);
     return s.failed ? ENOMEM : 0;
 }
 

@@ -105,16 +105,20 @@ static void describe_device(Device *d, int fd) {
 uint16_t device_row(Tree *t, uint64_t number, int fd) {
     static atomic_flag lock = ATOMIC_FLAG_INIT;
     uint32_t n = atomic_load(&t->device_count);
-    for (uint32_t i = 0; i < n; i++) if (t->devices[i].number == number) return (uint16_t)i;
+    for (uint32_t i = 0; i < n; i++)
+        if (t->devices[i].number == number && (fd < 0 || atomic_load(&t->devices[i].described))) return (uint16_t)i;
     while (atomic_flag_test_and_set(&lock)) sched_yield();
     n = atomic_load(&t->device_count);
     uint32_t i = 0;
     while (i < n && t->devices[i].number != number) i++;
     if (i == n && n < MAX_DEVICES) {
         t->devices[n].number = number;
-        if (fd >= 0) describe_device(&t->devices[n], fd);
-        else t->devices[n].sharing = OPAQUE;
+        t->devices[n].sharing = OPAQUE;
         atomic_store(&t->device_count, n + 1);
+    }
+    if (i < MAX_DEVICES && fd >= 0 && !atomic_load(&t->devices[i].described)) {
+        describe_device(&t->devices[i], fd);
+        atomic_store(&t->devices[i].described, true);
     }
     atomic_flag_clear(&lock);
     return (uint16_t)(i < MAX_DEVICES ? i : MAX_DEVICES - 1);
@@ -238,7 +242,7 @@ static void count_entries(Tree *t, Meeting *m, uint32_t row) {
     f->flags |= ON_PATH;
     m->memo_last = 0;
     if (f->file != NONE && !(f->flags & (SEEN | BOUNDARY))) f->allocated += FILE_COLUMN(t, allocated, f->file);
-    if (f->flags & (UNREADABLE | BOUNDARY | SEEN | STOPPED)) f->troubles++;
+    if (f->flags & NOT_WHOLE) f->troubles++;
     for (uint32_t e = atomic_load(&f->head); e != NONE; e = entry_at(t, e)->next) {
         uint32_t file = entry_at(t, e)->target;
         if (file == NONE) continue;
@@ -254,6 +258,16 @@ static void count_entries(Tree *t, Meeting *m, uint32_t row) {
 static uint32_t next_folder(const Tree *t, uint32_t e) {
     while (e != NONE && !is_folder(entry_at(t, e))) e = entry_at(t, e)->next;
     return e;
+}
+
+void merge_mounted(Tree *t) {
+    uint32_t entries = atomic_load(&t->entry_count);
+    for (uint32_t i = 0; i < entries; i++) {
+        Entry *e = entry_at(t, i);
+        if (e->target == NONE || is_folder(e)) continue;
+        uint32_t known = find_inode(t, FILE_COLUMN(t, device, e->target), FILE_COLUMN(t, inode, e->target));
+        if (known != NONE) e->target = known;
+    }
 }
 
 void total_folders(Tree *t) {

@@ -39,12 +39,13 @@ typedef struct {
     uint16_t device[CHUNK], mode[CHUNK];
 } FileChunk;
 
-enum { UNREADABLE = 1, BOUNDARY = 2, SEEN = 4, HOLDS_MOUNTS = 8, ON_PATH = 16, STOPPED = 32 };
+enum { UNREADABLE = 1, BOUNDARY = 2, SEEN = 4, HOLDS_MOUNTS = 8, ON_PATH = 16, STOPPED = 32, COVERED = 64 };
+#define NOT_WHOLE (UNREADABLE | BOUNDARY | SEEN | STOPPED | COVERED)   /* COVERED: a file in it is mounted over */
 
 /* A folder: its place, and the totals of everything below it. 64 bytes. */
 typedef struct {
-    uint32_t entry, parent, file, flags;
-    _Atomic uint32_t head;
+    uint32_t entry, parent, file;
+    _Atomic uint32_t flags, head;
     uint32_t entries;
     uint64_t apparent, allocated;
     int64_t newest;
@@ -58,6 +59,7 @@ typedef struct {
     long type;
     int sharing;
     atomic_bool trusted;  /* d_ino is st_ino: a directory entry identifies its inode */
+    atomic_bool described;  /* a folder of it was open, so that its file system is known */
 } Device;
 
 typedef struct { uint32_t folder, entry; int error; } Trouble;
@@ -114,6 +116,7 @@ void put_file(Tree *t, uint32_t row, uint16_t device, const Stat *s);
 uint32_t find_inode(Tree *t, uint16_t device, uint64_t inode);
 uint32_t add_inode(Tree *t, uint32_t row, bool *added);  /* the row that stands for this inode from now on */
 char *path_of(const Tree *t, uint32_t entry, size_t *length);  /* malloc-ed, NUL-terminated */
+void merge_mounted(Tree *t);   /* a mount gave files with one link a second name: one row for both */
 void total_folders(Tree *t);
 
 typedef struct {

@@ -53,7 +53,7 @@ struct Walk {
     atomic_int idle;
     int running;
     bool done;
-    atomic_bool stop;
+    atomic_bool stop, covered;   /* covered: a mount gave some file a second name */
     atomic_int open_folders;
     int open_limit, error;
     _Atomic uint32_t current;
@@ -73,6 +73,13 @@ typedef struct {
 
 /* ---- the two back ends ---- */
 
+/* Nanoseconds since 1970; times beyond the years 1677 to 2262 stay at the nearest that fits. */
+static int64_t nanoseconds(int64_t seconds, int64_t rest) {
+    if (seconds > INT64_MAX / 1000000000 - 1) return INT64_MAX;
+    if (seconds < INT64_MIN / 1000000000 + 1) return INT64_MIN + 1;
+    return seconds * 1000000000 + rest;
+}
+
 #ifdef __linux__
 static bool stat_linux(int fd, const char *name, int flags, Stat *out) {
     struct statx s;
@@ -80,9 +87,9 @@ static bool stat_linux(int fd, const char *name, int flags, Stat *out) {
                     | STATX_INO | STATX_SIZE | STATX_BLOCKS;
     if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | flags, mask, &s)) return false;
     *out = (Stat){makedev(s.stx_dev_major, s.stx_dev_minor), s.stx_ino, s.stx_size, s.stx_blocks * 512u,
-                  s.stx_mtime.tv_sec * 1000000000LL + s.stx_mtime.tv_nsec,
-                  s.stx_ctime.tv_sec * 1000000000LL + s.stx_ctime.tv_nsec,
-                  s.stx_atime.tv_sec * 1000000000LL + s.stx_atime.tv_nsec, s.stx_nlink, s.stx_uid, s.stx_mode};
+                  nanoseconds(s.stx_mtime.tv_sec, s.stx_mtime.tv_nsec),
+                  nanoseconds(s.stx_ctime.tv_sec, s.stx_ctime.tv_nsec),
+                  nanoseconds(s.stx_atime.tv_sec, s.stx_atime.tv_nsec), s.stx_nlink, s.stx_uid, s.stx_mode};
     return true;
 }
 #endif
@@ -92,7 +99,7 @@ static bool stat_linux(int fd, const char *name, int flags, Stat *out) {
 #else
 #define WHEN(s, which) ((s).st_##which##tim)
 #endif
-#define NANOSECONDS(when) ((int64_t)(when).tv_sec * 1000000000LL + (when).tv_nsec)
+#define NANOSECONDS(when) nanoseconds((when).tv_sec, (when).tv_nsec)
 
 static bool stat_portable(int fd, const char *name, Stat *out) {
     struct stat s;
@@ -234,7 +241,7 @@ static void keep_stat(Worker *k, Handle *h, Entry *e, uint64_t listed_inode, con
     Tree *t = k->walk->tree;
     uint16_t device = h->device;
     if (s->device != t->devices[device].number) device = device_row(t, s->device, -1);
-    else if (s->inode != listed_inode) atomic_store(&t->devices[device].trusted, false);
+    else if (listed_inode && s->inode != listed_inode) atomic_store(&t->devices[device].trusted, false);
     uint32_t row = keep_file(k, device, s);
     if (row == NONE) return;
     bool added = true;
@@ -258,6 +265,10 @@ static const Mount *mounted_on(Walk *w, Handle *h, const char *name) {
     return NULL;
 }
 
+static bool enters(const Walk *w, const Handle *h, const Mount *mount) {
+    return w->options->cross_device || mount->mounted == w->tree->devices[h->device].number;
+}
+
 static void keep_folder(Worker *k, Handle *h, uint32_t entry, const Mount *mount) {
     Walk *w = k->walk;
     Tree *t = w->tree;
@@ -267,7 +278,7 @@ static void keep_folder(Worker *k, Handle *h, uint32_t entry, const Mount *mount
     f->entry = entry;
     f->parent = h->folder;
     entry_at(t, entry)->target = FOLDER_BIT | row;
-    if (mount && mount->mounted != t->devices[h->device].number && !w->options->cross_device) {
+    if (mount && !enters(w, h, mount)) {
         f->flags |= BOUNDARY;    /* not even stat-ed: a dead network mount would hang */
         return;
     }
@@ -285,6 +296,14 @@ static void keep_folder(Worker *k, Handle *h, uint32_t entry, const Mount *mount
     if (!push(&k->found, job)) fail(w, ENOMEM);
 }
 
+/* A file mounted over another. The mount holds it as a further link would, and its name here cannot go: two links
+   that no set of names ever has. */
+static void keep_mounted_file(Worker *k, Handle *h, Entry *e, Stat *s) {
+    s->nlink += 2;
+    keep_stat(k, h, e, 0, s);
+    atomic_store(&k->walk->covered, true);
+}
+
 static void read_entry(Worker *k, Handle *h, const Record *r, uint32_t row) {
     Walk *w = k->walk;
     Tree *t = w->tree;
@@ -292,16 +311,21 @@ static void read_entry(Worker *k, Handle *h, const Record *r, uint32_t row) {
     e->name = keep_name(k, r->name);
     e->folder = h->folder;
     const Mount *mount = mounted_on(w, h, r->name);
+    if (mount && r->type != DT_DIR && r->type != DT_UNKNOWN) folder_at(t, h->folder)->flags |= COVERED;
     if (r->type == DT_DIR) {
         keep_folder(k, h, row, mount);
-    } else {
+    } else if (!mount || r->type == DT_UNKNOWN || enters(w, h, mount)) {
         uint32_t known = NONE;
         if (!mount && r->type != DT_UNKNOWN && atomic_load_explicit(&t->devices[h->device].trusted, memory_order_relaxed))
             known = find_inode(t, h->device, r->inode);
         Stat s;
         if (known != NONE) e->target = known;
-        else if (!stat_at(k, h->fd, r->name, &s)) trouble(w, h->folder, row, errno);
+        else if (!stat_at(k, h->fd, r->name, &s)) {
+            if (errno != ENOENT) folder_at(t, h->folder)->flags |= UNREADABLE;
+            trouble(w, h->folder, row, errno);
+        }
         else if (S_ISDIR(s.mode)) keep_folder(k, h, row, mount);
+        else if (mount) keep_mounted_file(k, h, e, &s);
         else keep_stat(k, h, e, r->inode, &s);
     }
     look_for_markers(w, row, r->name);
@@ -340,8 +364,9 @@ static void read_block(Worker *k, Handle *h, const char *block, long length) {
         entry_at(t, row)->next = row + 1;
         row++;
     }
-    if (row == first) return;
     Folder *f = folder_at(t, h->folder);
+    if (row - first < n) f->flags |= STOPPED;
+    if (row == first) return;
     uint32_t head = atomic_load(&f->head);
     do entry_at(t, row - 1)->next = head;
     while (!atomic_compare_exchange_weak(&f->head, &head, first));
@@ -402,6 +427,16 @@ static uint16_t note_folder(Worker *k, Folder *f, int fd, const Stat *s) {
     return device;
 }
 
+static bool below_another_start(const Walk *w, const char *path) {
+    for (size_t i = 0; i < w->options->root_count; i++) {
+        const char *root = w->options->roots[i];
+        size_t n = strlen(root);
+        if (n && root[n - 1] == '/') n--;
+        if (!strncmp(path, root, n) && path[n] == '/' && path[n + 1]) return true;
+    }
+    return false;
+}
+
 /* Opens the folder of a job and stats it; NULL when it is not to be listed, with the reason noted. */
 static Handle *enter(Worker *k, const Job *job) {
     Walk *w = k->walk;
@@ -417,11 +452,12 @@ static Handle *enter(Worker *k, const Job *job) {
     if (fd < 0) {
         f->flags |= UNREADABLE;
         if (known && S_ISDIR(s.mode)) note_folder(k, f, -1, &s);
-        else entry_at(t, f->entry)->target = NONE;
+        else if (known || error == ENOENT || error == ENOTDIR || error == ELOOP) entry_at(t, f->entry)->target = NONE;
         trouble(w, f->parent, f->entry, error);
         return NULL;
     }
     uint16_t device = known ? note_folder(k, f, fd, &s) : 0;
+    if (start && f->flags & SEEN && below_another_start(w, name)) entry_at(t, f->entry)->target = NONE;
     Handle *h = known && f->file != NONE && !(f->flags & (SEEN | BOUNDARY)) ? malloc(sizeof *h) : NULL;
     if (!h) { close(fd); return NULL; }
     for (size_t i = 0; i < w->options->mount_count; i++)
@@ -503,8 +539,8 @@ static bool next_job(Worker *k, Job *job) {
         if (w->error) atomic_store(&w->stop, true);
         bool last = atomic_load(&w->idle) + 1 == w->running;
         if (w->stack.count) { *job = w->stack.jobs[--w->stack.count]; got = true; }
-        else if (last && !atomic_load(&w->stop) && w->later.count) { *job = w->later.jobs[--w->later.count]; got = true; }
         else if (last && !atomic_load(&w->stop) && w->next_root < w->options->root_count) got = next_start(k, job);
+        else if (last && !atomic_load(&w->stop) && w->later.count) { *job = w->later.jobs[--w->later.count]; got = true; }
         else if (last) { w->done = true; pthread_cond_broadcast(&w->work); pthread_cond_broadcast(&w->over); }
         else {
             atomic_fetch_add(&w->idle, 1);
@@ -601,6 +637,7 @@ int walk_finish(Walk *w) {
     for (int i = 0; i < w->running; i++) pthread_join(w->threads[i], NULL);
     for (size_t i = 0; i < w->later.count; i++) drop(w, &w->later.jobs[i]);
     w->tree->stat_calls = atomic_load(&w->stat_calls);
+    if (atomic_load(&w->covered)) merge_mounted(w->tree);
     total_folders(w->tree);
     int error = w->error;
     pthread_mutex_destroy(&w->lock);

@@ -1,0 +1,58 @@
+# `make run` sets everything up and shows this machine; `make test` checks everything.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+DEMO ?= $(or $(TMPDIR),/tmp)/modelyard-demo
+SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/walk/native/*)
+
+.PHONY: run demo test filesystems check bench docs deps clean
+
+run: $(VENV)/installed
+	@$(BIN)/modelyard $(ARGS)
+
+demo: $(VENV)/installed
+	@[ -e "$(DEMO)" ] || $(BIN)/modelyard demo "$(DEMO)"
+	@$(BIN)/modelyard --home "$(DEMO)"
+
+test: check filesystems
+	$(BIN)/pytest
+
+# The tests make xfs, btrfs and ext4 file systems on loop devices, which takes root and these programs.
+filesystems:
+	@command -v mkfs.xfs mkfs.btrfs mkfs.ext4 >/dev/null || (apt-get update -qq && apt-get install -y -qq xfsprogs btrfs-progs e2fsprogs)
+
+check: deps
+	$(BIN)/ruff check src tests benchmarks setup.py
+	$(BIN)/ruff format --check src tests benchmarks setup.py
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest tests/test_architecture.py
+
+bench: deps
+	$(BIN)/pip install -q -r requirements/bench.txt
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/installed
+	$(BIN)/python docs/make.py
+
+deps: $(VENV)/installed $(VENV)/tested .deps/hub-0.36
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python $(SOURCES)
+	$(BIN)/pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+# torch first and pinned: what needs torch would otherwise bring the newest one with its CUDA packages.
+$(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/torch.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements/torch.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements/test.txt
+	@touch $@
+
+.deps/hub-0.36: $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --target $@ huggingface_hub==0.36.0
+
+clean:
+	rm -rf $(VENV) .deps build dist src/*.egg-info src/modelyard/walk/*.so

@@ -1,0 +1,1 @@
+"""The adapters against stores that the owning programs themselves made."""

@@ -1,0 +1,50 @@
+"""What the tests with real components share: a hub, and clients of both cache layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real.hub_client import OLD, Client
+from real.hub_server import Hub
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """An empty hub, with a chunk store of its own."""
+    with Hub(tmp_path / "chunks") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def old_hub() -> Path:
+    """Where huggingface_hub 0.36 is installed, from before blobs were shared between repositories."""
+    if not (OLD / "huggingface_hub").is_dir():
+        pytest.fail(f"the old hub client is not in {OLD}; run `make deps`, or set MODELYARD_OLD_HUB to its folder")
+    return OLD
+
+
+@pytest.fixture
+def cached(home: Path) -> Path:
+    """The folder that clients take for HF_HOME when nothing is set."""
+    return home / ".cache" / "huggingface"
+
+
+@pytest.fixture
+def classic(hub: Hub, cached: Path, old_hub: Path) -> Client:
+    """A client that keeps each repository's blobs in its own folder."""
+    return Client(hub, cached, old=True)
+
+
+@pytest.fixture
+def shared(hub: Hub, cached: Path) -> Client:
+    """A client that keeps large files once for all repositories."""
+    return Client(hub, cached)
+
+
+@pytest.fixture(params=["classic", "shared"])
+def client(request: pytest.FixtureRequest) -> Client:
+    """Each of the two."""
+    found: Client = request.getfixturevalue(request.param)
+    return found

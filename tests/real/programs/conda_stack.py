@@ -1,0 +1,46 @@
+"""Builds a conda channel and installs environments from it; run in a process of its own by the conda tests."""
+
+import asyncio
+import sys
+from importlib import import_module  # by name: neither package has types that are checked
+from pathlib import Path
+
+RECIPE = """
+package: {{name: {name}, version: "{version}"}}
+build:
+  noarch: generic
+  script:
+    - mkdir -p $PREFIX/share/{name} $PREFIX/bin
+    - head -c {size} /dev/urandom > $PREFIX/share/{name}/data
+    - echo "$PREFIX" > $PREFIX/bin/{name}
+requirements: {{run: [{needs}]}}
+about: {{license: MIT}}
+"""
+PACKAGES = (("codec", "1.0", "", 700_000), ("trainer", "1.0", "codec", 500_000), ("trainer", "2.0", "codec", 600_000))
+
+
+def build(channel: Path) -> None:
+    """Makes three packages; the files below `bin` name the prefix and so become private on installation."""
+    for name, version, needs, size in PACKAGES:
+        recipe = channel.parent / f"{name}-{version}" / "recipe.yaml"
+        recipe.parent.mkdir(parents=True)
+        recipe.write_text(RECIPE.format(name=name, version=version, needs=needs, size=size))
+        known = [channel.as_uri()] if channel.exists() else []
+        builder = import_module("rattler_build")
+        builder.build_recipes([recipe], output_dir=channel, channel=known, package_format="conda", test="skip")
+
+
+async def install(channel: Path, packages: Path, prefix: Path, spec: str) -> None:
+    """Solves and installs one environment, hard links into the packages folder."""
+    rattler = import_module("rattler")
+    records = await rattler.solve([rattler.Channel(channel.as_uri())], [spec], platforms=["noarch", "linux-64"])
+    await rattler.install(records, target_prefix=prefix, cache_dir=packages, show_progress=False)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "build":
+        build(Path(sys.argv[2]))
+    else:
+        for wanted in sys.argv[4:]:
+            place, _, wish = wanted.partition("=")
+            asyncio.run(install(Path(sys.argv[2]), Path(sys.argv[3]), Path(place), wish))

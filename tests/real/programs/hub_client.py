@@ -1,0 +1,54 @@
+"""Works on a hub cache with whichever client is installed; prints one JSON document. Run by hub_client.Client."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module  # by name: the version is chosen by PYTHONPATH, and older ones have no types
+
+hub = import_module("huggingface_hub")
+
+
+def snapshot(address: str, revision: str, *files: str) -> None:
+    """Downloads a revision, or some files of it."""
+    kinds, name = address.split("/", 1)
+    hub.snapshot_download(name, repo_type=kinds[:-1], revision=revision, allow_patterns=list(files) or None)
+
+
+def probe(address: str, revision: str, file: str) -> None:
+    """Asks for a file that need not exist, which leaves a note in `.no_exist`."""
+    kinds, name = address.split("/", 1)
+    try:
+        hub.hf_hub_download(name, file, repo_type=kinds[:-1], revision=revision)
+    except hub.errors.EntryNotFoundError:
+        return
+
+
+def scan() -> dict[str, object]:
+    """What the client itself says is in its cache."""
+    seen = hub.scan_cache_dir()
+    repos = {
+        f"{repo.repo_type}/{repo.repo_id}": {
+            "size": repo.size_on_disk,
+            "revisions": {each.commit_hash: sorted(each.refs) for each in repo.revisions},
+        }
+        for repo in seen.repos
+    }
+    return {"size": seen.size_on_disk, "repos": repos, "warnings": [str(each) for each in seen.warnings]}
+
+
+def delete(*commits: str) -> None:
+    """Deletes revisions the way the client does."""
+    hub.scan_cache_dir().delete_revisions(*commits).execute()
+
+
+def upload(*files: str) -> dict[str, str]:
+    """Puts files into the chunk store and gives their Xet hash by path."""
+    stored = import_module("hf_xet").upload_files(list(files), os.environ["XET_STORE"], None, None, None, None)
+    return {file: each.hash for file, each in zip(files, stored, strict=True)}
+
+
+VERBS: tuple[Callable[..., object], ...] = (snapshot, probe, scan, delete, upload)
+if __name__ == "__main__":
+    verb = next(each for each in VERBS if each.__name__ == sys.argv[1])
+    print(json.dumps(verb(*sys.argv[2:])))

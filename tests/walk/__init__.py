@@ -1,0 +1,1 @@
+"""The disk walker, checked against slow truths and against the disk itself."""

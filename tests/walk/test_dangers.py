@@ -1,0 +1,253 @@
+"""What goes wrong on real disks, one danger a test: names, links, rights, races, access times."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from walk.conftest import Look
+from walk.truth import assert_true, look, paths_below
+
+OLD = 10**18
+Drop = Callable[[], None]
+
+
+def test_names_that_are_not_utf8(walked: Look, home: Path) -> None:
+    names = [b"\xff", b"caf\xe9", b"\xed\xa0\x80", bytes(range(128, 256)), b"\xc3\xa9", b"\xf0\x9f\xa4\x97"]
+    for name in names:
+        os.mkdir(os.path.join(bytes(home), name))
+        Path(os.fsdecode(os.path.join(bytes(home), name)), "f").touch()
+    tree = walked(home)
+    assert paths_below(tree, home) == set(names) | {name + b"/f" for name in names}
+    assert_true(tree, home)
+    row = tree.find(os.path.join(bytes(home), b"caf\xe9"))
+    assert row is not None
+    assert tree.label(row).endswith("caf\\xe9")
+
+
+def test_names_with_newlines(walked: Look, home: Path) -> None:
+    names = [b"\n", b"a\nb", b"\r\n", b"\t", b"\x1b[31mred", b"\x01", b" ", b"trailing "]
+    for name in names:
+        (home / os.fsdecode(name)).mkdir()
+    tree = walked(home)
+    assert paths_below(tree, home) == set(names)
+    for name in names:
+        row = tree.find(os.path.join(bytes(home), name))
+        assert row is not None
+        assert tree.label(row).isprintable()
+
+
+def test_names_of_the_greatest_length(walked: Look, home: Path) -> None:
+    names = {bytes([letter]) * 255 for letter in b"abcdefghijklmnopqrstuvwxyz"}
+    for name in names:
+        (home / os.fsdecode(name)).touch()
+    assert paths_below(walked(home), home) == names
+
+
+def test_never_follows_symlinks(walked: Look, home: Path) -> None:
+    outside = home / "outside"
+    inside = home / "inside"
+    outside.mkdir()
+    inside.mkdir()
+    (outside / "secret").write_bytes(b"x" * 10_000)
+    for name, target in (("to folder", outside), ("to file", outside / "secret"), ("loop", inside), ("dangling", "no")):
+        (inside / name).symlink_to(target)
+    tree = walked(inside)
+    assert paths_below(tree, inside) == {b"to folder", b"to file", b"loop", b"dangling"}
+    assert_true(tree, inside)
+    for name in ("to folder", "to file", "loop", "dangling"):
+        row = tree.find(inside / name)
+        assert row is not None
+        assert tree.is_link(row)
+        assert not tree.is_file(row)
+
+
+def test_a_starting_point_that_is_a_link_is_a_problem(walked: Look, home: Path) -> None:
+    (home / "real").mkdir()
+    (home / "real" / "f").touch()
+    (home / "link").symlink_to("real")
+    tree = walked(home / "link")
+    assert tree.find(home / "link") is None
+    assert [problem.path for problem in tree.problems()] == [str(home / "link")]
+
+
+def test_a_starting_point_that_is_missing_is_a_problem(walked: Look, home: Path) -> None:
+    tree = walked(home / "gone", home)
+    assert [(problem.path, problem.code) for problem in tree.problems()] == [(str(home / "gone"), "vanished")]
+    assert_true(tree, home)
+
+
+def test_folders_that_cannot_be_read(walked: Look, place: Path, as_nobody: Drop) -> None:
+    for name in ("open", "closed/inner", "open/closed"):
+        (place / name).mkdir(parents=True)
+        (place / name / "f").write_bytes(b"x" * 5000)
+    (place / "closed").chmod(0o700)
+    (place / "open/closed").chmod(0o311)
+    as_nobody()
+    tree = walked(place)
+    assert paths_below(tree, place) == {b"open", b"open/f", b"closed", b"open/closed"}
+    found = {(os.path.relpath(problem.path, place), problem.code) for problem in tree.problems()}
+    assert found == {("closed", "unreadable"), ("open/closed", "unreadable")}
+    top, inner = tree.find(place), tree.find(place / "open/closed")
+    assert top is not None and inner is not None
+    assert tree.totals(top).troubles == 2
+    assert not tree.is_whole(inner)
+    assert tree.entry(inner) is not None
+
+
+def test_a_folder_that_only_tells_its_names(walked: Look, place: Path, as_nobody: Drop) -> None:
+    """Read permission without search: the names are known, and nothing about them."""
+    names = place / "names"
+    (names / "folder").mkdir(parents=True)
+    (names / "f").write_bytes(b"x" * 50_000)
+    names.chmod(0o744)
+    as_nobody()
+    tree = walked(place)
+    row = tree.find(names)
+    assert row is not None
+    assert tree.problems()
+    assert not tree.is_whole(row)
+    assert not tree.measure([row]).sizes.exact
+
+
+def test_an_unreadable_starting_point_hides_nothing_of_the_next(walked: Look, place: Path, as_nobody: Drop) -> None:
+    """What was not opened first must not decide what is known about its file system."""
+    (place / "a").mkdir(mode=0o700)
+    (place / "b").mkdir()
+    (place / "b" / "f").write_bytes(b"x" * 50_000)
+    as_nobody()
+    tree = walked(place / "a", place / "b")
+    sizes = tree.freed([place / "b"])
+    assert sizes.exact
+    assert sizes.freed == sizes.allocated > 50_000
+
+
+class Churn(threading.Thread):
+    """Makes and removes files and folders until told to stop."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(daemon=True)
+        self.root, self.stopped, self.rounds = root, threading.Event(), 0
+
+    def run(self) -> None:
+        """Renames, replaces and removes as fast as it can."""
+        while not self.stopped.is_set():
+            self.rounds += 1
+            for number in range(20):
+                folder, file = self.root / f"d{number}", self.root / f"f{number}"
+                folder.mkdir(exist_ok=True)
+                (folder / "inner").touch()
+                file.touch()
+            for number in range(20):
+                folder, file = self.root / f"d{number}", self.root / f"f{number}"
+                (folder / "inner").unlink()
+                folder.rmdir()
+                folder.symlink_to(self.root)
+                file.rename(self.root / "again")
+                (self.root / "again").unlink()
+                folder.unlink()
+
+
+def test_files_that_vanish_while_walking(walked: Look, home: Path) -> None:
+    (home / "stays").mkdir()
+    (home / "stays" / "f").write_bytes(b"x" * 100)
+    churn = Churn(home)
+    churn.start()
+    try:
+        for _ in range(60):
+            tree = walked(home)
+            assert {b"stays", b"stays/f"} <= paths_below(tree, home)
+            assert {problem.code for problem in tree.problems()} <= {"vanished", "changed"}
+            assert tree.totals(tree.find(home / "stays"))[:1] == (100,)
+    finally:
+        churn.stopped.set()
+        churn.join()
+    assert churn.rounds > 1
+
+
+def test_a_vanished_name_is_told_and_not_listed(walked: Look, home: Path) -> None:
+    """A folder that goes between its listing and its opening: found by removing all but one from the other side."""
+    total = 3000
+    for number in range(total):
+        (home / f"d{number}").mkdir()
+    started = threading.Event()
+
+    def clear() -> None:
+        started.wait()
+        for number in range(total):
+            (home / f"d{number}").rmdir()
+
+    thread = threading.Thread(target=clear)
+    thread.start()
+    started.set()
+    tree = walked(home)
+    thread.join()
+    listed = paths_below(tree, home)
+    for problem in tree.problems():
+        assert problem.code == "vanished"
+        assert os.path.relpath(problem.path, home).encode() not in listed
+
+
+@pytest.mark.parametrize("stale", [OLD, 0])
+def test_access_times_stay(walked: Look, home: Path, stale: int) -> None:
+    """With relatime the first read of what is older than its change would be written down."""
+    (home / "a" / "b").mkdir(parents=True)
+    (home / "a" / "f").write_bytes(b"x" * 100)
+    (home / "a" / "l").symlink_to("f")
+    paths = [home, home / "a", home / "a" / "b", home / "a" / "f", home / "a" / "l"]
+    for path in reversed(paths):
+        os.utime(path, ns=(stale, OLD), follow_symlinks=False)
+    tree = walked(home)
+    row = tree.find(home / "a" / "f")
+    assert row is not None
+    assert tree.read(row) == b"x" * 100
+    tree.measure([row])
+    assert [os.lstat(path).st_atime_ns for path in paths] == [stale] * len(paths)
+
+
+def test_a_hard_link_needs_no_second_stat(walked: Look, home: Path) -> None:
+    (home / "f").touch()
+    for number in range(1000):
+        os.link(home / "f", home / f"l{number}")
+    tree = walked(home)
+    assert_true(tree, home)
+    assert tree.columns.stat_calls < 20
+
+
+def test_a_device_whose_names_lie_about_inodes_is_stat_ed(walked: Look) -> None:
+    """In /proc every name carries an inode of its own making: nothing may be taken from there."""
+    tree = walked("/proc/self/net")
+    row = tree.find("/proc/self/net")
+    if row is None:
+        row = tree.find(os.path.realpath("/proc/self/net"))
+    assert not [trusted for *_, trusted in tree.columns.devices if trusted]
+
+
+def test_fifos_sockets_and_devices_are_counted_and_not_opened(walked: Look, home: Path) -> None:
+    os.mkfifo(home / "fifo")
+    os.mknod(home / "null", 0o020666, os.makedev(1, 3))
+    tree = walked(home)
+    assert_true(tree, home)
+    assert tree.measure([tree.find(home) or 0]).sizes.exact
+
+
+def test_a_symlink_is_told_with_its_number(home: Path) -> None:
+    """Opening a link as a folder gives an errno that has a code of its own."""
+    (home / "l").symlink_to(home)
+    assert look(home / "l").columns.troubles[0][1] in (errno.ELOOP, errno.ENOTDIR)
+
+
+def test_threads_out_of_bounds_are_refused(home: Path) -> None:
+    for threads in (0, -1, 65):
+        with pytest.raises(ValueError, match="threads"):
+            look(home, threads=threads)
+
+
+def test_a_path_with_a_nul_is_refused(home: Path) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        look(bytes(home) + b"\0x")
