@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from real.hub_client import OLD, Client
 from real.hub_server import Hub
 

@@ -92,10 +92,10 @@ class _Request(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the base class gave
         """Says nothing."""
 
-    def do_HEAD(self) -> None:  # noqa: N802 - the names that the base class looks for
+    def do_HEAD(self) -> None:
         self.do_GET()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         for pattern, answer in ROUTES:
             if found := pattern.fullmatch(path):

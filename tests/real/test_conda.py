@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from real import disk
-from real.surveys import by_id, codes, paths, survey
 
 from modelyard import api
+from modelyard.inventory import Sizes
+from real import disk
+from real.surveys import by_id, codes, paths, survey
 
 PROGRAM = Path(__file__).parent / "programs" / "conda_stack.py"
 ENVIRONMENTS = {"first": "trainer ==1.0", "twin": "trainer ==1.0", "newer": "trainer ==2.0"}
@@ -66,6 +67,11 @@ def roots(seen: api.Survey) -> dict[str, str]:
     return {root.path: root.found_by for root in conda.roots if root.row is not None}
 
 
+def sizes(seen: api.Survey) -> dict[str, Sizes]:
+    """What each of conda's artifacts takes."""
+    return {name: each.sizes for name, each in by_id(seen, "conda").items()}
+
+
 def packages(environment: Path) -> int:
     """How many packages an environment has."""
     return len(list((environment / "conda-meta").glob("*.json")))
@@ -89,9 +95,9 @@ def test_every_environment_is_found_with_its_packages(base: Path, home: Path) ->
 def test_an_environment_alone_frees_only_its_private_files(base: Path, home: Path) -> None:
     found = by_id(survey(home), "conda")
     for name in ENVIRONMENTS:
-        place, sizes = base / "envs" / name, found[f"conda:env/{name}"].sizes
-        assert sizes.freed == disk.freed(place) < 100_000
-        assert sizes.allocated == disk.allocated(place) > 1_200_000
+        place, taken = base / "envs" / name, found[f"conda:env/{name}"].sizes
+        assert taken.freed == disk.freed(place) < 100_000
+        assert taken.allocated == disk.allocated(place) > 1_200_000
 
 
 def test_removing_an_environment_frees_what_was_foretold(base: Path, home: Path) -> None:
@@ -156,12 +162,13 @@ def test_unfinished_downloads_and_trash_are_partial(base: Path, home: Path) -> N
 def test_conda_s_own_list_leads_to_an_environment_and_is_left_as_it_was(base: Path, apart: Path, home: Path) -> None:
     notes = home / ".conda" / "environments.txt"
     notes.parent.mkdir()
-    notes.write_bytes(f"{apart / 'work' / 'vision'}\r\n/mnt/not-mounted-now/env\n\n".encode())
-    os.utime(notes, (1_000_000, 2_000_000))
-    before = (notes.read_bytes(), os.utime(notes, (1_000_000, 2_000_000)), notes.stat())
+    text = b"%s\r\n/mnt/not-mounted-now/env\n\n" % os.fsencode(apart / "work" / "vision")
+    notes.write_bytes(text)
+    os.utime(notes, (1_000_000, 2_000_000))  # read last before written last: relatime would note a reading
+    before = notes.stat()
     seen = survey(home)
-    assert notes.stat() == before[2]
-    assert notes.read_bytes() == before[0]
+    assert notes.stat() == before
+    assert notes.read_bytes() == text
     assert roots(seen)[str(apart / "work" / "vision")] == "~/.conda/environments.txt"
     assert by_id(seen, "conda")["conda:env/vision"].detail == "2 packages"
 
@@ -186,7 +193,7 @@ def test_a_variable_leads_to_a_folder_of_packages(apart: Path, home: Path) -> No
     "text",
     [
         "channels:\n  - globex\nenvs_dirs:\n  - {0}/work  # fast disk\n  - ~/gone\npkgs_dirs:\n- '{0}/archive'\n",
-        "envs_dirs: [~/gone, {0}/work]\nauto_activate: false\npkgs_dirs: [\"{0}/archive\"]  # moved\n",
+        'envs_dirs: [~/gone, {0}/work]\nauto_activate: false\npkgs_dirs: ["{0}/archive"]  # moved\n',
         "envs_dirs:\n  - $VOLUME/work\npkgs_dirs: [$VOLUME/archive]\n",
     ],
     ids=["block", "flow", "variables"],
@@ -202,13 +209,20 @@ def test_the_settings_file_leads_to_environments_and_packages(text: str, apart: 
 
 @pytest.mark.parametrize(
     "content",
-    [b"envs_dirs: [unclosed\n - {{\n\x00\xff\xfe", b"# " + bytes(HUGE), b"envs_dirs:\n" + b"  - \n" * 9, b"\x80" * 99],
+    [
+        b"envs_dirs: [unclosed\n - {{\n\x00\xff\xfe",
+        b"# " + bytes(HUGE),
+        b"envs_dirs:\n  - \n  - ''\npkgs_dirs: [, '']\n",
+        b"\x80" * 99,
+    ],
     ids=["broken", "huge", "empty", "binary"],
 )
 def test_a_settings_file_that_cannot_be_understood_hides_nothing(content: bytes, base: Path, home: Path) -> None:
-    healthy = by_id(survey(home), "conda")
+    healthy = survey(home)
     (home / ".condarc").write_bytes(content)
-    assert by_id(survey(home), "conda") == healthy
+    seen = survey(home)
+    assert sizes(seen) == sizes(healthy)
+    assert roots(seen) == roots(healthy)
 
 
 def test_a_folder_in_place_of_the_settings_file_hides_nothing(base: Path, home: Path) -> None:
@@ -249,3 +263,9 @@ def test_a_prefix_without_its_history_is_no_environment(base: Path, home: Path) 
     assert "conda:env/newer" not in by_id(seen, "conda")
     conda = next(each for each in seen.inventory.holdings if each.store.name == "conda")
     assert conda.unclaimed >= disk.freed(base / "envs" / "newer")
+
+
+def test_an_installation_in_a_folder_of_environments_is_counted_once(base: Path, home: Path) -> None:
+    seen = survey(home, {"CONDA_ENVS_DIRS": str(home)})
+    assert roots(seen)[str(home)] == "CONDA_ENVS_DIRS"
+    assert sizes(seen) == sizes(survey(home))

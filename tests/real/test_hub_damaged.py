@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+
+from modelyard.inventory import Artifact
 from real import disk
 from real.hub_client import Client
 from real.surveys import by_id, codes, paths, survey
-
-from modelyard.inventory import Artifact
 
 MODEL = "models/acme/tiny"
 WEIGHTS = os.urandom(1_200_000)

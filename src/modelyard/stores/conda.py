@@ -53,8 +53,8 @@ def read(root: Root, tree: Tree) -> Reading:
     envs = names.get(b"envs", root.row if not artifacts else None)
     for _, row in sorted(tree.children(envs).items() if envs is not None else ()):
         if tree.child(row, b"conda-meta", b"history") is not None:
-            artifacts.append(_environment(tree, root, row, "env"))
-    packages = names.get(b"pkgs", root.row if b"urls.txt" in names else None)
+            artifacts.append(_prefix(tree, root, row))
+    packages = names.get(b"pkgs", None if artifacts else root.row)
     if packages is not None and (b"urls.txt" in tree.children(packages) or _is_packages(tree, packages)):
         artifacts += _packages(tree, root, packages)
     return Reading(tuple(artifacts))

@@ -33,7 +33,8 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
             yield Root(expand(part, env, home), variable)
     for path, system in _files(env, home):
         for key, part in _lists(read_setting(path) or ""):
-            yield Root(expand(part, env, home), f"{path} {key}", system=system)
+            if part.strip(" \t\"'"):
+                yield Root(expand(part, env, home), f"{path} {key}", system=system)
     if env.get("MAMBA_ROOT_PREFIX"):
         yield Root(expand(env["MAMBA_ROOT_PREFIX"], env, home), "MAMBA_ROOT_PREFIX")
     for name in INSTALLS:
@@ -67,9 +68,7 @@ def _lists(text: str) -> Iterator[tuple[str, str]]:
         line = line.split(" #")[0].rstrip()
         if found := LISTS.match(line):
             key = found[1]
-            for part in (found[2] or "[]")[1:-1].split(","):
-                if part.strip():
-                    yield key, part
+            yield from ((key, part) for part in (found[2] or "[]")[1:-1].split(","))
         elif key and line.lstrip().startswith("- "):
             yield key, line.lstrip()[2:]
         elif line and not line.startswith((" ", "#", "-")):

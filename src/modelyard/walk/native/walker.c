@@ -296,10 +296,17 @@ static void keep_folder(Worker *k, Handle *h, uint32_t entry, const Mount *mount
     if (!push(&k->found, job)) fail(w, ENOMEM);
 }
 
+/* A name that could not be stat-ed: gone, or the folder does not let us look. */
+static void unseen(Walk *w, uint32_t folder, uint32_t entry, int error) {
+    if (error != ENOENT) folder_at(w->tree, folder)->flags |= UNREADABLE;
+    trouble(w, folder, entry, error);
+}
+
 /* A file mounted over another. The mount holds it as a further link would, and its name here cannot go: two links
    that no set of names ever has. */
 static void keep_mounted_file(Worker *k, Handle *h, Entry *e, Stat *s) {
     s->nlink += 2;
+    folder_at(k->walk->tree, h->folder)->flags |= COVERED;
     keep_stat(k, h, e, 0, s);
     atomic_store(&k->walk->covered, true);
 }
@@ -311,19 +318,17 @@ static void read_entry(Worker *k, Handle *h, const Record *r, uint32_t row) {
     e->name = keep_name(k, r->name);
     e->folder = h->folder;
     const Mount *mount = mounted_on(w, h, r->name);
-    if (mount && r->type != DT_DIR && r->type != DT_UNKNOWN) folder_at(t, h->folder)->flags |= COVERED;
     if (r->type == DT_DIR) {
         keep_folder(k, h, row, mount);
-    } else if (!mount || r->type == DT_UNKNOWN || enters(w, h, mount)) {
+    } else if (mount && !enters(w, h, mount)) {
+        folder_at(t, h->folder)->flags |= COVERED;
+    } else {
         uint32_t known = NONE;
         if (!mount && r->type != DT_UNKNOWN && atomic_load_explicit(&t->devices[h->device].trusted, memory_order_relaxed))
             known = find_inode(t, h->device, r->inode);
         Stat s;
         if (known != NONE) e->target = known;
-        else if (!stat_at(k, h->fd, r->name, &s)) {
-            if (errno != ENOENT) folder_at(t, h->folder)->flags |= UNREADABLE;
-            trouble(w, h->folder, row, errno);
-        }
+        else if (!stat_at(k, h->fd, r->name, &s)) unseen(w, h->folder, row, errno);
         else if (S_ISDIR(s.mode)) keep_folder(k, h, row, mount);
         else if (mount) keep_mounted_file(k, h, e, &s);
         else keep_stat(k, h, e, r->inode, &s);
@@ -500,8 +505,10 @@ static void read_folder(Worker *k, const Job *job) {
         if (n > 0 && !hand_over(w, h, k->buffer, n)) read_block(k, h, k->buffer, n);
     }
     if (n < 0) {
-        folder_at(w->tree, h->folder)->flags |= UNREADABLE;
-        trouble(w, folder_at(w->tree, h->folder)->parent, folder_at(w->tree, h->folder)->entry, errno);
+        Folder *f = folder_at(w->tree, h->folder);
+        f->flags |= UNREADABLE;
+        trouble(w, f->parent, f->entry, errno);
+        if (errno == ENOENT) entry_at(w->tree, f->entry)->target = NONE;   /* removed since it was opened */
     }
     if (atomic_load(&w->stop)) folder_at(w->tree, h->folder)->flags |= STOPPED;
     if (dir) closedir(dir);

@@ -1,0 +1,1 @@
+"""Paired measurements of modelyard against the programs people use now."""

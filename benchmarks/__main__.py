@@ -1,0 +1,165 @@
+"""`make bench`: builds the trees, runs everything paired, prints the ratios and writes benchmarks/results.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from benchmarks import peers, trees
+from benchmarks.contest import Runs, contest, ratio
+
+RESULTS = Path(__file__).parent / "results.md"
+MINE = "modelyard walker"
+Report = list[str]
+
+
+def say(report: Report, line: str = "") -> None:
+    """Prints a line and keeps it for the report."""
+    print(line, flush=True)
+    report.append(line)
+
+
+def entries_of(tree: Path) -> int:
+    """How many names the tree holds."""
+    code = "import sys; from modelyard.walk.tree import walk; print(walk([sys.argv[1]]).totals().entries)"
+    return int(
+        subprocess.run([sys.executable, "-c", code, str(tree)], capture_output=True, text=True, check=True).stdout
+    )
+
+
+def rows(report: Report, results: dict[str, Runs], mine: str, count: int) -> None:
+    """A table: seconds, memory, entries a second, and how long mine takes beside each."""
+    say(report, f"| program | wall s | CPU s | peak MB | entries/s | {mine} takes |")
+    say(report, "|---|---|---|---|---|---|")
+    for name, runs in sorted(results.items(), key=lambda item: median(item[1].wall)):
+        wall, share = median(runs.wall), ratio(results[mine], runs)
+        cells = (
+            f"{wall:.3f}",
+            f"{median(runs.processor):.2f}",
+            f"{max(runs.memory) / 1e6:.0f}",
+            f"{count / wall:,.0f}",
+        )
+        say(report, f"| {name} | {' | '.join(cells)} | {'' if name == mine else f'{share:.2f} of it'} |")
+
+
+def goal(report: Report, words: str, value: float, limit: float) -> bool:
+    """One line that says whether a goal is met."""
+    met = value <= limit
+    say(report, f"- {'met' if met else 'MISSED'}: {words}: {value:.2f}, goal at most {limit:g}")
+    return met
+
+
+def walk_part(report: Report, title: str, tree: Path, build: Path, rounds: int) -> dict[str, Runs]:
+    """The walker against the peers on one tree."""
+    count = entries_of(tree)
+    say(report, f"\n## {title}: {count:,} entries\n")
+    results = contest(peers.walkers(tree, build), tree, rounds)
+    rows(report, results, MINE, count)
+    return results
+
+
+def best(results: dict[str, Runs], names: tuple[str, ...]) -> str:
+    """The fastest of the named that took part."""
+    return min((name for name in results if name in names), key=lambda name: median(results[name].alone))
+
+
+def linear_part(report: Report, folder: Path, sizes: list[int], rounds: int) -> float:
+    """Seconds a million entries as the tree grows; the largest of the big trees' rates over the smallest."""
+    say(
+        report,
+        "\n## Time grows with the entries\n\n| entries | wall s | µs an entry | peak MB a million |\n|---|---|---|---|",
+    )
+    rates = []
+    for size in sizes:
+        tree = folder / f"linear-{size}"
+        trees.environments(tree, size)
+        count = entries_of(tree)
+        command = [sys.executable, "-c", peers.WALKER.format(portable=False, threads=2), str(tree)]
+        results = contest({"walk": command}, folder, rounds)
+        wall = median(results["walk"].alone)
+        memory = max(results["walk"].memory) / 1e6
+        say(report, f"| {count:,} | {wall:.3f} | {wall / count * 1e6:.2f} | {memory / count * 1e6:.0f} |")
+        rates.append((count, wall / count))
+        shutil.rmtree(tree)
+    big = [rate for count, rate in rates if count >= 90_000]
+    return max(big) / min(big)
+
+
+def help_part(report: Report, rounds: int) -> float:
+    """Seconds until the help is there."""
+    command = [str(Path(sys.executable).with_name("modelyard")), "--help"]
+    runs = contest({"help": command}, Path.cwd(), rounds)["help"]
+    say(report, f"\n`modelyard --help`: {median(runs.wall):.3f} s")
+    return median(runs.wall)
+
+
+def main() -> None:
+    """Runs the whole benchmark."""
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--entries", type=int, default=1_000_000, help="entries of the tree with environments")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--folder", type=Path, default=None, help="where the trees are built")
+    parser.add_argument("--largest", type=int, default=5_000_000, help="entries of the largest tree")
+    options = parser.parse_args()
+    report: Report = ["# Results of `make bench`\n"]
+    machine = f"{platform.system()} {platform.release()}, {len(os.sched_getaffinity(0))} processors"
+    say(report, f"{machine}, Python {platform.python_version()}.")
+    say(report, "For the walker `wall` is the call in a running Python, for programs the whole process.")
+    say(report, f"Hot cache, medians of {options.rounds} rounds; every ratio is the median of the rounds' own ratios.")
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        work, plain = folder / "work", folder / "plain"
+        trees.workstation(work, options.entries)
+        trees.plain(plain, options.entries // 3)
+        linked = walk_part(report, "A workstation with hard-linked environments", work, folder, options.rounds)
+        flat = walk_part(report, "A tree without hard links", plain, folder, options.rounds)
+        count = entries_of(work)
+        say(report, f"\n## The whole inventory of the workstation: {count:,} entries\n")
+        whole = contest(peers.inventories(work), work, options.rounds)
+        rows(report, whole, "modelyard --json", count)
+        shutil.rmtree(work)
+        shutil.rmtree(plain)
+        sizes = [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size <= options.largest]
+        growth = linear_part(report, folder, sizes, min(options.rounds, 5))
+    help_seconds = help_part(report, options.rounds)
+    goals(report, linked, flat, whole, count, growth, help_seconds)
+    RESULTS.write_text("\n".join(report) + "\n")
+
+
+def goals(
+    report: Report, linked: dict[str, Runs], flat: dict[str, Runs], whole: dict[str, Runs], count: int, growth: float,
+    help_seconds: float,
+) -> None:  # fmt: skip
+    """What was promised and what came out."""
+    say(report, "\n## Goals\n")
+    once = tuple(name for name in peers.COUNTS_LINKS_ONCE if name != "os.walk + lstat")
+    rival, quickest = best(linked, once), best(flat, (*once, "pdu", "diskus", "find -size", "scandir-rs"))
+    goal(report, "with environments, walker / GNU du", ratio(linked[MINE], linked["GNU du"]), 0.45)
+    goal(
+        report,
+        f"with environments, walker / {rival}, the best that counts links once",
+        ratio(linked[MINE], linked[rival]),
+        0.6,
+    )
+    goal(
+        report,
+        "with environments, walker / bare listing without a stat",
+        ratio(linked[MINE], linked["bare getdents64, no stat"]),
+        2.3,
+    )
+    goal(report, f"without hard links, walker / {quickest}, the best peer", ratio(flat[MINE], flat[quickest]), 1.05)
+    goal(report, "whole inventory / GNU du", ratio(whole["modelyard --json"], whole["GNU du"]), 0.7)
+    goal(report, "peak MB a million entries, walker", max(linked[MINE].memory) / count, 120)
+    goal(report, "slowest rate / fastest rate from 100 thousand entries up", growth, 1.5)
+    goal(report, "seconds to `modelyard --help`", help_seconds, 0.15)
+
+
+if __name__ == "__main__":
+    main()
