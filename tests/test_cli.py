@@ -266,6 +266,6 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
 
 
 def test_help_needs_neither_tables_nor_a_walk() -> None:
-    code = "import sys; from modelyard.cli import modelyard; modelyard(['--help'], standalone_mode=False); print(*sys.modules)"
+    code = "import sys, modelyard.cli as c; c.modelyard(['--help'], standalone_mode=False); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"rich", "msgspec", "modelyard.api", "modelyard.walk._walker"} & set(loaded)

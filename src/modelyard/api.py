@@ -64,8 +64,9 @@ def survey(
     starts = [real_home, *(os.path.realpath(root) for root in roots)]
     starts += [real for _, found in named for root in found if os.path.isdir(real := os.path.realpath(root.path))]
     markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers})
-    tree = walk(_outermost(starts), markers=markers, cross_device=cross_device, progress=progress, home=real_home)
-    return _inventory(tree, read_all(named, tree), str(home), starts)
+    walked = _outermost(starts)
+    tree = walk(walked, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
+    return _inventory(tree, read_all(named, tree), str(home), walked)
 
 
 def _outermost(starts: Iterable[str]) -> list[str]:
@@ -92,7 +93,7 @@ def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str]) -> 
     problems = tree.problems() + [problem for each in found for problem in each.problems]
     inventory = Inventory(
         home,
-        tuple(dict.fromkeys(starts)),
+        tuple(starts),
         tree.partial,
         totals,
         tuple(holdings),

@@ -265,7 +265,14 @@ def test_a_prefix_without_its_history_is_no_environment(base: Path, home: Path) 
     assert conda.unclaimed >= disk.freed(base / "envs" / "newer")
 
 
-def test_an_installation_in_a_folder_of_environments_is_counted_once(base: Path, home: Path) -> None:
-    seen = survey(home, {"CONDA_ENVS_DIRS": str(home)})
-    assert roots(seen)[str(home)] == "CONDA_ENVS_DIRS"
+@pytest.mark.parametrize("env", [{"CONDA_ENVS_DIRS": ""}, {"CONDA_PKGS_DIRS": "pkgs", "CONDA_ENVS_DIRS": "envs"}])
+def test_what_two_ways_lead_to_is_counted_once(env: dict[str, str], base: Path, home: Path) -> None:
+    notes = home / ".conda" / "environments.txt"
+    notes.parent.mkdir()
+    notes.write_text("".join(f"{each}\n" for each in (base, *(base / "envs").iterdir())))
+    told = {name: str(base / part if part else home) for name, part in env.items()}
+    seen = survey(home, told)
+    assert set(told.values()) < set(roots(seen))
+    assert len(roots(seen)) == 1 + len(told) + len(ENVIRONMENTS)
+    notes.unlink()
     assert sizes(seen) == sizes(survey(home))

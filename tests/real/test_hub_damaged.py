@@ -190,3 +190,31 @@ def test_a_moved_cache_is_recognised_at_any_path(client: Client, repo: Path, hom
 def test_a_repository_of_which_the_name_has_no_organisation(client: Client, repo: Path, home: Path) -> None:
     repo.rename(repo.with_name("models--gpt2"))
     assert {each.title for each in by_id(survey(home), "hf").values()} == {"gpt2"}
+
+
+def test_a_file_of_somebody_s_own_that_a_snapshot_links_to_is_not_the_hub_s(
+    client: Client, repo: Path, home: Path
+) -> None:
+    mine = home / "thesis" / "weights.safetensors"
+    mine.parent.mkdir()
+    mine.write_bytes(bytes(500_000))
+    link = snapshot(repo) / "mine.safetensors"
+    link.symlink_to(mine)
+    seen = survey(home)
+    assert not any(mine in paths(seen, each.rows) for each in by_id(seen, "hf").values())
+    found = by_id(seen, "hf")[f"hf:model/acme/tiny@{snapshot(repo).name[:12]}"]
+    assert "1 linked from outside" in found.detail
+    assert found.state == "complete"
+    assert not codes(seen)
+
+
+def test_a_blob_that_was_moved_to_another_place_by_hand_stays_there(client: Client, repo: Path, home: Path) -> None:
+    blob = repo / "blobs" / (snapshot(repo) / "model.safetensors").readlink().name
+    away = home / "big disk" / "kept"
+    away.parent.mkdir()
+    blob.resolve().rename(away)
+    blob.unlink(missing_ok=True)
+    blob.symlink_to(away)
+    seen = survey(home)
+    assert not any(away in paths(seen, each.rows) for each in by_id(seen, "hf").values())
+    assert {each.state for each in by_id(seen, "hf").values()} == {"complete"}

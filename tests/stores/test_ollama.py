@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import tarfile
 from pathlib import Path
 
 import pytest
 
 import makers
+import oracle
 from modelyard import api
 from modelyard.inventory import Artifact
-from modelyard.stores import ollama
+from modelyard.stores import ollama, ollama_settings
 
 RECORDED = Path(__file__).parent.parent / "data" / "ollama-0.32.15.tar.gz"
 MODELS = Path(".ollama/models")
@@ -81,6 +84,52 @@ def test_precedence_of_what_moves_it(env: dict[str, str], path: str, found_by: s
     found = list(ollama.roots(env, home, platform))  # type: ignore[arg-type]
     assert (found[0].path, found[0].found_by) == (path.format(home=home), found_by)
     assert any(root.path == "/usr/share/ollama/.ollama/models" for root in found) == (platform == "linux")
+
+
+@pytest.mark.parametrize(
+    ("platform", "place"),
+    [
+        ("linux", ".ollama/db.sqlite"),
+        ("macos", "Library/Application Support/Ollama/db.sqlite"),
+        ("windows", "AppData/Local/Ollama/db.sqlite"),
+    ],
+)
+def test_the_desktop_app_setting_comes_first_and_is_read_without_a_trace(platform: str, place: str, home: Path) -> None:
+    database = home / place
+    database.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE settings (id INTEGER PRIMARY KEY, models TEXT NOT NULL DEFAULT '')")
+        connection.execute("INSERT INTO settings VALUES (1, '/mnt/big/models')")
+        connection.commit()
+    paths = list(oracle.below(home))
+    oracle.age(paths)
+    before = oracle.traces(paths)
+    found = list(ollama.roots({"OLLAMA_MODELS": "/m"}, home, platform))  # type: ignore[arg-type]
+    assert [root.path for root in found][:2] == ["/mnt/big/models", "/m"]
+    assert str(database) in found[0].found_by
+    assert oracle.traces(paths) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(200), b"no database" * 20])
+def test_a_damaged_app_database_is_passed_over(content: bytes, home: Path) -> None:
+    makers.write(home / ".ollama" / "db.sqlite", content)
+    assert next(iter(ollama.roots({}, home, "linux"))).found_by == "default"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Environment="OLLAMA_MODELS=/srv/models"',
+        "Environment=A=1 OLLAMA_MODELS=/srv/models",
+        " Environment='OLLAMA_MODELS=/srv/models'",
+    ],
+)
+def test_a_service_unit_moves_the_models_of_the_machine(line: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = makers.write(home / "override.conf", f"[Service]\n{line}\n")
+    monkeypatch.setattr(ollama_settings, "UNITS", (str(unit),))
+    found = [root for root in ollama.roots({}, home, "linux") if root.system]
+    assert (found[0].path, found[0].found_by) == ("/srv/models", str(unit))
 
 
 def test_both_spellings_of_a_blob_name(home: Path) -> None:

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from modelyard.walk.tree import Tree
 
+from modelyard.walk.tree import Tree
 from walk.disks import loop_disk, mounted, remove
 from walk.truth import look
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from modelyard.walk.tree import Tree
 
+from modelyard.walk.tree import Tree
 from walk.conftest import Look
 from walk.disks import fill, reflink
 from walk.test_dangers import Drop
@@ -82,6 +82,16 @@ def test_kept_rows_are_left_out(walked: Look, shared: Path) -> None:
     assert tree.measure([row_of(tree, a)], [row_of(tree, a)]).sizes.entries == 0
 
 
+def test_the_nearest_row_decides_between_chosen_and_kept(walked: Look, home: Path) -> None:
+    inner = home / "a" / "kept" / "chosen"
+    inner.mkdir(parents=True)
+    (inner / "f").write_bytes(b"x" * 100_000)
+    tree = walked(home)
+    rows = [row_of(tree, home / "a"), row_of(tree, inner)]
+    sizes = tree.measure(rows, [row_of(tree, home / "a" / "kept")]).sizes
+    assert (sizes.entries, sizes.freed) == (3, allocated(inner, inner / "f"))
+
+
 def test_a_measure_leaves_nothing_behind_for_the_next(shared: Path) -> None:
     tree = look(shared)
     first = tree.freed([shared / "a"])
@@ -124,7 +134,12 @@ def test_overlap_counts_each_file_once_a_group(walked: Look, shared: Path) -> No
     tree = walked(shared)
     a, b, outside = (row_of(tree, shared / name) for name in ("a", "b", "outside"))
     size = allocated(shared / "a" / "common")
-    assert tree.columns.overlap([a], [[b], [outside], [b, outside], []]) == [(1, size), (1, size), (2, 2 * size), (0, 0)]
+    assert tree.columns.overlap([a], [[b], [outside], [b, outside], []]) == [
+        (1, size),
+        (1, size),
+        (2, 2 * size),
+        (0, 0),
+    ]
     assert tree.columns.overlap([b], [[outside]]) == [(0, 0)]
 
 
@@ -166,7 +181,17 @@ def test_files_in_many_pieces_are_asked_to_the_end(walked: Look, sharing_disk: P
         file.write(os.urandom(8192))
         os.fsync(file.fileno())
     sizes = walked(sharing_disk).freed([copy])
-    assert (sizes.freed, sizes.exact) == (8192, False)
+    assert 8192 <= sizes.freed <= 8192 + (128 << 10), "xfs reserves up to 128 KiB around a changed piece"
+    assert not sizes.exact
+
+
+def decides(path: bytes, chosen: set[bytes], kept: set[bytes]) -> bool:
+    """Whether the nearest row at or above the path that is chosen or kept is a chosen one."""
+    while path not in chosen | kept:
+        if path == b"/":
+            return False
+        path = os.path.dirname(path)
+    return path not in kept
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -187,9 +212,7 @@ def test_any_set_frees_what_sets_of_names_say(
     rows = rows_below(tree, row_of(tree, root))
     some = st.sets(st.sampled_from(sorted(rows)), max_size=6)
     chosen, kept = data.draw(some), data.draw(some)
-    inside = {path for path in rows if any((path + b"/").startswith(top + b"/") for top in chosen)}
-    spared = {path for path in inside if any((path + b"/").startswith(top + b"/") for top in kept)}
-    gone = inside - spared
+    gone = {path for path in rows if decides(path, chosen, kept)}
     held = {path for path in gone if any(each.startswith(path + b"/") for each in kept)}
     freed = 0
     for inode in {os.lstat(path).st_ino for path in gone}:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 
-from modelyard.inventory import Artifact, LastUsed, Platform, Reading, Root, State, Store
+from modelyard.inventory import Artifact, LastUsed, Reading, Root, State, Store
 from modelyard.problem import Problem
 from modelyard.stores.ollama_manifest import Manifest, Part, manifests, read_manifest
-from modelyard.stores.places import from_variables
+from modelyard.stores.ollama_settings import roots as roots
 from modelyard.walk.tree import Tree
 
-STORE = Store("ollama", "Ollama", ("desktop app setting `models`", "OLLAMA_MODELS"), ("manifests",))
+STORE = Store(
+    "ollama",
+    "Ollama",
+    ("desktop app setting `models`", "OLLAMA_MODELS", "Environment=OLLAMA_MODELS of ollama.service"),
+    ("manifests",),
+)
 PARTIAL = re.compile(rb"(sha256[-:][0-9a-f]{64})(-partial(-\d+)?|\.tmp)$")
 PART = re.compile(rb"-partial-\d+$")
-
-
-def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
-    """The server's models folder: its variable, the user's own, and the one of the Linux service."""
-    yield from_variables(("OLLAMA_MODELS",), env, home) or Root(str(home / ".ollama" / "models"), "default")
-    if platform == "linux":
-        yield Root("/usr/share/ollama/.ollama/models", "default of the system service", system=True)
 
 
 def recognise(tree: Tree, row: int) -> int | None:

@@ -19,6 +19,8 @@ def _settings(env: Mapping[str, str], home: Path, platform: Platform) -> Iterato
     """pip's configuration files, highest precedence first."""
     if env.get("PIP_CONFIG_FILE"):
         yield expand(env["PIP_CONFIG_FILE"], env, home)
+    if env.get("VIRTUAL_ENV"):
+        yield f"{env['VIRTUAL_ENV']}/pip.{'ini' if platform == 'windows' else 'conf'}"
     if platform == "windows":
         yield f"{env.get('APPDATA') or home / 'AppData' / 'Roaming'}/pip/pip.ini"
         yield f"{home}/pip/pip.ini"

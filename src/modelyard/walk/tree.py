@@ -15,6 +15,7 @@ from modelyard.walk.read import CAP, read_file, read_link
 from modelyard.walk.text import shown
 
 Progress = Callable[[int, int, bytes], object]
+Place = str | bytes | os.PathLike[str]
 
 
 class Entry(NamedTuple):
@@ -97,7 +98,7 @@ class Tree:
             row = None if row is None else self.children(row).get(name)
         return row
 
-    def find(self, path: str | bytes) -> int | None:
+    def find(self, path: Place) -> int | None:
         """The row of an absolute path, None when the walk did not see it."""
         wanted = os.path.normpath(os.fsencode(path))
         for start, row in self._starts:
@@ -143,7 +144,7 @@ class Tree:
         )
         return Measured(Sizes(apparent, allocated, freed, exact, entries), newest, last_read)
 
-    def freed(self, paths: Iterable[str | bytes]) -> Sizes:
+    def freed(self, paths: Iterable[Place]) -> Sizes:
         """The bytes the device gains if exactly these files and folders go. KeyError for a path not in the tree."""
         rows = []
         for path in paths:
@@ -167,7 +168,7 @@ class Tree:
 
 
 def walk(
-    roots: Iterable[str | bytes],
+    roots: Iterable[Place],
     *,
     markers: Sequence[str] = (),
     threads: int | None = None,

@@ -1,12 +1,15 @@
 """Trains tiny random models with real trainers and leaves their checkpoints; run in a process of its own, offline."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from importlib import import_module  # by name: most of these have no types
 from pathlib import Path
 
 SCORES = (0.2, 0.9, 0.4, 0.3)
 """What the evaluations at steps 2, 4, 6 and 8 give: the best is neither the first nor the last."""
+RESTARTED = (0.9, 0.2)
+"""What a later run of four steps gives: the best is at step 2."""
 
 torch = import_module("torch")
 
@@ -22,16 +25,16 @@ class Rows:
         return {"input_ids": tokens, "labels": tokens}
 
 
-def transformers(folder: Path) -> None:
-    """A Trainer's run of eight steps that saves and evaluates every second one."""
+def transformers(folder: Path, results: Sequence[float]) -> None:
+    """A Trainer's run that saves and evaluates every second step, with these results."""
     library = import_module("transformers")
-    scores: Iterator[float] = iter(SCORES)
+    scores = iter(results)
     config = library.LlamaConfig(
         vocab_size=32, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2
     )
     wanted = library.TrainingArguments(
         str(folder),
-        max_steps=8,
+        max_steps=2 * len(results),
         save_strategy="steps",
         save_steps=2,
         eval_strategy="steps",
@@ -85,7 +88,7 @@ def accelerate(folder: Path) -> None:
     naming = import_module("accelerate.utils").ProjectConfiguration(str(folder), automatic_checkpoint_naming=True)
     accelerator = library.Accelerator(cpu=True, project_config=naming)
     model = torch.nn.Linear(64, 64)
-    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters()))
+    accelerator.prepare(model, torch.optim.AdamW(model.parameters()))
     accelerator.save_state()
     accelerator.save_state()
     naming.automatic_checkpoint_naming = False
@@ -100,7 +103,10 @@ def plain(folder: Path) -> None:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    transformers(place / "trainer")
+    transformers(place / "trainer", SCORES)
+    transformers(place / "restarted", SCORES)
+    time.sleep(1.1)  # file times of the two runs must differ by what nobody takes for chance
+    transformers(place / "restarted", RESTARTED)
     lightning(place / "linked", "link")
     lightning(place / "copied", save_last=True)
     distributed(place / "sharded")

@@ -170,10 +170,13 @@ static void add_entry(Tree *t, uint32_t e, void *to) {
     else add_file(s, e, entry_at(t, e)->target);
 }
 
+/* Whether the visit of another chosen row comes by: nothing kept lies between the two. */
 static bool below_chosen(const Sum *s, uint32_t e) {
     for (e = folder_at(s->tree, entry_at(s->tree, e)->folder)->entry; e != NONE;
-         e = folder_at(s->tree, entry_at(s->tree, e)->folder)->entry)
+         e = folder_at(s->tree, entry_at(s->tree, e)->folder)->entry) {
+        if (s->kept && bit(s->kept, e)) return false;
         if (bit(s->chosen, e)) return true;
+    }
     return false;
 }
 
