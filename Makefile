@@ -42,7 +42,8 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
-	$(BIN)/pip install -q --disable-pip-version-check -e .
+	@echo "setting up $(VENV) ..." >&2
+	@$(BIN)/pip install -q --disable-pip-version-check -e .
 	@touch $@
 
 # torch first and pinned: what needs torch would otherwise bring the newest one with its CUDA packages.

@@ -11,7 +11,7 @@ import pytest
 
 from walk.conftest import Look
 from walk.disks import fill, loop_disk, mounted, reflink, run
-from walk.truth import assert_true, paths_below
+from walk.truth import assert_true, freed, paths_below, row_of
 
 Overlay = Callable[[Path], Path]
 
@@ -67,7 +67,7 @@ def test_an_overlay_over_two_file_systems(walked: Look, home: Path, memory: Path
 def test_nobody_can_tell_what_an_overlay_frees(walked: Look, memory: Path, overlay: Overlay) -> None:
     layered(memory)
     merged = overlay(memory)
-    sizes = walked(merged).freed([merged])
+    sizes = freed(walked(merged), merged)
     assert sizes.allocated > 15_000
     assert (sizes.freed, sizes.exact) == (0, False)
 
@@ -93,7 +93,7 @@ def odd_tree(base: Path) -> Path:
 def test_every_common_file_system_is_seen_as_it_is(walked: Look, disk: Path) -> None:
     tree = walked(odd_tree(disk))
     assert_true(tree, disk / "tree")
-    assert tree.is_whole(tree.find(disk / "tree") or 0)
+    assert tree.is_whole(row_of(tree, disk / "tree"))
 
 
 def test_btrfs_subvolumes_differ_from_directory_entries(walked: Look, home: Path, mounts: ExitStack) -> None:
@@ -109,7 +109,7 @@ def test_btrfs_subvolumes_differ_from_directory_entries(walked: Look, home: Path
     tree = walked(root)
     assert paths_below(tree, root) == {b"one", b"two", b"snapshot", b"top"}
     assert_true(tree, root)
-    assert not tree.is_whole(tree.find(root) or 0)
+    assert not tree.is_whole(row_of(tree, root))
     told = walked(root, cross_device=True)
     assert told.totals().apparent == 305_000
     for name in ("one", "two", "snapshot"):
@@ -121,9 +121,9 @@ def test_a_snapshot_keeps_the_bytes(walked: Look, home: Path, mounts: ExitStack)
     root = mounts.enter_context(loop_disk("btrfs", home))
     run("btrfs", "-q", "subvolume", "create", root / "one")
     fill(root / "one" / "f", 1 << 20)
-    assert walked(root / "one").freed([root / "one" / "f"]).freed == 1 << 20
+    assert freed(walked(root / "one"), root / "one" / "f").freed == 1 << 20
     run("btrfs", "-q", "subvolume", "snapshot", root / "one", root / "snapshot")
-    sizes = walked(root / "one").freed([root / "one" / "f"])
+    sizes = freed(walked(root / "one"), root / "one" / "f")
     assert (sizes.freed, sizes.exact) == (0, False)
 
 
@@ -134,7 +134,7 @@ def test_a_reflink_and_a_hard_link_are_told_apart(walked: Look, sharing_disk: Pa
     reflink(original, sharing_disk / "soft")
     tree = walked(sharing_disk)
     assert_true(tree, sharing_disk)
-    sizes = tree.freed([sharing_disk / name for name in ("a", "hard", "soft")])
+    sizes = freed(tree, *(sharing_disk / name for name in ("a", "hard", "soft")))
     assert sizes.apparent == 2 << 20
     assert sizes.freed == 0
     assert not sizes.exact

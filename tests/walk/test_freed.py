@@ -9,20 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelyard.walk.tree import Tree
 from walk.conftest import Look
 from walk.disks import fill, reflink
 from walk.test_dangers import Drop
-from walk.truth import look, rows_below
+from walk.truth import freed, look, row_of, rows_below
 
 MIB = 1 << 20
-
-
-def row_of(tree: Tree, path: Path) -> int:
-    """The row of a path that must be there."""
-    row = tree.find(path)
-    assert row is not None
-    return row
 
 
 def allocated(*paths: Path) -> int:
@@ -45,18 +37,18 @@ def shared(home: Path) -> Path:
 def test_an_inode_counts_only_with_all_its_links(walked: Look, shared: Path) -> None:
     tree = walked(shared)
     a, b = shared / "a", shared / "b"
-    alone = tree.freed([a])
+    alone = freed(tree, a)
     assert alone.freed == allocated(a, a / "own")
     assert alone.apparent == 300_000
-    both = tree.freed([a, b])
+    both = freed(tree, a, b)
     assert both.freed == allocated(a, b, a / "own", b / "own", a / "common")
     assert both.apparent == 400_000
     assert alone.exact and both.exact
-    assert tree.freed([shared]).freed == tree.freed([shared]).allocated
+    assert freed(tree, shared).freed == freed(tree, shared).allocated
 
 
 def test_links_outside_the_tree_keep_the_bytes(walked: Look, shared: Path) -> None:
-    sizes = walked(shared / "a").freed([shared / "a"])
+    sizes = freed(walked(shared / "a"), shared / "a")
     assert sizes.freed == allocated(shared / "a", shared / "a" / "own")
     assert sizes.exact
 
@@ -64,8 +56,8 @@ def test_links_outside_the_tree_keep_the_bytes(walked: Look, shared: Path) -> No
 def test_nested_rows_count_once(walked: Look, shared: Path) -> None:
     tree = walked(shared)
     paths = [shared, shared / "a", shared / "a" / "own", shared / "a" / "own", shared / "b" / "common", shared / "b"]
-    assert tree.freed(paths) == tree.freed([shared])
-    assert tree.freed(reversed(paths)) == tree.freed([shared])
+    assert freed(tree, *paths) == freed(tree, shared)
+    assert freed(tree, *reversed(paths)) == freed(tree, shared)
 
 
 def test_kept_rows_are_left_out(walked: Look, shared: Path) -> None:
@@ -94,10 +86,10 @@ def test_the_nearest_row_decides_between_chosen_and_kept(walked: Look, home: Pat
 
 def test_a_measure_leaves_nothing_behind_for_the_next(shared: Path) -> None:
     tree = look(shared)
-    first = tree.freed([shared / "a"])
+    first = freed(tree, shared / "a")
     tree.measure([row_of(tree, shared)], [row_of(tree, shared / "b")])
     tree.columns.overlap([row_of(tree, shared / "a")], [[row_of(tree, shared / "b")]])
-    assert tree.freed([shared / "a"]) == first
+    assert freed(tree, shared / "a") == first
 
 
 def test_newest_and_last_read_come_from_files_of_one_owner(walked: Look, home: Path) -> None:
@@ -115,7 +107,7 @@ def test_newest_and_last_read_come_from_files_of_one_owner(walked: Look, home: P
 
 def test_a_path_that_was_not_walked_is_refused(home: Path) -> None:
     with pytest.raises(KeyError):
-        look(home).freed([home / "nothing"])
+        freed(look(home), home / "nothing")
 
 
 def test_an_unreadable_folder_makes_it_inexact(walked: Look, place: Path, as_nobody: Drop) -> None:
@@ -124,9 +116,9 @@ def test_an_unreadable_folder_makes_it_inexact(walked: Look, place: Path, as_nob
     (place / "a" / "closed").chmod(0o700)
     as_nobody()
     tree = walked(place)
-    assert not tree.freed([place / "a"]).exact
-    assert not tree.freed([place]).exact
-    assert tree.freed([place / "b"]).exact
+    assert not freed(tree, place / "a").exact
+    assert not freed(tree, place).exact
+    assert freed(tree, place / "b").exact
 
 
 def test_overlap_counts_each_file_once_a_group(walked: Look, shared: Path) -> None:
@@ -149,11 +141,11 @@ def test_reflinked_files_do_not_count_and_are_not_exact(walked: Look, sharing_di
     private = fill(sharing_disk / "c", 4 * MIB)
     tree = walked(sharing_disk)
     for paths in ([original], [copy], [original, copy]):
-        sizes = tree.freed(paths)
+        sizes = freed(tree, *paths)
         assert (sizes.freed, sizes.exact) == (0, False)
-    sizes = tree.freed([private])
+    sizes = freed(tree, private)
     assert (sizes.freed, sizes.exact) == (4 * MIB, True)
-    assert tree.freed([copy, private]).freed == 4 * MIB
+    assert freed(tree, copy, private).freed == 4 * MIB
 
 
 def test_partly_shared_files_free_their_private_part(walked: Look, sharing_disk: Path) -> None:
@@ -164,7 +156,7 @@ def test_partly_shared_files_free_their_private_part(walked: Look, sharing_disk:
         file.write(os.urandom(3 * MIB))
         file.flush()
         os.fsync(file.fileno())
-    sizes = walked(sharing_disk).freed([copy])
+    sizes = freed(walked(sharing_disk), copy)
     assert (sizes.freed, sizes.exact) == (3 * MIB, False)
 
 
@@ -180,7 +172,7 @@ def test_files_in_many_pieces_are_asked_to_the_end(walked: Look, sharing_disk: P
         file.seek(599 * 65_536)
         file.write(os.urandom(8192))
         os.fsync(file.fileno())
-    sizes = walked(sharing_disk).freed([copy])
+    sizes = freed(walked(sharing_disk), copy)
     assert 8192 <= sizes.freed <= 8192 + (128 << 10), "xfs reserves up to 128 KiB around a changed piece"
     assert not sizes.exact
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from walk.disks import MIB, fill, free_bytes, reflink, remove
-from walk.truth import look
+from walk.truth import freed, look
 
 BLOCKS = {"ext4": 16 << 10, "xfs": 128 << 10, "btrfs": 1 << 20}
 
@@ -43,7 +43,7 @@ def test_the_disk_gains_what_was_predicted(disk: Path, chosen: list[str]) -> Non
     models(disk)
     free_bytes(disk)
     paths = [disk / "models" / name for name in chosen]
-    sizes = look(disk).freed(paths)
+    sizes = freed(look(disk), *paths)
     assert sizes.exact
     gained = measured(disk, paths)
     assert abs(gained - sizes.freed) <= BLOCKS[disk.name], (gained, sizes)
@@ -56,7 +56,7 @@ def test_shared_extents_stay_when_one_file_goes(sharing_disk: Path) -> None:
         file.write(os.urandom(8 * MIB))
     free_bytes(sharing_disk)
     for path, private in ((copy, 8 * MIB), (original, 32 * MIB)):
-        sizes = look(sharing_disk).freed([path])
+        sizes = freed(look(sharing_disk), path)
         assert sizes.freed == private
         assert abs(measured(sharing_disk, [path]) - private) <= BLOCKS[sharing_disk.name]
 
@@ -66,6 +66,6 @@ def test_the_gain_is_never_less_than_at_least(sharing_disk: Path) -> None:
     original = fill(sharing_disk / "a", 16 * MIB)
     paths = [original, reflink(original, sharing_disk / "b"), fill(sharing_disk / "c", 8 * MIB)]
     free_bytes(sharing_disk)
-    sizes = look(sharing_disk).freed(paths)
+    sizes = freed(look(sharing_disk), *paths)
     assert (sizes.freed, sizes.exact) == (8 * MIB, False)
     assert measured(sharing_disk, paths) >= sizes.freed

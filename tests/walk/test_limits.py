@@ -14,7 +14,7 @@ import pytest
 
 from walk.conftest import Look
 from walk.disks import mounted
-from walk.truth import assert_true, look, paths_below
+from walk.truth import assert_true, freed, look, paths_below, row_of
 
 FOLDERS, FILES = 400, 500
 TREE = """
@@ -76,8 +76,8 @@ def test_hundred_thousand_entries_in_one_folder(walked: Look, memory: Path) -> N
         (memory / f"empty-{number}").touch()
     tree = walked(memory)
     totals = tree.totals()
-    assert totals[:3] == (4096, 4096 + (tree.entry(tree.find(memory) or 0) or [0] * 3)[2], 100_002)
-    names = tree.children(tree.find(memory) or 0)
+    assert totals[:3] == (4096, 4096 + (tree.entry(row_of(tree, memory)) or [0] * 3)[2], 100_002)
+    names = tree.children(row_of(tree, memory))
     assert names.keys() == {os.fsencode(name) for name in os.listdir(memory)}
 
 
@@ -86,10 +86,9 @@ def test_five_thousand_levels_of_nesting(walked: Look, place: Path) -> None:
     tree = walked(place)
     assert not tree.problems()
     assert tree.totals().entries == 5002
-    row = tree.find(bytes(place) + b"/d" * 5000 + b"/f")
-    assert row is not None
+    row = row_of(tree, bytes(place) + b"/d" * 5000 + b"/f")
     assert tree.path(row).count(b"/d") == 5000
-    assert tree.measure([tree.find(place) or 0]).sizes.entries == 5002
+    assert tree.measure([row_of(tree, place)]).sizes.entries == 5002
 
 
 def test_paths_beyond_path_max(walked: Look, place: Path) -> None:
@@ -97,11 +96,10 @@ def test_paths_beyond_path_max(walked: Look, place: Path) -> None:
     deep(place, 60, name)
     tree = walked(place)
     assert not tree.problems()
-    row = tree.find(bytes(place) + (b"/" + name.encode()) * 60 + b"/f")
-    assert row is not None
+    row = row_of(tree, bytes(place) + (b"/" + name.encode()) * 60 + b"/f")
     assert len(tree.path(row)) > 3 * 4096
     assert tree.totals().entries == 62
-    sizes = tree.measure([tree.find(place) or 0]).sizes
+    sizes = tree.measure([row_of(tree, place)]).sizes
     assert sizes.freed == sizes.allocated
 
 
@@ -134,7 +132,7 @@ def test_no_descriptor_stays_open(walked: Look, home: Path) -> None:
     wide(home, 50, 3)
     before = sorted(os.listdir("/proc/self/fd"))
     tree = walked(home)
-    tree.freed([home])
+    freed(tree, home)
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 

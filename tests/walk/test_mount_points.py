@@ -9,7 +9,7 @@ from pathlib import Path
 
 from walk.conftest import Look
 from walk.disks import mounted
-from walk.truth import assert_true, look, paths_below
+from walk.truth import assert_true, freed, look, paths_below, row_of
 
 
 def bind(mounts: ExitStack, source: Path, target: Path) -> None:
@@ -31,8 +31,7 @@ def test_loops_made_with_bind_mounts(walked: Look, home: Path, mounts: ExitStack
     bind(mounts, home / "a", home / "a" / "b")
     tree = walked(home)
     assert paths_below(tree, home) == {b"a", b"a/f", b"a/b"}
-    top = tree.find(home / "a")
-    assert top is not None
+    top = row_of(tree, home / "a")
     assert tree.totals().apparent == before.apparent == 9000
     assert not tree.is_whole(top)
 
@@ -64,11 +63,11 @@ def test_crosses_no_file_system_unless_told(walked: Look, home: Path, mounts: Ex
     tree = walked(home)
     assert paths_below(tree, home) == {b"near", b"other"}
     assert tree.totals().apparent == 100
-    assert not tree.is_whole(tree.find(home) or 0)
+    assert not tree.is_whole(row_of(tree, home))
     told = walked(home, cross_device=True)
     assert paths_below(told, home) == {b"near", b"other", b"other/far"}
     assert told.totals().apparent == 8292
-    assert told.is_whole(told.find(home) or 0)
+    assert told.is_whole(row_of(told, home))
 
 
 def test_crosses_no_file_system_when_the_mount_table_is_hidden(walked: Look, home: Path, mounts: ExitStack) -> None:
@@ -89,8 +88,7 @@ def test_a_mount_of_a_dead_or_other_filesystem_is_not_entered(walked: Look, home
     other = tmpfs(mounts, home / "other")
     os.utime(other, ns=(0, 10**18))
     tree = walked(home)
-    row = tree.find(other)
-    assert row is not None
+    row = row_of(tree, other)
     assert tree.is_folder(row)
     assert tree.entry(row) is None
     assert tree.columns.stat_calls == 1
@@ -103,8 +101,7 @@ def test_a_mount_point_with_an_odd_name(walked: Look, home: Path, mounts: ExitSt
     """The mount table escapes blanks, tabs, newlines and backslashes."""
     other = tmpfs(mounts, home / "a b\tc\nd\\e#")
     tree = walked(home)
-    row = tree.find(other)
-    assert row is not None
+    row = row_of(tree, other)
     assert tree.entry(row) is None
     assert tree.columns.stat_calls == 1
 
@@ -118,16 +115,15 @@ def test_a_file_mounted_over_another(walked: Look, home: Path, mounts: ExitStack
     (home / "shown").write_bytes(b"s" * 100)
     bind(mounts, home / "shown", home / "b" / "mounted")
     tree = walked(home)
-    row = tree.find(home / "b" / "mounted")
-    assert row is not None
+    row = row_of(tree, home / "b" / "mounted")
     entry = tree.entry(row)
     assert entry is not None
     assert (entry.size, entry.inode) == (100, os.stat(home / "shown").st_ino)
     assert tree.totals().apparent == 50_100, "one file under two names counts once"
-    sizes = tree.freed([home / "b"])
+    sizes = freed(tree, home / "b")
     assert sizes.freed < 50_000
     assert not sizes.exact, "what lies under the mount is not known"
-    assert not tree.is_whole(tree.find(home / "b") or 0)
+    assert not tree.is_whole(row_of(tree, home / "b"))
 
 
 def test_a_file_mounted_from_elsewhere_frees_nothing(walked: Look, home: Path, mounts: ExitStack) -> None:
@@ -136,7 +132,7 @@ def test_a_file_mounted_from_elsewhere_frees_nothing(walked: Look, home: Path, m
     (home / "root").mkdir()
     (home / "root" / "f").touch()
     bind(mounts, home / "outside", home / "root" / "f")
-    sizes = walked(home / "root").freed([home / "root"])
+    sizes = freed(walked(home / "root"), home / "root")
     assert sizes.freed < 100_000
     assert not sizes.exact
 
@@ -149,7 +145,7 @@ def test_a_file_mounted_from_another_file_system_is_not_touched(walked: Look, ho
     tree = walked(home / "root")
     assert tree.totals().apparent == 0
     assert tree.columns.stat_calls == 1
-    assert not tree.is_whole(tree.find(home / "root") or 0)
+    assert not tree.is_whole(row_of(tree, home / "root"))
     told = walked(home / "root", cross_device=True)
     assert told.totals().apparent == 8192
 
@@ -163,11 +159,10 @@ def test_roots_that_overlap_are_walked_once(walked: Look, home: Path) -> None:
     assert_true(tree, home)
     assert tree.totals()[:2] == alone.totals()[:2]
     for path in (home, home / "a", home / "a" / "b", home / "ab"):
-        row = tree.find(path)
-        assert row is not None
+        row = row_of(tree, path)
         assert tree.is_whole(row)
-        assert tree.totals(row)[:4] == alone.totals(alone.find(path))[:4]
-    assert tree.freed([home / "a" / "b"]).freed == tree.freed([home / "a" / "b"]).allocated > 9000
+        assert tree.totals(row)[:4] == alone.totals(row_of(alone, path))[:4]
+    assert freed(tree, home / "a" / "b").freed == freed(tree, home / "a" / "b").allocated > 9000
     assert tree.totals().troubles == 0
 
 
@@ -177,9 +172,9 @@ def test_a_root_below_another_on_another_device(walked: Look, home: Path, mounts
     tree = walked(home, other)
     assert tree.totals().apparent == 8292
     assert_true(tree, other)
-    assert tree.find(other / "far") is not None
-    assert tree.totals(tree.find(other)).apparent == 8192
-    assert tree.totals(tree.find(home)).apparent == 100
+    assert row_of(tree, other / "far") is not None
+    assert tree.totals(row_of(tree, other)).apparent == 8192
+    assert tree.totals(row_of(tree, home)).apparent == 100
 
 
 def test_two_roots_that_are_one_folder(walked: Look, home: Path, mounts: ExitStack) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file, read_link, read_setting
-from walk.truth import look
+from walk.truth import look, row_of
 
 
 def code(answer: bytes | Problem) -> str:
@@ -65,7 +65,7 @@ def test_what_vanished_is_a_problem(home: Path) -> None:
     (home / "f").touch()
     (home / "l").symlink_to("f")
     tree = look(home)
-    rows = [tree.find(home / name) or 0 for name in ("f", "l")]
+    rows = [row_of(tree, home / name) for name in ("f", "l")]
     (home / "f").unlink()
     (home / "l").unlink()
     assert code(tree.read(rows[0])) == "vanished"
@@ -118,7 +118,6 @@ def test_a_link_is_followed_one_hop_within_the_tree(home: Path, text: str, targe
     (home / "f").touch()
     (home / "l").symlink_to(text)
     tree = look(home)
-    row = tree.find(home / "l")
-    assert row is not None
-    assert tree.follow(row) == (tree.find(home / target) if target else None)
+    row = row_of(tree, home / "l")
+    assert tree.follow(row) == (row_of(tree, home / target) if target else None)
     assert tree.link_target(row) == os.path.normpath(os.path.join(bytes(home), text.encode()))

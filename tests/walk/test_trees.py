@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from walk.conftest import Look
-from walk.truth import assert_true, look, rows_below
+from walk.truth import assert_true, look, row_of, rows_below
 
 NAME = st.one_of(
     st.sampled_from([b"a", b"b", b"...", b" ", b"-rf", b"\n", b"\xff\xfe", b"\\", b"*", b"model.gguf"]),
@@ -96,8 +96,7 @@ def test_every_column_of_the_whole_walk(walked: Look, home: Path) -> None:
     (home / "a" / "f").write_bytes(b"x" * 5000)
     os.link(home / "a" / "f", home / "g")
     tree = walked(home)
-    top = tree.find(home)
-    assert top is not None
+    top = row_of(tree, home)
     rows = rows_below(tree, top)
     for number, name in enumerate(
         ("mode", "size", "allocated", "device", "inode", "nlink", "mtime", "ctime", "atime", "uid")
@@ -122,7 +121,7 @@ def test_a_hard_link_between_folders_counts_in_each_and_once_above(walked: Look,
     tree = walked(home)
     assert_true(tree, home)
     for name in ("a/x", "a/y", "a", "b", "."):
-        row = tree.find(home / name)
+        row = row_of(tree, home / name)
         assert tree.totals(row).apparent == 100_000, name
 
 
@@ -152,7 +151,7 @@ def test_times_beyond_the_year_2262_do_not_wrap_around(walked: Look, home: Path)
     os.utime(home / "f", (10**10, 10**10))
     seen = os.lstat(home / "f").st_mtime_ns
     tree = walked(home)
-    entry = tree.entry(tree.find(home / "f") or 0)
+    entry = tree.entry(row_of(tree, home / "f"))
     assert entry is not None
     assert entry.mtime == min(seen, (1 << 63) - 1)
     assert tree.totals().newest == entry.mtime
@@ -166,4 +165,4 @@ def test_numbers_that_are_no_rows_are_refused(home: Path) -> None:
     with pytest.raises(NotADirectoryError):
         (home / "f").touch()
         tree = look(home)
-        tree.totals(tree.find(home / "f"))
+        tree.totals(row_of(tree, home / "f"))

@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Any
 
+from modelyard.inventory import Sizes
 from modelyard.walk.mounts import mounts
 from modelyard.walk.tree import Tree, walk
 
@@ -85,11 +86,21 @@ def rows_below(tree: Tree, top: int) -> dict[bytes, int]:
     return found
 
 
+def row_of(tree: Tree, path: str | bytes | os.PathLike[str]) -> int:
+    """The row of a path that must be in the tree."""
+    row = tree.find(os.fsencode(path))
+    assert row is not None, f"{path!r} is not in the tree"
+    return row
+
+
+def freed(tree: Tree, *paths: str | bytes | os.PathLike[str]) -> Sizes:
+    """What the tree says that these paths free."""
+    return tree.freed([os.fsencode(path) for path in paths])
+
+
 def paths_below(tree: Tree, root: str | bytes | os.PathLike[str]) -> set[bytes]:
     """Paths below a root, relative to it."""
-    top = tree.find(os.fsencode(root))
-    assert top is not None, f"{root!r} is not in the tree"
-    whole = rows_below(tree, top)
+    whole = rows_below(tree, row_of(tree, root))
     return {os.path.relpath(path, os.fsencode(root)) for path in whole if path != os.fsencode(root)}
 
 
@@ -99,9 +110,7 @@ def assert_true(tree: Tree, root: str | bytes | os.PathLike[str]) -> None:
     entries: dict[bytes, os.stat_result] = {}
     folders: dict[bytes, Below] = {}
     below(path, entries, folders)
-    top = tree.find(path)
-    assert top is not None
-    rows = rows_below(tree, top)
+    rows = rows_below(tree, row_of(tree, path))
     assert rows.keys() == entries.keys()
     for at, seen in entries.items():
         entry = tree.entry(rows[at])

@@ -58,18 +58,30 @@ def freed(sizes: Sizes) -> str:
 
 
 def table(
-    out: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), flexible: int
+    out: Console,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    flexible: int,
+    spare: Sequence[int] = (),
 ) -> None:
-    """Rows under heads. On a terminal the flexible column is shortened to fit; in a pipe nothing is."""
+    """Rows under heads. On a terminal the flexible column is shortened to fit, after the spare columns have gone
+    one by one to leave it room; in a pipe everything is there.
+    """
     if not out.is_terminal:
         for row in (heads, *rows):
             print("\t".join(row), file=out.file)
         return
     widths = [max(cell_len(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
-    room = out.width - sum(widths) - 2 * len(heads) + widths[flexible]
+    shown = list(range(len(heads)))
+    for at in spare:
+        if sum(widths[each] + 2 for each in shown) > out.width:
+            shown.remove(at)
+    room = out.width - sum(widths[each] + 2 for each in shown) + widths[flexible]
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for at, head in enumerate(heads):
-        drawn.add_column(head, justify="right" if at in right else "left", no_wrap=True, overflow="crop")
+    for at in shown:
+        drawn.add_column(heads[at], justify="right" if at in right else "left", no_wrap=True, overflow="crop")
     for row in rows:
-        drawn.add_row(*(Text(shorten(cell, max(room, 16)) if at == flexible else cell) for at, cell in enumerate(row)))
+        drawn.add_row(*(Text(shorten(row[at], max(room, 16)) if at == flexible else row[at]) for at in shown))
     out.print(drawn)

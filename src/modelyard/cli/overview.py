@@ -19,7 +19,8 @@ from modelyard.policies.opportunities import Opportunity
 from modelyard.units import size
 from modelyard.walk.text import shown
 
-BAR = 22
+BAR = 44
+WORTH_A_LINE = 1 << 20
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_black")
 
 
@@ -76,110 +77,107 @@ def _chance_line(chance: Opportunity) -> documents.OpportunityLine:
 def screen(found: api.Survey, chances: Sequence[Opportunity], seconds: float, out: Console) -> Group:
     """Everything on one screen; nothing wraps."""
     inventory = found.inventory
-    title = Text.assemble(
-        ("modelyard", "bold"),
-        f"  {shorten(shown(inventory.home), max(out.width - 50, 20))}",
-        (f"  {len(found.tree):,} entries in {seconds:.1f} s{', partial' if inventory.partial else ''}", "dim"),
-    )
-    parts: list[RenderableType] = [title, Text()]
+    walked = f"  {len(found.tree):,} entries in {seconds:.1f} s{', partial' if inventory.partial else ''}"
+    home = shorten(shown(inventory.home), max(out.width - len(walked) - 11, 12))
+    parts: list[RenderableType] = [Text.assemble(("modelyard", "bold"), f"  {home}", (walked, "dim")), Text()]
     if inventory.artifacts:
-        parts += [_stores(inventory), Text(), _kinds(inventory), Text()]
+        parts += [_stores(inventory, out.width), Text(), _kinds(inventory, out.width), Text()]
     else:
-        parts += [
-            Text("No model, environment, checkpoint or cache here. `modelyard where` tells where it looked."),
-            Text(),
-        ]
-    parts += [*_disks(inventory), *_chances(chances), *_problems(inventory, out.width)]
-    return Group(*parts)
+        words = "No model, environment, checkpoint or cache here."
+        parts += [Text(words), Text("`modelyard where` tells where it looked.", "dim"), Text()]
+    return Group(*parts, _disks(inventory), *_chances(chances, out.width), *_problems(inventory, out.width))
 
 
-def _grid(*justify: str) -> Table:
-    drawn = Table.grid(padding=(0, 2))
+def _grid(rows: Sequence[Sequence[Text]], justify: str) -> Table:
+    drawn = Table.grid(padding=(0, 2, 0, 0))
     for each in justify:
         drawn.add_column(justify="right" if each == "r" else "left", no_wrap=True)
+    for row in rows:
+        drawn.add_row(*row)
     return drawn
 
 
-def _stores(inventory: Inventory) -> Table:
-    drawn = _grid("l", "r", "r", "r", "r", "l")
-    drawn.add_row(*(Text(head, "bold") for head in ("Store", "Items", "Apparent", "On disk", "Freed if removed", "")))
-    most = max((each.sizes.allocated for each in inventory.holdings), default=0) or 1
+def _bars(
+    rows: Sequence[list[Text]], values: Sequence[float], colours: Sequence[str], justify: str, width: int
+) -> Table:
+    """Rows with a bar behind each that takes the room left; without the bars where there is none."""
+    taken = sum(max(row[at].cell_len for row in rows) + 2 for at in range(len(rows[0])))
+    room = min(width - taken, BAR)
+    if room < 4:
+        return _grid(rows, justify)
+    most = max(values, default=0) or 1
+    drawn = [Text(bar(value / most, room), colour) for value, colour in zip(values, colours, strict=True)]
+    return _grid([[*row, each] for row, each in zip(rows, drawn, strict=True)], justify + "l")
+
+
+def _stores(inventory: Inventory, width: int) -> Table:
+    rows = [[Text(head, "bold") for head in ("Store", "Items", "Apparent", "On disk", "Frees")]]
+    values = [0.0]
     for each in sorted(inventory.holdings, key=lambda held: -held.sizes.allocated):
-        if each.artifacts or each.unclaimed:
-            drawn.add_row(
-                each.store.title,
-                f"{each.artifacts:,}",
-                size(each.sizes.apparent),
-                size(each.sizes.allocated),
-                freed(each.sizes),
-                Text(bar(each.sizes.allocated / most, BAR), "cyan"),
-            )
-            if each.unclaimed > 1 << 20:
-                drawn.add_row(
-                    Text("  unclaimed", "dim"),
-                    "",
-                    "",
-                    Text(size(each.unclaimed), "dim"),
-                    Text("never offered", "dim"),
-                    "",
-                )
-    both = inventory.totals
-    note = f"{size(inventory.overlap)} under two stores, counted once" if inventory.overlap > 0 else ""
-    drawn.add_row(
-        Text("Total", "bold"),
-        Text(f"{len(inventory.artifacts):,}", "bold"),
-        Text(size(both.apparent), "bold"),
-        Text(size(both.allocated), "bold"),
-        Text(freed(both), "bold"),
-        Text(note, "dim"),
-    )
-    return drawn
+        if not each.artifacts and each.unclaimed <= WORTH_A_LINE:
+            continue
+        sizes = each.sizes
+        cells = (each.store.title, f"{each.artifacts:,}", size(sizes.apparent), size(sizes.allocated), freed(sizes))
+        rows.append([Text(cell) for cell in cells])
+        values.append(sizes.allocated)
+        if each.unclaimed > WORTH_A_LINE:
+            rows.append([Text(cell, "dim") for cell in ("  unclaimed", "", "", size(each.unclaimed), "never")])
+            values.append(0.0)
+    total = inventory.totals
+    cells = ("Total", f"{len(inventory.artifacts):,}", size(total.apparent), size(total.allocated), freed(total))
+    rows.append([Text(cell, "bold") for cell in cells])
+    if inventory.overlap > 0:
+        rows.append([Text("  counted once", "dim"), Text(), Text(), Text(size(inventory.overlap), "dim"), Text()])
+    values += [0.0] * (len(rows) - len(values))
+    return _bars(rows, values, ["cyan"] * len(rows), "lrrrr", width)
 
 
-def _kinds(inventory: Inventory) -> Table:
-    drawn = _grid("l", "r", "r", "l")
+def _kinds(inventory: Inventory, width: int) -> Table:
     total = sum(sizes.allocated for _, sizes in inventory.kinds.values()) or 1
-    for at, (kind, (_, sizes)) in enumerate(inventory.kinds.items()):
-        share = sizes.allocated / total
-        drawn.add_row(
-            kind, size(sizes.allocated), f"{100 * share:.0f} %", Text(bar(share, 2 * BAR), COLOURS[at % len(COLOURS)])
-        )
-    return drawn
+    values = [sizes.allocated for _, sizes in inventory.kinds.values()]
+    rows = [
+        [Text(kind), Text(size(value)), Text(f"{100 * value / total:.0f} %")]
+        for kind, value in zip(inventory.kinds, values, strict=True)
+    ]
+    twice = sum(values) - inventory.totals.allocated
+    if twice > 0:
+        rows.append([Text("  in two kinds", "dim"), Text(size(twice), "dim"), Text()])
+        values.append(0)
+    return _bars(rows, values, [COLOURS[at % len(COLOURS)] for at in range(len(rows))], "lrr", width)
 
 
-def _disks(inventory: Inventory) -> list[RenderableType]:
-    drawn = _grid("l", "r", "l")
+def _disks(inventory: Inventory) -> Table:
+    rows = []
     for disk in inventory.disks:
         used = 1 - disk.free / disk.total if disk.total else 0.0
         colour = "red" if used > 0.9 else "yellow" if used > 0.75 else "green"
-        drawn.add_row(
-            shorten(f"disk {shown(disk.device)}", 36),
-            f"{size(disk.free)} free of {size(disk.total)}",
-            Text(bar(used, BAR), colour) + Text(f" {100 * used:.0f} % used", "dim"),
-        )
-    return [drawn]
+        words = f"{size(disk.free)} free of {size(disk.total)}"
+        share = Text(bar(used, BAR // 2), colour) + Text(f" {100 * used:.0f} % used", "dim")
+        rows.append([Text(shorten(f"disk {shown(disk.device)}", 24)), Text(words), share])
+    return _grid(rows, "lrl")
 
 
-def _chances(chances: Sequence[Opportunity]) -> list[RenderableType]:
+def _chances(chances: Sequence[Opportunity], width: int) -> list[RenderableType]:
+    """The reasons, with their commands behind them where these fit and below them where not."""
     if not chances:
         return []
-    drawn = _grid("r", "r", "l", "l")
-    for each in chances:
-        drawn.add_row(freed(each.sizes), f"{len(each.ids):,}", each.title, Text(each.command, "dim"))
-    return [Text(), Text("Biggest opportunities", "bold"), drawn]
+    rows = [[Text(freed(each.sizes)), Text(f"{len(each.ids):,}"), Text(each.title)] for each in chances]
+    taken = sum(max(row[at].cell_len for row in rows) + 2 for at in range(3))
+    commands = [Text(each.command, "dim") for each in chances]
+    if taken + max(command.cell_len for command in commands) <= width:
+        rows = [[*row, command] for row, command in zip(rows, commands, strict=True)]
+    else:
+        below = [[row, [Text(), Text(), command]] for row, command in zip(rows, commands, strict=True)]
+        rows = [line for pair in below for line in pair]
+    return [Text(), Text("Biggest opportunities", "bold"), _grid(rows, "rrll")]
 
 
 def _problems(inventory: Inventory, width: int) -> list[RenderableType]:
     found = inventory.problems
     if not found:
         return []
-    lines: list[RenderableType] = [
-        Text(),
-        Text(f"{len(found):,} problem{'s' if len(found) > 1 else ''}", "bold yellow"),
-    ]
-    lines += [
-        Text(f"  {shorten(each.path, width // 2)}: {shorten(each.message, width // 2 - 6)}") for each in found[:3]
-    ]
-    if len(found) > 3:
-        lines.append(Text("  all of them: modelyard --json", "dim"))
-    return lines
+    head = Text(f"{len(found):,} problem{'s' if len(found) > 1 else ''}", "bold yellow")
+    half = width // 2
+    lines = [Text(f"  {shorten(each.path, half)}: {shorten(each.message, half - 6)}") for each in found[:3]]
+    more = [Text("  all of them: modelyard --json", "dim")] if len(found) > 3 else []
+    return [Text(), head, *lines, *more]

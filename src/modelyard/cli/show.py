@@ -60,11 +60,11 @@ def _files(found: api.Survey, rows: tuple[int, ...]) -> list[documents.FileLine]
 
 def _facts(artifact: Artifact, now: int) -> list[tuple[str, str]]:
     used, sizes = artifact.last_used, artifact.sizes
-    when = (
-        f"{ago(used.at, now)} ({rfc3339(used.at)}): {used.evidence}, {used.confidence} confidence"
-        if used
-        else "unknown"
-    )
+    when = "unknown"
+    if used:
+        since = ago(used.at, now)
+        words = since if since == "today" else f"{since} ago or later"
+        when = f"{words} ({rfc3339(used.at)}): {used.evidence}, {used.confidence} confidence"
     return [
         ("Kind", artifact.kind),
         ("Store", f"{artifact.store}, {shown(artifact.root)}"),
@@ -76,7 +76,7 @@ def _facts(artifact: Artifact, now: int) -> list[tuple[str, str]]:
         ("Apparent", f"{size(sizes.apparent)} in {sizes.entries:,} entries"),
         ("On disk", size(sizes.allocated)),
         ("Frees alone", freed(sizes)),
-        ("Last used", f"at least {when}" if used else when),
+        ("Last used", when),
         ("Written", rfc3339(artifact.written) if artifact.written is not None else ""),
         ("Comes back", f"{artifact.recovery}, {artifact.proof}"),
     ]

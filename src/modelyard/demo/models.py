@@ -71,7 +71,7 @@ def _revision(
     for size in (1300, 2 * MIB):
         w.file(repo / "blobs" / w.hex(40), size, written, read)
     for name, blob in zip(("model.safetensors", "config.json", "tokenizer.json"), _newest(repo, weights), strict=True):
-        (snapshot / name).symlink_to(f"../../blobs/{blob}")
+        w.link(snapshot / name, f"../../blobs/{blob}", written)
     for ref in refs:
         w.text(repo / "refs" / ref, commit, written)
 
@@ -91,7 +91,7 @@ def _shared_blob(w: Writer, root: Path, link: Path, size: int, written: int, rea
     payload.chmod(0o444)
     w.text(payload.with_name(f"{name}.refs"), f"{link.parent.parent.name}/blobs/{link.name}\n", written)
     w.text(payload.with_name(f"{name}.lock"), "", written)
-    link.symlink_to(os.path.relpath(payload, link.parent))
+    w.link(link, os.path.relpath(payload, link.parent), written)
 
 
 def ollama(w: Writer) -> None:

@@ -67,6 +67,11 @@ class Writer:
         os.utime(path, ns=(written, written))
         return path
 
+    def link(self, path: Path, target: str, written: int) -> None:
+        """A symbolic link."""
+        path.symlink_to(target)
+        os.utime(path, ns=(written, written), follow_symlinks=False)
+
     def weights(self, path: Path, size: int, written: int, read: int | None = None) -> Path:
         """A safetensors file of `size` bytes."""
         return self.file(path, size, written, read, safetensors_head(size))

@@ -157,25 +157,30 @@ class Repo:
 
     def _resolve(self, link: int, seen: _Snapshot) -> None:
         """One hop to the repository's blob, and where that is a link too, a second one to the shared payload."""
-        blob = self.tree.follow(link)
+        blob = self._hop(link, self.row, seen)
         if blob is None:
-            target = self.tree.link_target(link)
-            inside = isinstance(target, Problem) or target.startswith(self.tree.path(self.row) + b"/")
-            seen.dangling += inside
-            seen.outside += not inside
             return
         self.linked.add(blob)
         if not self.tree.is_link(blob):
             seen.blobs.append(blob)
             return
         seen.pins.append(blob)
-        payload = self.tree.follow(blob)
-        if payload is None:
-            seen.dangling += 1
-        else:
+        payload = self._hop(blob, self.root.row, seen)
+        if payload is not None:
             self.payloads.add(payload)
             seen.blobs.append(payload)
             seen.pins += self._companions(payload)
+
+    def _hop(self, link: int, within: int | None, seen: _Snapshot) -> int | None:
+        """Where a link leads inside a folder. What lies elsewhere is somebody's own and only counted."""
+        assert within is not None
+        target = self.tree.link_target(link)
+        inside = isinstance(target, Problem) or target.startswith(self.tree.path(within) + b"/")
+        found = self.tree.follow(link) if inside else None
+        if found is None:
+            seen.dangling += inside
+            seen.outside += not inside
+        return found
 
     def _companions(self, payload: int) -> list[int]:
         """The lock and the list of users that lie beside a shared payload."""

@@ -40,7 +40,7 @@ def _mount(line: bytes) -> Mount:
 
 @cache
 def mounts() -> tuple[Mount, ...]:
-    """The mount table of this machine; empty where the system does not publish one."""
+    """The mount table as the last walk found it; empty where the system does not publish one."""
     try:
         lines = MOUNTINFO.read_bytes().splitlines()
     except OSError:
@@ -50,6 +50,7 @@ def mounts() -> tuple[Mount, ...]:
 
 def mounts_below(roots: list[bytes]) -> list[tuple[int, int, bytes, int]]:
     """For each mount below a root: device and inode of the folder that holds it, its name, the mounted device."""
+    mounts.cache_clear()
     found = []
     for mount in mounts():
         folder, name = os.path.split(mount.path)

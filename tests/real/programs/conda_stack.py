@@ -1,6 +1,7 @@
 """Builds a conda channel and installs environments from it; run in a process of its own by the conda tests."""
 
 import asyncio
+import os
 import sys
 from importlib import import_module  # by name: neither package has types that are checked
 from pathlib import Path
@@ -44,3 +45,4 @@ if __name__ == "__main__":
         for wanted in sys.argv[4:]:
             place, _, wish = wanted.partition("=")
             asyncio.run(install(Path(sys.argv[2]), Path(sys.argv[3]), Path(place), wish))
+    os._exit(0)  # rattler's own threads now and then crash an interpreter that is taken down in order

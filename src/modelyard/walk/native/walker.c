@@ -27,6 +27,7 @@
 #define BUFFER 65536
 #define HAND_OVER 8192   /* a block of names worth giving to an idle thread */
 #define FILE_BLOCK 256
+#define THREAD_OPENS 4   /* descriptors that a thread may hold at once besides its parents' */
 
 /* A directory record as getdents64 lays it out; the portable back end writes the same. */
 typedef struct {
@@ -582,20 +583,21 @@ static void *run(void *argument) {
 }
 
 /* Descriptors this walk may keep open at once, leaving room for everybody else's. */
-static int descriptor_budget(int threads) {
+static int descriptor_budget(void) {
     struct rlimit r;
     long soft = getrlimit(RLIMIT_NOFILE, &r) ? 256 : (long)(r.rlim_cur > 4096 ? 4096 : r.rlim_cur), open = 0;
     for (int fd = 0; fd < soft; fd++) open += fcntl(fd, F_GETFD) >= 0;
-    long budget = (soft - open) / 2 - 4 * threads;
-    return budget < 0 ? 0 : (int)budget;
+    return (int)(soft - open) / 2;
 }
 
 Walk *walk_start(Tree *t, const WalkOptions *o) {
     Walk *w = calloc(1, sizeof *w);
     if (!w || !(w->threads = calloc((size_t)o->threads, sizeof(pthread_t)))) { free(w); return NULL; }
+    int budget = descriptor_budget(), threads = o->threads;
+    if (threads > budget / THREAD_OPENS) threads = budget < THREAD_OPENS ? 1 : budget / THREAD_OPENS;
     w->tree = t;
     w->options = o;
-    w->open_limit = descriptor_budget(o->threads);
+    w->open_limit = budget - threads * THREAD_OPENS;
     atomic_store(&w->current, NONE);
     for (size_t i = 0; i < o->marker_count; i++) {
         const char *m = o->markers[i];
@@ -606,7 +608,7 @@ Walk *walk_start(Tree *t, const WalkOptions *o) {
     pthread_cond_init(&w->work, NULL);
     pthread_cond_init(&w->over, NULL);
     pthread_mutex_lock(&w->lock);
-    for (int i = 0; i < o->threads; i++) {
+    for (int i = 0; i < threads; i++) {
         Worker *k = calloc(1, sizeof *k);
         if (!k) break;
         k->walk = w;
