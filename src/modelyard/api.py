@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
 from modelyard.policies.opportunities import Opportunity
 from modelyard.policies.opportunities import opportunities as _opportunities
+from modelyard.problem import Problem, from_errno
 from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
 from modelyard.stores.reading import Found, declared, read_all
@@ -62,11 +64,28 @@ def survey(
     named = declared(adapters, env, home, platform, system=system)
     real_home = os.path.realpath(home)
     starts = [real_home, *(os.path.realpath(root) for root in roots)]
-    starts += [real for _, found in named for root in found if os.path.isdir(real := os.path.realpath(root.path))]
+    refused: list[Problem] = []
+    for root in (root for _, found in named for root in found):
+        reached = _reached(root.path)
+        if isinstance(reached, Problem):
+            refused.append(reached)
+        elif reached:
+            starts.append(reached)
     markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers})
     walked = _outermost(starts)
     tree = walk(walked, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
-    return _inventory(tree, read_all(named, tree), str(home), walked)
+    return _inventory(tree, read_all(named, tree), str(home), walked, refused)
+
+
+def _reached(path: str) -> str | Problem | None:
+    """The folder itself behind a path, links resolved; None where there is none, a Problem where it is forbidden."""
+    real = os.path.realpath(path)
+    try:
+        return real if stat.S_ISDIR(os.stat(real).st_mode) else None
+    except PermissionError as error:
+        return from_errno(shown(path), error.errno or 0)
+    except (OSError, ValueError):
+        return None
 
 
 def _outermost(starts: Iterable[str]) -> list[str]:
@@ -79,7 +98,7 @@ def _outermost(starts: Iterable[str]) -> list[str]:
     return [path for path, _ in kept]
 
 
-def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str]) -> Survey:
+def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str], refused: list[Problem]) -> Survey:
     drafts = [artifact for each in found for artifact in each.artifacts]
     claims = Claims(tree, [artifact.rows for artifact in drafts], [artifact.store for artifact in drafts])
     artifacts = tuple(_measured(tree, claims.measure({number}), draft) for number, draft in enumerate(drafts))
@@ -90,7 +109,7 @@ def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str]) -> 
         holdings.append(_holding(tree, claims, each, frozenset(numbers)))
     everything = frozenset(range(len(artifacts)))
     totals = claims.measure(everything).sizes
-    problems = tree.problems() + [problem for each in found for problem in each.problems]
+    problems = refused + tree.problems() + [problem for each in found for problem in each.problems]
     inventory = Inventory(
         home,
         tuple(starts),
@@ -122,7 +141,9 @@ def _last_read(tree: Tree, measured: Measured, draft: Artifact) -> LastUsed | No
     options = mount.options if mount else frozenset()
     if "noatime" in options:
         return None
-    return LastUsed(measured.last_read, "a file of it was read", "high" if "strictatime" in options else "medium")
+    return LastUsed(
+        measured.last_read, "a file of it was read", "medium" if not mount or "relatime" in options else "high"
+    )
 
 
 def _holding(tree: Tree, claims: Claims, found: Found, numbers: frozenset[int]) -> Holding:

@@ -96,7 +96,7 @@ class _Request(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path)
+        path = urlsplit(self.path).path
         for pattern, answer in ROUTES:
             if found := pattern.fullmatch(path):
                 return self._route(found, answer)
@@ -106,7 +106,7 @@ class _Request(BaseHTTPRequestHandler):
         repository = self.hub.repositories.get(f"{found['kind'] or 'models'}/{found['name']}")
         if repository is None:
             return self._refuse("RepoNotFound")
-        commit = repository.find(found["revision"] or "main")
+        commit = repository.find(unquote(found["revision"] or "main"))
         if commit is None:
             return self._refuse("RevisionNotFound")
         return answer(self, found, commit, repository.commits[commit])
@@ -152,7 +152,8 @@ class _Request(BaseHTTPRequestHandler):
 
     def file(self, found: re.Match[str], commit: str, files: Mapping[str, bytes]) -> None:
         """A file, whole or from the byte that the client asks for."""
-        path, content = found["file"], files.get(found["file"])
+        path = unquote(found["file"])
+        content = files.get(path)
         if content is None:
             return self._refuse("EntryNotFound", **{"X-Repo-Commit": commit})
         wanted = re.match(r"bytes=(\d+)-", self.headers.get("Range") or "")
