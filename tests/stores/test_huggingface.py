@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -181,3 +182,12 @@ def test_an_unreadable_revision_leaves_no_blob_an_orphan(home: Path) -> None:
 def test_a_name_that_is_no_utf8_is_shown_and_does_not_break_json(home: Path) -> None:
     makers.hub_repo(home / HUB, os.fsdecode(b"models--acme--t\xff\x1b[31m"), {"w": b"w"})
     assert f"hf:model/acme/t\\xff\\x1b[31m@{'a' * 12}" in artifacts(home)
+
+
+def test_how_much_of_the_revision_is_here_by_the_client_s_own_note(home: Path) -> None:
+    repo = makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w"})
+    files = {name: {"size": 1, "blob_id": "0"} for name in ("w", "x", "y")}
+    note = makers.write(repo / "trees" / f"{'a' * 40}.json", json.dumps({"format_version": 1, "files": files}))
+    assert artifacts(home)[f"hf:model/acme/tiny@{'a' * 12}"].detail == "1 of 3 files"
+    note.write_text("[")
+    assert artifacts(home)[f"hf:model/acme/tiny@{'a' * 12}"].detail == "1 files"

@@ -87,7 +87,9 @@ def test_the_nearest_row_decides_between_chosen_and_kept(walked: Look, home: Pat
 def test_a_measure_leaves_nothing_behind_for_the_next(shared: Path) -> None:
     tree = look(shared)
     first = freed(tree, shared / "a")
+    assert freed(tree, shared / "a") == first
     tree.measure([row_of(tree, shared)], [row_of(tree, shared / "b")])
+    assert freed(tree, shared / "a") == first
     tree.columns.overlap([row_of(tree, shared / "a")], [[row_of(tree, shared / "b")]])
     assert freed(tree, shared / "a") == first
 

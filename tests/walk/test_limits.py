@@ -37,10 +37,12 @@ def answer(process: subprocess.Popen[str]) -> dict[str, int]:
     return said
 
 
-def deep(base: Path, levels: int, name: str) -> None:
-    """Folders one in the other, with a file in the innermost."""
+def deep(base: Path, levels: int, name: str, aside: int = 0) -> None:
+    """Folders one in the other, each with so many empty folders aside, and a file in the innermost."""
     at = os.open(base, os.O_RDONLY)
     for _ in range(levels):
+        for number in range(aside):
+            os.mkdir(f"aside{number}", dir_fd=at)
         os.mkdir(name, dir_fd=at)
         inner = os.open(name, os.O_RDONLY, dir_fd=at)
         os.close(at)
@@ -110,7 +112,7 @@ def test_more_folders_than_descriptors(place: Path, threads: int, portable: bool
     (place / "wide").mkdir()
     wide(place / "wide", 400, 2)
     (place / "deep").mkdir()
-    deep(place / "deep", 300, "a-folder-with-a-long-name" * 8)
+    deep(place / "deep", 300, "a-folder-with-a-long-name" * 8, aside=3)
     said = answer(
         start(
             """
@@ -125,14 +127,13 @@ print(json.dumps({"entries": tree.totals().entries, "problems": len(tree.problem
             str(portable),
         )
     )
-    assert said == {"entries": 1 + 2 + 400 * 3 + 301, "problems": 0, "left": True}
+    assert said == {"entries": 1 + 2 + 400 * 3 + 300 * 4, "problems": 0, "left": True}
 
 
 def test_no_descriptor_stays_open(walked: Look, home: Path) -> None:
     wide(home, 50, 3)
     before = sorted(os.listdir("/proc/self/fd"))
-    tree = walked(home)
-    freed(tree, home)
+    freed(walked(home, home / "d1", home / "missing"), home)
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
@@ -188,13 +189,19 @@ row = tree.find(sys.argv[1])
 print(json.dumps({
     "late": stopped - pressed[0], "partial": tree.partial, "whole": tree.is_whole(row),
     "exact": tree.measure([row]).sizes.exact, "entries": tree.totals().entries,
+    "lying": sum(
+        tree.is_folder(each) and tree.is_whole(each) and tree.totals(each).entries < int(sys.argv[3])
+        for each in tree.children(row).values()
+    ),
 }))
 """,
             crowd,
             str(threads),
+            str(FILES),
         )
     )
     assert said["partial"]
+    assert said["lying"] == 0, "a folder that was not read to its end says so"
     assert said["late"] < 0.2
     assert not said["exact"]
     assert not said["whole"]

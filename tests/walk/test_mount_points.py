@@ -123,6 +123,7 @@ def test_a_file_mounted_over_another(walked: Look, home: Path, mounts: ExitStack
     sizes = freed(tree, home / "b")
     assert sizes.freed < 50_000
     assert not sizes.exact, "what lies under the mount is not known"
+    assert freed(tree, home / "b", home / "shown").freed == sizes.freed, "the mount holds the file until it is undone"
     assert not tree.is_whole(row_of(tree, home / "b"))
 
 

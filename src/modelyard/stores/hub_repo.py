@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from modelyard.inventory import Artifact, Kind, Root, State
 from modelyard.problem import Problem
 from modelyard.walk.text import shown
@@ -13,8 +15,15 @@ from modelyard.walk.tree import Tree
 
 UNFINISHED = re.compile(rb"\.(incomplete|downloadInProgress)$|\.[0-9a-f]{8}\.(shared|tmp)$")
 REF_CAP = 4096
+LISTING_CAP = 32 << 20
 HELPERS = (b".DS_Store",)  # the files that the owner's own listing passes over
 UNSURE = "blobs whose revision may be among the folders that cannot be read"
+
+
+class Listing(msgspec.Struct):
+    """All files of a revision, as huggingface_hub 1.23 and later note them."""
+
+    files: dict[str, msgspec.Raw] = {}
 
 
 @dataclass(slots=True)
@@ -27,10 +36,12 @@ class _Snapshot:
     links: int = 0
     dangling: int = 0
     outside: int = 0
+    listed: int = 0
+    """Files of the whole revision, by the client's own note of it; 0 where there is none."""
 
     def detail(self) -> str:
         """The revision in a few words."""
-        words = [f"{self.files} files"]
+        words = [f"{self.files} of {self.listed} files" if self.listed > self.files else f"{self.files} files"]
         words += [f"{self.dangling} missing"] if self.dangling else []
         words += [f"{self.outside} linked from outside"] if self.outside else []
         return ", ".join(words)
@@ -126,6 +137,7 @@ class Repo:
         for part, name in ((b"trees", f"{commit}.json"), (b".no_exist", commit)):
             extra = self.tree.child(self.row, part, name.encode())
             seen.pins += [] if extra is None else [extra]
+            seen.listed += self._listed(extra) if extra is not None and part == b"trees" else 0
         if seen.dangling:
             message = f"{seen.dangling} of {seen.links} files of {commit[:12]} point to blobs that are gone"
             self._note("dangling-link", message, "download the revision again", row)
@@ -138,6 +150,13 @@ class Repo:
             tags=tuple(sorted(refs)) or ("detached",),
             recovery="none" if by_hand else "re-get",
         )
+
+    def _listed(self, row: int) -> int:
+        text = self.tree.read(row, LISTING_CAP)
+        try:
+            return 0 if isinstance(text, Problem) else len(msgspec.json.decode(text, type=Listing).files)
+        except msgspec.MsgspecError:
+            return 0
 
     def _snapshot(self, row: int) -> _Snapshot:
         seen = _Snapshot(pins=[row])
