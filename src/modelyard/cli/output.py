@@ -77,7 +77,7 @@ def table(
     shown = list(range(len(heads)))
     for at in spare:
         if sum(widths[each] + 2 for each in shown) > out.width:
-            shown.remove(at)
+            shown = [each for each in shown if each != at]
     room = out.width - sum(widths[each] + 2 for each in shown) + widths[flexible]
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for at in shown:
