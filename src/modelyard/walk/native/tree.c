@@ -32,14 +32,17 @@ void tree_free(Tree *t) {
     free(t->troubles); free(t->marks); free(t->names_in_set); free(t->shared_extents); free(t);
 }
 
-/* Makes sure that chunks exist up to and with the last row; losers of the race free their copy. */
+/* Makes sure that chunks exist up to and with the last row; once there a chunk stays where it is. */
 static bool ensure(void **chunks, uint32_t first, uint32_t n, size_t size) {
+    static atomic_flag lock = ATOMIC_FLAG_INIT;
     for (uint32_t c = first >> CHUNK_BITS; c <= (first + n - 1) >> CHUNK_BITS; c++) {
         if (c >= MAX_CHUNKS) return false;
         if (__atomic_load_n(&chunks[c], __ATOMIC_ACQUIRE)) continue;
-        void *fresh = calloc(1, size), *absent = NULL;
-        if (!fresh) return false;
-        if (!__atomic_compare_exchange_n(&chunks[c], &absent, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) free(fresh);
+        while (atomic_flag_test_and_set(&lock)) sched_yield();
+        if (!chunks[c]) __atomic_store_n(&chunks[c], calloc(1, size), __ATOMIC_RELEASE);
+        bool there = chunks[c] != NULL;
+        atomic_flag_clear(&lock);
+        if (!there) return false;
     }
     return true;
 }
