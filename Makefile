@@ -16,7 +16,7 @@ demo: $(VENV)/installed
 	@$(BIN)/modelyard --home "$(DEMO)"
 
 test: check filesystems
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 # The tests make xfs, btrfs and ext4 file systems on loop devices, which takes root and these programs.
 filesystems:

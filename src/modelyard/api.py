@@ -72,9 +72,8 @@ def survey(
         elif reached:
             starts.append(reached)
     markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers})
-    walked = _outermost(starts)
-    tree = walk(walked, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
-    return _inventory(tree, read_all(named, tree), str(home), walked, refused)
+    tree = walk(starts, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
+    return _inventory(tree, read_all(named, tree), str(home), refused)
 
 
 def _reached(path: str) -> str | Problem | None:
@@ -88,17 +87,7 @@ def _reached(path: str) -> str | Problem | None:
         return None
 
 
-def _outermost(starts: Iterable[str]) -> list[str]:
-    """Starting points that no other one reaches: a folder below another on the same file system is walked with it."""
-    kept: list[tuple[str, int]] = []
-    for path in sorted(set(starts)):
-        device = os.lstat(path).st_dev
-        if not any(path.startswith(outer.rstrip("/") + "/") and device == on for outer, on in kept):
-            kept.append((path, device))
-    return [path for path, _ in kept]
-
-
-def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str], refused: list[Problem]) -> Survey:
+def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem]) -> Survey:
     drafts = [artifact for each in found for artifact in each.artifacts]
     claims = Claims(tree, [artifact.rows for artifact in drafts], [artifact.store for artifact in drafts])
     artifacts = tuple(_measured(tree, claims.measure({number}), draft) for number, draft in enumerate(drafts))
@@ -112,13 +101,13 @@ def _inventory(tree: Tree, found: list[Found], home: str, starts: list[str], ref
     problems = refused + tree.problems() + [problem for each in found for problem in each.problems]
     inventory = Inventory(
         home,
-        tuple(starts),
+        tree.starts,
         tree.partial,
         totals,
         tuple(holdings),
         _kinds(claims, artifacts),
         artifacts,
-        _disks(starts),
+        _disks(tree.starts),
         tuple(problems),
         sum(holding.sizes.allocated for holding in holdings) - totals.allocated,
     )
@@ -209,7 +198,7 @@ def largest(survey: Survey, count: int) -> list[tuple[int, str | None]]:
     """The rows of the files that take most space under the roots, and the artifact each belongs to."""
     artifacts = survey.inventory.artifacts
     found = []
-    for row in survey.tree.columns.largest(count):
+    for row in survey.tree.largest(count):
         owners = survey.claims.owners_of(row)
         found.append((row, artifacts[owners[0]].id if owners else None))
     return found

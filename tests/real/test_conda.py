@@ -88,7 +88,7 @@ def test_every_environment_is_found_with_its_packages(base: Path, home: Path) ->
     for name in ENVIRONMENTS:
         assert packages(base / "envs" / name) == 2
         assert found[f"conda:env/{name}"].detail == "2 packages"
-    assert found["conda:base/miniconda3"].detail == "1 packages"
+    assert found["conda:base/miniconda3"].detail == "1 package"
     assert {each.recovery for each in found.values()} == {"re-solve"}
 
 

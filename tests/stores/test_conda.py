@@ -63,7 +63,7 @@ def test_shared_files_come_back_only_with_the_last_name(home: Path) -> None:
 
 def test_an_environment_anywhere_is_recognised(home: Path) -> None:
     makers.conda_env(home / "work" / "project" / "env")
-    assert artifacts(home)["conda:env/env"].detail == "1 packages"
+    assert artifacts(home)["conda:env/env"].detail == "1 package"
 
 
 def test_the_base_does_not_hold_its_environments(home: Path) -> None:

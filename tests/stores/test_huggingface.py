@@ -179,6 +179,16 @@ def test_an_unreadable_revision_leaves_no_blob_an_orphan(home: Path) -> None:
         os.system(f"umount {repo}/snapshots")
 
 
+def test_a_repository_that_was_moved_away_behind_a_link_is_a_problem_and_not_an_absence(
+    home: Path, tmp_path: Path
+) -> None:
+    repo = makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w"})
+    repo.rename(tmp_path / "moved")
+    repo.symlink_to(tmp_path / "moved")
+    found = api.survey({}, home, "linux", system=False).inventory
+    assert [problem.code for problem in found.problems] == ["linked-repository"]
+
+
 def test_a_name_that_is_no_utf8_is_shown_and_does_not_break_json(home: Path) -> None:
     makers.hub_repo(home / HUB, os.fsdecode(b"models--acme--t\xff\x1b[31m"), {"w": b"w"})
     assert f"hf:model/acme/t\\xff\\x1b[31m@{'a' * 12}" in artifacts(home)

@@ -77,7 +77,7 @@ def _chance_line(chance: Opportunity) -> documents.OpportunityLine:
 def screen(found: api.Survey, chances: Sequence[Opportunity], seconds: float, out: Console) -> Group:
     """Everything on one screen; nothing wraps."""
     inventory = found.inventory
-    walked = f"  {len(found.tree):,} entries in {seconds:.1f} s{', partial' if inventory.partial else ''}"
+    walked = f"  {found.tree.totals().entries:,} entries in {seconds:.1f} s{', partial' if inventory.partial else ''}"
     home = shorten(shown(inventory.home), max(out.width - len(walked) - 11, 12))
     parts: list[RenderableType] = [Text.assemble(("modelyard", "bold"), f"  {home}", (walked, "dim")), Text()]
     if inventory.artifacts:

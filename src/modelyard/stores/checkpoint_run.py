@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import msgspec
 
@@ -17,6 +18,7 @@ from modelyard.walk.tree import Tree
 
 STATE_CAP = 64 << 20  # the log history of a long run
 NOTE_CAP = 4096
+SAME_TIME = 10**9  # nanoseconds; the owner's own rotation takes times this close for equal
 KEEP = "which checkpoint of this run is the best is not known; keep them all"
 
 
@@ -53,10 +55,16 @@ class Run:
         """Whether the run itself says which checkpoint is best, or that none is."""
         if self.last and self.last.kind.format == "Trainer":
             self._judge(self.last.row)
+            self.judged = self.judged and self._saved_in_order(whole)
 
     def _mtime(self, row: int) -> int:
         seen = self.tree.entry(row)
         return seen.mtime if seen else 0
+
+    def _saved_in_order(self, whole: list[Checkpoint]) -> bool:
+        """Whether later steps were saved later: a run that began again in this folder leaves newer ones below older."""
+        saved = [sign.at for each in whole if (sign := self._saved(each.row))]
+        return all(before <= after + SAME_TIME for before, after in pairwise(saved))
 
     def _judge(self, last: int) -> None:
         """Takes the best from the newest state, by name: its path is of the machine and folder that trained."""

@@ -88,7 +88,7 @@ def _environment(tree: Tree, root: Root, row: int, word: str, rows: tuple[int, .
         root.path,
         rows or (row,),
         recovery="re-solve",
-        detail=f"{count} packages{managed}{frozen}",
+        detail=f"{count} package{'' if count == 1 else 's'}{managed}{frozen}",
         last_used=LastUsed(seen.mtime, "packages last changed", "low") if seen else None,
     )
 

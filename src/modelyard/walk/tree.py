@@ -68,6 +68,11 @@ class Tree:
     def __len__(self) -> int:
         return len(self.columns)
 
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """The paths the walk began at, but for those that lay below another one on the same file system."""
+        return tuple(sorted(os.fsdecode(path) for path, _ in self._starts))
+
     def label(self, row: int) -> str:
         """The path as text, relative to home where it lies below it."""
         return shown(self.path(row).removeprefix(self._below_home))
@@ -153,6 +158,11 @@ class Tree:
                 raise KeyError(path)
             rows.append(row)
         return self.measure(rows).sizes
+
+    def largest(self, count: int) -> list[int]:
+        """Rows of the regular files that take most space, each file once, by the first of its names in path order."""
+        found = [min(self.columns.names(row), key=self.path) for row in self.columns.largest(count)]
+        return sorted(found, key=lambda row: (-self.columns.entry(row)[2], self.path(row)))  # type: ignore[index]
 
     def marks(self) -> dict[str, list[int]]:
         """Rows of the names that fit each marker, in the order of their paths."""

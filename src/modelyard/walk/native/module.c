@@ -223,6 +223,22 @@ static PyObject *tree_largest(PyObject *self, PyObject *args) {
     return result;
 }
 
+/* Rows of every name of the entry's file. */
+static PyObject *tree_names(PyObject *self, PyObject *number) {
+    Tree *t = get_tree(self);
+    uint32_t e = entry_row(t, number);
+    if (e == NONE) return NULL;
+    PyObject *result = PyList_New(0);
+    uint32_t target = entry_at(t, e)->target, n = atomic_load(&t->entry_count);
+    for (uint32_t i = 0; result && i < n; i++) {
+        if (entry_at(t, i)->target != target) continue;
+        PyObject *row = PyLong_FromUnsignedLong(i);
+        if (!row || PyList_Append(result, row)) Py_CLEAR(result);
+        Py_XDECREF(row);
+    }
+    return result;
+}
+
 static PyObject *tree_troubles(PyObject *self, void *unused) {
     (void)unused;
     Tree *t = get_tree(self);
@@ -277,6 +293,7 @@ static PyMethodDef tree_methods[] = {
     {"measure", tree_measure, METH_VARARGS, "(entries, apparent, allocated, freed, exact, newest, last_read) of distinct rows, less the kept ones."},
     {"overlap", tree_overlap, METH_VARARGS, "[(files, allocated)] that groups of rows have in common with the given rows."},
     {"column", tree_column, METH_VARARGS, "One column of every entry as native 64-bit integers."},
+    {"names", tree_names, METH_O, "Rows of every name that the entry's file has in this walk."},
     {"largest", tree_largest, METH_VARARGS, "Rows of the files that take most space."},
     {NULL, NULL, 0, NULL},
 };

@@ -266,6 +266,7 @@ static const Mount *mounted_on(Walk *w, Handle *h, const char *name) {
     return NULL;
 }
 
+/* Whether the walk goes into what is mounted on a name. */
 static bool enters(const Walk *w, const Handle *h, const Mount *mount) {
     return w->options->cross_device || mount->mounted == w->tree->devices[h->device].number;
 }
@@ -433,6 +434,7 @@ static uint16_t note_folder(Worker *k, Folder *f, int fd, const Stat *s) {
     return device;
 }
 
+/* A starting point that another one reached already has its rows there. */
 static bool below_another_start(const Walk *w, const char *path) {
     for (size_t i = 0; i < w->options->root_count; i++) {
         const char *root = w->options->roots[i];
@@ -507,9 +509,10 @@ static void read_folder(Worker *k, const Job *job) {
     }
     if (n < 0) {
         Folder *f = folder_at(w->tree, h->folder);
+        int error = errno;
         f->flags |= UNREADABLE;
-        trouble(w, f->parent, f->entry, errno);
-        if (errno == ENOENT) entry_at(w->tree, f->entry)->target = NONE;   /* removed since it was opened */
+        trouble(w, f->parent, f->entry, error);
+        if (error == ENOENT) entry_at(w->tree, f->entry)->target = NONE;   /* removed since it was opened */
     }
     if (atomic_load(&w->stop)) folder_at(w->tree, h->folder)->flags |= STOPPED;
     if (dir) closedir(dir);
