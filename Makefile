@@ -6,6 +6,10 @@ ARGS ?=
 DEMO ?= $(or $(TMPDIR),/tmp)/modelyard-demo
 SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/walk/native/*)
 
+# $(call install, programs, Debian packages): installs the packages when a program is missing.
+install = for each in $(1); do command -v $$each >/dev/null || missing=1; done; \
+	[ -z "$$missing" ] || { apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; }
+
 .PHONY: run demo test filesystems check bench docs deps clean
 
 run: $(VENV)/installed
@@ -20,16 +24,18 @@ test: check filesystems
 
 # The tests make xfs, btrfs and ext4 file systems on loop devices, which takes root and these programs.
 filesystems:
-	@command -v mkfs.xfs mkfs.btrfs mkfs.ext4 >/dev/null || (apt-get update -qq && apt-get install -y -qq xfsprogs btrfs-progs e2fsprogs)
+	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4, xfsprogs btrfs-progs e2fsprogs)
 
 check: deps
-	$(BIN)/ruff check src tests benchmarks setup.py
-	$(BIN)/ruff format --check src tests benchmarks setup.py
+	$(BIN)/ruff check src tests benchmarks docs setup.py
+	$(BIN)/ruff format --check src tests benchmarks docs setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest tests/test_architecture.py
 
+# Peers come from Debian where it has them; others by MODELYARD_PEERS="dust=/path/to/dust;dua=/path/to/dua".
 bench: deps
+	-@$(call install, ncdu gdu, ncdu gdu)
 	$(BIN)/pip install -q -r requirements/bench.txt
 	$(BIN)/python -m benchmarks $(ARGS)
 

@@ -124,6 +124,9 @@ def main() -> None:
         say(report, f"\n## The whole inventory of the workstation: {count:,} entries\n")
         whole = contest(peers.inventories(work), work, options.rounds)
         rows(report, whole, "modelyard --json", count)
+        cache = entries_of(work / ".cache" / "huggingface")
+        say(report, f"\n## The hub cache alone: {cache:,} entries\n")
+        rows(report, contest(peers.hub_listings(work), work, options.rounds), "modelyard ls --json", cache)
         shutil.rmtree(work)
         shutil.rmtree(plain)
         sizes = [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size <= options.largest]

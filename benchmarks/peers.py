@@ -96,12 +96,18 @@ find . -name 'checkpoint-*' -print0 | xargs -0 du -s
 
 
 def inventories(home: Path) -> dict[str, list[str]]:
-    """The whole answer: modelyard, the shell recipe it replaces, and the hub's own listing of its part."""
+    """The whole answer: modelyard, and the shell recipe it replaces."""
     python = sys.executable
-    hub = home / ".cache" / "huggingface" / "hub"
     return {
         "modelyard --json": [python, "-m", "modelyard", "--home", str(home), "--json"],
         "GNU du": ["du", "-s", str(home)],
         "shell recipe": ["sh", "-c", RECIPE],
-        "hf cache ls (the hub alone)": [str(Path(python).with_name("hf")), "cache", "ls", "--cache-dir", str(hub)],
     }
+
+
+def hub_listings(home: Path) -> dict[str, list[str]]:
+    """The hub cache alone: modelyard, which also tells what frees what, and the owner's own listing."""
+    cache = home / ".cache" / "huggingface"
+    listing = [str(Path(sys.executable).with_name("hf")), "cache", "ls", "--cache-dir", str(cache / "hub")]
+    mine = [sys.executable, "-m", "modelyard", "--home", str(cache), "ls", "--json"]
+    return {"modelyard ls --json": mine, "hf cache ls": listing}

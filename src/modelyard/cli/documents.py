@@ -75,7 +75,7 @@ class ProblemLine(msgspec.Struct):
 
 
 class Overview(msgspec.Struct):
-    """`modelyard --json`."""
+    """What machine-learning work takes, by store and kind. `overlap`: allocated bytes that several stores claim."""
 
     home: str
     roots: list[str]
@@ -122,7 +122,7 @@ class ArtifactLine(msgspec.Struct):
 
 
 class Listing(msgspec.Struct):
-    """`modelyard ls --json`."""
+    """The artifacts that fit, in the order asked for."""
 
     artifacts: list[ArtifactLine]
     partial: bool
@@ -149,7 +149,7 @@ class SharerLine(msgspec.Struct):
 
 
 class Shown(msgspec.Struct):
-    """`modelyard show --json`."""
+    """One artifact: what takes space, what only makes a name resolve, and who has names for the same files."""
 
     artifact: ArtifactLine
     blobs: list[FileLine]
@@ -169,7 +169,7 @@ class TopLine(msgspec.Struct):
 
 
 class Top(msgspec.Struct):
-    """`modelyard top --json`."""
+    """The files that take most disk, largest first."""
 
     files: list[TopLine]
     partial: bool
@@ -196,14 +196,14 @@ class WhereLine(msgspec.Struct):
 
 
 class Where(msgspec.Struct):
-    """`modelyard where --json`."""
+    """Every store, found or not."""
 
     stores: list[WhereLine]
     schema_version: int = SCHEMA_VERSION
 
 
 class Built(msgspec.Struct):
-    """`modelyard demo --json`."""
+    """The sample workstation that was built."""
 
     path: str
     seed: int
