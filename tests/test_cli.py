@@ -46,7 +46,7 @@ def run(home: Path, capfd: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture
 def full(home: Path) -> Path:
     """A home with something of every store."""
-    for make in makers.STORES.values():
+    for make in makers.layouts().values():
         make(home)
     return home
 
@@ -201,7 +201,7 @@ def test_top_names_the_artifact_of_a_file(run: Run, full: Path) -> None:
 
 
 def test_where_tells_how_a_root_was_found_and_why_not(run: Run, home: Path) -> None:
-    makers.ollama(home)
+    makers.layouts()["ollama"](home)
     stores = {store["store"]: store for store in json.loads(run("where", "--json").out)["stores"]}
     assert stores["ollama"]["roots"][0] == {"path": f"{home}/.ollama/models", "found_by": "default", "exists": True}
     assert "OLLAMA_MODELS" in stores["ollama"]["variables"]

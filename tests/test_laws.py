@@ -23,7 +23,7 @@ SECRETS = ("token", "stored_tokens", "id_ed25519")
 def store(request: pytest.FixtureRequest, home: Path) -> str:
     """The name of a store whose layout lies in the home."""
     name = str(request.param)
-    makers.STORES[name](home)
+    makers.layouts()[name](home)
     return name
 
 
@@ -50,7 +50,7 @@ def small_files(home: Path) -> Iterator[Path]:
 
 
 def test_every_store_has_a_maker() -> None:
-    assert set(makers.STORES) == set(NAMES)
+    assert set(makers.layouts()) == set(NAMES)
 
 
 def test_finds_its_artifacts_and_nothing_of_other_stores(store: str, home: Path) -> None:

@@ -49,7 +49,7 @@ def test_bytes_under_two_stores_count_once_in_the_total_and_the_overlap_is_told(
 
 
 def test_freed_is_a_function_of_the_set(home: Path) -> None:
-    makers.conda(home)
+    makers.layouts()["conda"](home)
     found = look(home)
     names = ("conda:env/old", "conda:env/new", "conda:pkg/tiny-1.0-0")
     apart = sum(found.freed([name]).freed for name in names)
@@ -163,7 +163,7 @@ def test_what_is_no_folder_is_refused(kind: str, home: Path) -> None:
 
 
 def test_an_artifact_by_a_part_of_its_id(home: Path) -> None:
-    makers.conda(home)
+    makers.layouts()["conda"](home)
     found = look(home)
     assert api.find_artifact(found, "env/old")[1].id == "conda:env/old"
     with pytest.raises(LookupError, match="2 artifacts fit"):
@@ -175,7 +175,7 @@ def test_an_artifact_by_a_part_of_its_id(home: Path) -> None:
 def test_opportunities_are_the_reasons_that_free_most(home: Path) -> None:
     for step in (1, 2, 3):
         makers.trainer_checkpoint(home / "out", step)
-    makers.ollama(home)
+    makers.layouts()["ollama"](home)
     chances = api.opportunities(look(home), 10**18)
     assert [each.sizes.freed for each in chances] == sorted((each.sizes.freed for each in chances), reverse=True)
     superseded = next(each for each in chances if each.title == "superseded checkpoints")

@@ -12,6 +12,16 @@ from modelyard import api
 from modelyard.inventory import Artifact
 
 
+def make(home: Path) -> None:
+    """A run with a best and a last checkpoint, an interrupted save, and other trainers' layouts."""
+    for step in (500, 1000, 1500):
+        makers.trainer_checkpoint(home / "work" / "out", step, best=1000)
+    makers.write(home / "work" / "out" / "checkpoint-2000" / "optimizer.pt", b"o" * 4000)
+    makers.torch_zip(home / "work" / "pl" / "epoch=1-step=8.ckpt", makers.LIGHTNING_PICKLE)
+    makers.write(home / "work" / "ds" / "global_step4" / "mp_rank_00_model_states.pt", b"d" * 4000)
+    makers.write(home / "work" / "ds" / "latest", "global_step4")
+
+
 def artifacts(home: Path) -> dict[str, Artifact]:
     """The artifacts of the home by what follows the store's name."""
     found = api.survey({}, home, "linux", system=False).inventory.artifacts

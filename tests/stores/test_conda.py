@@ -12,6 +12,17 @@ from modelyard.inventory import Artifact
 from modelyard.stores import conda
 
 
+def make(home: Path) -> None:
+    """An installation with two environments over one package."""
+    root = home / "miniconda3"
+    makers.conda_env(root)
+    makers.write(root / "condabin" / "conda", "#!")
+    envs = [makers.conda_env(root / "envs" / name) for name in ("old", "new")]
+    makers.conda_package(root / "pkgs", "tiny-1.0-0", *envs)
+    makers.write(root / "pkgs" / "half-2.0-0.conda.partial", b"half")
+    makers.write(home / ".conda" / "environments.txt", f"{root}\n")
+
+
 def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
     return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).inventory.artifacts}
@@ -52,7 +63,7 @@ def test_environments_that_conda_noted_are_read_and_the_note_is_left_alone(home:
 
 
 def test_shared_files_come_back_only_with_the_last_name(home: Path) -> None:
-    makers.conda(home)
+    make(home)
     survey = api.survey({}, home, "linux", system=False)
     found = {each.id: each.sizes for each in survey.inventory.artifacts}
     for name in ("conda:env/old", "conda:env/new", "conda:pkg/tiny-1.0-0"):
@@ -67,13 +78,13 @@ def test_an_environment_anywhere_is_recognised(home: Path) -> None:
 
 
 def test_the_base_does_not_hold_its_environments(home: Path) -> None:
-    makers.conda(home)
+    make(home)
     makers.write(home / "miniconda3/envs/old/big", b"b" * 90_000)
     assert artifacts(home)["conda:base/miniconda3"].sizes.allocated < 90_000
 
 
 def test_a_package_and_its_archive_are_one_and_half_an_archive_is_partial(home: Path) -> None:
-    makers.conda(home)
+    make(home)
     found = artifacts(home)
     assert len(found["conda:pkg/tiny-1.0-0"].blobs) == 2
     assert found["conda:pkg/#partial"].state == "partial"

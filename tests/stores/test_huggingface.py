@@ -16,6 +16,18 @@ from modelyard.stores import huggingface
 HUB = Path(".cache/huggingface/hub")
 
 
+def make(home: Path) -> None:
+    """Both layouts, an older revision, leftovers of every sort, and a token beside them."""
+    hub = home / ".cache" / "huggingface" / "hub"
+    repo = makers.hub_repo(hub, "models--acme--tiny", {"model.safetensors": b"w" * 9000, "config.json": b"{}"})
+    makers.hub_repo(hub, "models--acme--tiny", {"model.safetensors": b"v" * 9000, "config.json": b"{}"}, "b" * 40, ())
+    makers.write(repo / "blobs" / ("c" * 64), b"nobody links here")
+    makers.write(repo / "blobs" / f"{'d' * 64}.0123abcd.incomplete", b"half")
+    other = makers.hub_repo(hub, "datasets--globex--crops", {"data/train.parquet": b"p" * 7000}, "e" * 40)
+    makers.share_blob(other, next((other / "blobs").iterdir()), "f" * 64)
+    makers.write(home / ".cache" / "huggingface" / "token", "hf_secret")
+
+
 def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
     return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).inventory.artifacts}

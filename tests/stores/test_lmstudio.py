@@ -14,6 +14,18 @@ from modelyard.inventory import Artifact
 from modelyard.stores import lmstudio
 
 
+def make(home: Path) -> None:
+    """Two quantisations, an MLX model, a download under way, a runtime."""
+    base = home / ".lmstudio"
+    makers.write(base / "settings.json", "{}")
+    makers.write(base / ".internal" / "http-server.json", "{}")
+    for name in ("Tiny-Q4_K_M", "Tiny-Q8_0"):
+        makers.write(base / "models" / "acme" / "Tiny-GGUF" / f"{name}.gguf", b"GGUF" + name.encode() * 500)
+    makers.write(base / "models" / "mlx" / "Tiny-4bit" / "model.safetensors", b"w" * 6000)
+    makers.write(base / "models" / "acme" / "Half-GGUF" / "Half-Q4_0.gguf.part", b"half")
+    makers.write(base / "extensions" / "backends" / "llama.cpp-1.2.0" / "libllama.so", b"r" * 5000)
+
+
 def artifacts(home: Path) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
     return {each.id: each for each in api.survey({}, home, "linux", system=False).inventory.artifacts}
@@ -41,7 +53,7 @@ def test_the_pointer_file_wins_over_both(home: Path, tmp_path: Path) -> None:
 
 
 def test_a_moved_models_folder_is_read_and_what_stayed_behind_too(home: Path, tmp_path: Path) -> None:
-    makers.lmstudio(home)
+    make(home)
     makers.write(tmp_path / "big" / "globex" / "Moved-GGUF" / "Moved-Q4_0.gguf", b"GGUF")
     makers.write(home / ".lmstudio" / "settings.json", json.dumps({"downloadsFolder": str(tmp_path / "big")}))
     found = artifacts(home)
@@ -102,6 +114,6 @@ def test_an_imported_hard_link_frees_nothing_alone(home: Path, tmp_path: Path) -
 
 
 def test_a_home_copied_anywhere_is_recognised(home: Path) -> None:
-    makers.lmstudio(home)
+    make(home)
     (home / ".lmstudio").rename(home / "backup-of-lmstudio")
     assert "lmstudio:mlx/Tiny-4bit" in artifacts(home)

@@ -20,6 +20,20 @@ RECORDED = Path(__file__).parent.parent / "data" / "ollama-0.32.15.tar.gz"
 MODELS = Path(".ollama/models")
 
 
+def make(home: Path) -> None:
+    """Two models over one layer, a partial download, an orphan, and the key."""
+    models = home / ".ollama" / "models"
+    base = makers.ollama_blob(models, b"GGUF" + b"m" * 9000)
+    makers.ollama_model(models, "registry.ollama.ai/library/llama3/8b", [base])
+    makers.ollama_model(
+        models, "registry.ollama.ai/acme/pirate/v1", [{**base, "from": "llama3:8b"}, makers.ollama_blob(models, b"arr")]
+    )
+    makers.write(models / "blobs" / f"sha256-{'1' * 64}-partial", b"half")
+    makers.write(models / "blobs" / f"sha256-{'1' * 64}-partial-0", '{"N":0,"Offset":0,"Size":100,"Completed":40}')
+    makers.write(models / "blobs" / f"sha256-{'2' * 64}", b"nobody names it")
+    makers.write(home / ".ollama" / "id_ed25519", "secret")
+
+
 def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
     return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).inventory.artifacts}
@@ -145,7 +159,7 @@ def test_a_model_of_one_blob_a_tensor(home: Path) -> None:
 
 
 def test_an_unreadable_manifest_keeps_its_blobs_from_being_orphans(home: Path) -> None:
-    makers.ollama(home)
+    make(home)
     makers.write(home / MODELS / "manifests/registry.ollama.ai/library/llama3/8b", "{")
     survey = api.survey({}, home, "linux", system=False)
     found = {each.id: each for each in survey.inventory.artifacts}
@@ -155,7 +169,7 @@ def test_an_unreadable_manifest_keeps_its_blobs_from_being_orphans(home: Path) -
 
 
 def test_an_empty_manifest_is_corrupt(home: Path) -> None:
-    makers.ollama(home)
+    make(home)
     makers.write(home / MODELS / "manifests/registry.ollama.ai/library/none/latest", b"")
     assert artifacts(home)["ollama:none:latest"].state == "corrupt"
 

@@ -12,6 +12,20 @@ from modelyard.inventory import Artifact
 from modelyard.stores import pip
 
 
+def make(home: Path) -> None:
+    """Downloads of new and old pips, half a download, and a wheel built here."""
+    cache = home / ".cache" / "pip"
+    for name in ("a" * 56, "b" * 56):
+        makers.write(cache / "http-v2" / Path(*name[:5]) / name, b"meta")
+        makers.write(cache / "http-v2" / Path(*name[:5]) / f"{name}.body", b"PK" * 3000)
+    makers.write(cache / "http-v2" / "c" / "c" / "c" / "c" / "c" / f"{'c' * 56}.body", b"PK" * 900)
+    makers.write(cache / "http" / "d" / "d" / "d" / "d" / "d" / ("d" * 56), b"PK" * 800)
+    makers.write(
+        cache / "wheels" / "a1" / "b2" / "c3" / ("e" * 58) / "slow_build-1.2-cp311-cp311-linux_x86_64.whl", b"PK" * 700
+    )
+    makers.write(cache / "selfcheck" / ("f" * 56), "{}")
+
+
 def artifacts(home: Path) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
     return {each.id: each for each in api.survey({}, home, "linux", system=False).inventory.artifacts}
@@ -53,7 +67,7 @@ def test_a_broken_settings_file_is_passed_over(home: Path) -> None:
 
 
 def test_downloads_old_downloads_halves_and_wheels_are_told_apart(home: Path) -> None:
-    makers.pip(home)
+    make(home)
     found = artifacts(home)
     assert set(found) == {
         "pip:http", "pip:http#orphan", "pip:http-old", "pip:selfcheck",
@@ -64,7 +78,7 @@ def test_downloads_old_downloads_halves_and_wheels_are_told_apart(home: Path) ->
 
 
 def test_half_a_download_is_freed_by_itself_and_not_twice(home: Path) -> None:
-    makers.pip(home)
+    make(home)
     survey = api.survey({}, home, "linux", system=False)
     found = {each.id: each.sizes for each in survey.inventory.artifacts}
     assert found["pip:http#orphan"].freed == found["pip:http#orphan"].allocated > 0

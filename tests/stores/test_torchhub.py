@@ -14,6 +14,17 @@ from modelyard.stores import torchhub
 HUB = Path(".cache/torch/hub")
 
 
+def make(home: Path) -> None:
+    """Weights with and without a hash, code, and leftovers."""
+    hub = home / ".cache" / "torch" / "hub"
+    makers.write(hub / "checkpoints" / "resnet50-0676ba61.pth", b"w" * 6000)
+    makers.write(hub / "checkpoints" / "mine.pth", b"w" * 5000)
+    makers.write(hub / "checkpoints" / f"vit.pth.{'a' * 32}.partial", b"half")
+    makers.write(hub / "acme_segmenter_main" / "hubconf.py", "dependencies = []")
+    makers.write(hub / "main.zip", b"PK")
+    makers.write(hub / "trusted_list", "acme_segmenter")
+
+
 def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
     return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).inventory.artifacts}
@@ -53,14 +64,14 @@ def test_half_downloads_of_new_and_old_versions(home: Path) -> None:
 
 
 def test_code_is_told_from_weights_and_from_a_left_over_archive(home: Path) -> None:
-    makers.torchhub(home)
+    make(home)
     found = artifacts(home)
     assert found["torchhub:acme_segmenter_main"].kind == "other"
     assert found["torchhub:main.zip"].state == "partial"
 
 
 def test_a_moved_hub_is_recognised_and_a_training_folder_is_not(home: Path) -> None:
-    makers.torchhub(home)
+    make(home)
     (home / HUB).rename(home / "hub-copy")
     makers.write(home / "work" / "checkpoints" / "model.pth")
     found = artifacts(home)

@@ -1,0 +1,1 @@
+"""One test module a store; each has a `make` that lays out a complete one."""
