@@ -84,7 +84,7 @@ CLAIMED: dict[str, Callable[[Path], Iterable[Path]]] = {
 
 @pytest.mark.parametrize("store", list(CLAIMED))
 def test_every_store_agrees_byte_for_byte_with_a_slow_count(store: str, sample: Path, found: api.Survey) -> None:
-    holding = next(each for each in found.inventory.holdings if each.store.name == store)
+    holding = next(each for each in found.holdings if each.store.name == store)
     expected = oracle.sums(CLAIMED[store](sample))
     sizes = holding.sizes
     assert (sizes.apparent, sizes.allocated, sizes.freed) == expected
@@ -94,9 +94,9 @@ def test_every_store_agrees_byte_for_byte_with_a_slow_count(store: str, sample: 
 
 def test_the_totals_agree_byte_for_byte_with_a_slow_count(sample: Path, found: api.Survey) -> None:
     expected = oracle.sums(path for claimed in CLAIMED.values() for path in claimed(sample))
-    totals = found.inventory.totals
+    totals = found.totals
     assert (totals.apparent, totals.allocated, totals.freed) == expected
-    assert found.inventory.overlap == 0
+    assert found.overlap == 0
 
 
 def test_the_whole_walk_agrees_byte_for_byte_with_a_slow_count(sample: Path, found: api.Survey) -> None:
@@ -107,8 +107,8 @@ def test_the_whole_walk_agrees_byte_for_byte_with_a_slow_count(sample: Path, fou
 
 
 def test_kinds_add_up_where_nothing_is_shared_between_them(found: api.Survey) -> None:
-    assert sum(count for count, _ in found.inventory.kinds.values()) == len(found.inventory.artifacts)
-    assert sum(sizes.allocated for _, sizes in found.inventory.kinds.values()) >= found.inventory.totals.allocated
+    assert sum(count for count, _ in found.kinds.values()) == len(found.artifacts)
+    assert sum(sizes.allocated for _, sizes in found.kinds.values()) >= found.totals.allocated
 
 
 def test_the_same_seed_gives_the_same_workstation(sample: Path, tmp_path: Path) -> None:
@@ -127,18 +127,18 @@ def test_the_full_sample_keeps_its_promises(tmp_path: Path) -> None:
     """509 checkpoints of 600 GB, 100 environments, 1.2 TB on paper and under 2 GB of disk."""
     build(tmp_path / "full", 1, 1.0)
     found = api.survey({}, tmp_path / "full", "linux", system=False)
-    held = {each.store.name: each for each in found.inventory.holdings}
+    held = {each.store.name: each for each in found.holdings}
     assert held["checkpoint"].artifacts == 509
     assert held["checkpoint"].sizes.apparent == pytest.approx(600e9, rel=0.05)
-    assert len([each for each in found.inventory.artifacts if each.id.startswith("conda:env/")]) == 100
-    assert found.inventory.totals.apparent == pytest.approx(1.2e12, rel=0.05)
+    assert len([each for each in found.artifacts if each.id.startswith("conda:env/")]) == 100
+    assert found.totals.apparent == pytest.approx(1.2e12, rel=0.05)
     assert found.tree.totals().allocated < 2e9
-    assert found.inventory.totals.allocated == held_together(found)
+    assert found.totals.allocated == held_together(found)
 
 
 def held_together(found: api.Survey) -> int:
     """The bytes of all stores; in the sample no two of them share any."""
-    return sum(each.sizes.allocated for each in found.inventory.holdings)
+    return sum(each.sizes.allocated for each in found.holdings)
 
 
 def test_a_folder_that_is_in_use_is_refused(home: Path) -> None:

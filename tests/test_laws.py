@@ -54,7 +54,7 @@ def test_every_store_has_a_maker() -> None:
 
 
 def test_finds_its_artifacts_and_nothing_of_other_stores(store: str, home: Path) -> None:
-    inventory = look(home).inventory
+    inventory = look(home)
     assert of(inventory, store)
     assert {each.store for each in inventory.artifacts} == {store}
 
@@ -69,7 +69,7 @@ def test_reading_changes_nothing(store: str, home: Path) -> None:
 
 
 def test_ids_are_unique_and_stay_the_same(store: str, home: Path) -> None:
-    first, second = (look(home).inventory for _ in range(2))
+    first, second = (look(home) for _ in range(2))
     ids = [each.id for each in first.artifacts]
     assert len(set(ids)) == len(ids)
     assert ids == [each.id for each in second.artifacts]
@@ -78,8 +78,8 @@ def test_ids_are_unique_and_stay_the_same(store: str, home: Path) -> None:
 
 def test_every_byte_of_its_roots_is_claimed_or_unclaimed(store: str, home: Path) -> None:
     found = look(home)
-    claimed = {path for each in found.inventory.artifacts for top in paths(found, each) for path in oracle.below(top)}
-    holding = next(each for each in found.inventory.holdings if each.store.name == store)
+    claimed = {path for each in found.artifacts for top in paths(found, each) for path in oracle.below(top)}
+    holding = next(each for each in found.holdings if each.store.name == store)
     roots = [Path(root.path) for root in holding.roots if root.row is not None]
     everything = set(oracle.below(*roots))
     assert holding.sizes.allocated == oracle.sums(claimed).allocated
@@ -88,7 +88,7 @@ def test_every_byte_of_its_roots_is_claimed_or_unclaimed(store: str, home: Path)
 
 def test_sizes_are_those_of_lstat(store: str, home: Path) -> None:
     found = look(home)
-    for each in found.inventory.artifacts:
+    for each in found.artifacts:
         expected = oracle.sums(path for top in paths(found, each) for path in oracle.below(top))
         assert (each.sizes.apparent, each.sizes.allocated) == (expected.apparent, expected.allocated)
         assert each.sizes.freed <= expected.freed
@@ -96,26 +96,24 @@ def test_sizes_are_those_of_lstat(store: str, home: Path) -> None:
 
 def test_freed_of_everything_is_what_lstat_says(store: str, home: Path) -> None:
     found = look(home)
-    claimed = {path for each in found.inventory.artifacts for top in paths(found, each) for path in oracle.below(top)}
-    assert found.inventory.totals.freed == oracle.sums(claimed).freed
-    assert found.inventory.totals.exact
+    claimed = {path for each in found.artifacts for top in paths(found, each) for path in oracle.below(top)}
+    assert found.totals.freed == oracle.sums(claimed).freed
+    assert found.totals.exact
 
 
 def test_secrets_are_never_claimed(store: str, home: Path) -> None:
     found = look(home)
-    claimed = {
-        path.name for each in found.inventory.artifacts for top in paths(found, each) for path in oracle.below(top)
-    }
+    claimed = {path.name for each in found.artifacts for top in paths(found, each) for path in oracle.below(top)}
     assert not claimed & set(SECRETS)
 
 
 def test_nothing_is_claimed_outside_home(store: str, home: Path) -> None:
     found = look(home)
-    assert all(path.is_relative_to(home) for each in found.inventory.artifacts for path in paths(found, each))
+    assert all(path.is_relative_to(home) for each in found.artifacts for path in paths(found, each))
 
 
 def test_nothing_is_proven_by_looking(store: str, home: Path) -> None:
-    assert {each.proof for each in look(home).inventory.artifacts} == {"unproven"}
+    assert {each.proof for each in look(home).artifacts} == {"unproven"}
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 64, b"{", b"[[[[", b"\xff\xfe{}", b'{"layers": 7}', b"null"])
@@ -124,7 +122,7 @@ def test_damaged_files_never_hide_bytes_and_never_raise(store: str, home: Path, 
         kept, length = path.read_bytes(), path.stat().st_size
         path.write_bytes(damage.ljust(length, b" "))
         found = look(home)
-        holding = next(each for each in found.inventory.holdings if each.store.name == store)
+        holding = next(each for each in found.holdings if each.store.name == store)
         roots = [Path(root.path) for root in holding.roots if root.row is not None]
         everything = oracle.sums(oracle.below(*roots)).allocated
         assert holding.sizes.allocated + holding.unclaimed == everything
@@ -147,14 +145,14 @@ def test_a_link_in_place_of_the_root_is_followed_to_where_the_store_lies(
     store: str, home: Path, tmp_path: Path
 ) -> None:
     """People move a store to another disk and leave a link."""
-    expected = {each.id for each in look(home).inventory.artifacts}
-    root = next(each for each in look(home).inventory.holdings if each.store.name == store).roots[0]
+    expected = {each.id for each in look(home).artifacts}
+    root = next(each for each in look(home).holdings if each.store.name == store).roots[0]
     if not root.found_by.startswith("recognised"):
         moved = tmp_path / "other-disk" / Path(root.path).name
         moved.parent.mkdir()
         Path(root.path).rename(moved)
         Path(root.path).symlink_to(moved)
-        assert {each.id for each in look(home).inventory.artifacts} == expected
+        assert {each.id for each in look(home).artifacts} == expected
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=NAMES)
@@ -168,6 +166,6 @@ def test_roots_are_absolute_on_every_platform(adapter: Adapter, platform: Platfo
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=NAMES)
 def test_an_empty_home_holds_nothing(adapter: Adapter, home: Path) -> None:
-    inventory = api.survey({}, home, "linux", system=False, adapters=(adapter,)).inventory
+    inventory = api.survey({}, home, "linux", system=False, adapters=(adapter,))
     assert not inventory.artifacts
     assert not inventory.problems

@@ -41,7 +41,7 @@ def test_bytes_under_two_stores_count_once_in_the_total_and_the_overlap_is_told(
     folder = home / ".lmstudio/models/acme/tiny"
     folder.mkdir(parents=True)
     os.link(blob, folder / "tiny-Q4_0.gguf")
-    inventory = look(home).inventory
+    inventory = look(home)
     assert inventory.overlap >= WEIGHTS
     assert inventory.totals.allocated == held(inventory, "hf") + held(inventory, "lmstudio") - inventory.overlap
     assert all(each.sizes.freed < WEIGHTS for each in inventory.artifacts)
@@ -61,22 +61,22 @@ def test_freed_is_a_function_of_the_set(home: Path) -> None:
 def test_a_store_outside_home_is_walked_with_it(home: Path, tmp_path: Path) -> None:
     makers.hub_repo(tmp_path / "data" / "hub", "models--acme--tiny", {"w": b"w" * WEIGHTS})
     found = look(home, HF_HOME=str(tmp_path / "data"))
-    assert only(found.inventory).sizes.freed >= WEIGHTS
-    assert found.inventory.starts == tuple(sorted((str(home), str(tmp_path / "data" / "hub"))))
+    assert only(found).sizes.freed >= WEIGHTS
+    assert found.starts == tuple(sorted((str(home), str(tmp_path / "data" / "hub"))))
 
 
 def test_a_store_on_another_disk_mounted_in_home_is_walked_too(home: Path) -> None:
     with mounted("none", home / "disk", "-t", "tmpfs"):
         makers.hub_repo(home / "disk" / "hub", "models--acme--tiny", {"w": b"w" * WEIGHTS})
-        assert not look(home).inventory.artifacts
+        assert not look(home).artifacts
         found = look(home, HF_HUB_CACHE=str(home / "disk" / "hub"))
-        assert only(found.inventory).sizes.allocated >= WEIGHTS
-        assert len(found.inventory.disks) == 2
+        assert only(found).sizes.allocated >= WEIGHTS
+        assert len(found.disks) == 2
 
 
 def test_places_of_the_machine_are_left_out_for_another_home(home: Path) -> None:
-    with_system = api.survey({}, home, "linux", system=True).inventory
-    without = api.survey({}, home, "linux", system=False).inventory
+    with_system = api.survey({}, home, "linux", system=True)
+    without = api.survey({}, home, "linux", system=False)
     places = {root.path for each in with_system.holdings for root in each.roots if root.system}
     assert "/usr/share/ollama/.ollama/models" in places
     assert not [root for each in without.holdings for root in each.roots if root.system]
@@ -90,13 +90,13 @@ def test_the_same_root_found_in_two_ways_is_read_once(home: Path) -> None:
         TRANSFORMERS_CACHE=f"{home}/{HUB}/",
         LLAMA_CACHE=f"{home}/.cache/x/../huggingface/hub",
     )
-    assert len(found.inventory.artifacts) == 1
+    assert len(found.artifacts) == 1
 
 
 def test_a_home_that_is_a_link(home: Path, tmp_path: Path) -> None:
     makers.trainer_checkpoint(home / "out", 5)
     (tmp_path / "link").symlink_to(home)
-    assert only(look(tmp_path / "link").inventory).id == "checkpoint:out/checkpoint-5"
+    assert only(look(tmp_path / "link")).id == "checkpoint:out/checkpoint-5"
 
 
 def test_a_store_that_may_not_be_read_is_a_problem_and_not_an_absence(home: Path, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_store_that_may_not_be_read_is_a_problem_and_not_an_absence(home: Path
     code = (
         "import os, sys, json; from pathlib import Path; from modelyard import api; os.setuid(65534);"
         "found = api.survey({'HF_HUB_CACHE': sys.argv[1]}, Path(sys.argv[2]), 'linux', system=False);"
-        "print(json.dumps([[problem.path, problem.code] for problem in found.inventory.problems]))"
+        "print(json.dumps([[problem.path, problem.code] for problem in found.problems]))"
     )
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_mode & 0o777 == 0o700:  # pytest keeps its folders to itself
@@ -128,7 +128,7 @@ def test_the_last_use_by_what_the_file_system_keeps(option: str, evidence: str, 
     with mounted("none", home / "disk", "-t", "tmpfs", "-o", option):
         blob = makers.write(home / "disk" / "hub" / "checkpoints" / "w-0676ba61.pth")
         os.utime(blob, ns=(2 * 10**18, 10**18))
-        used = only(look(home, TORCH_HOME=str(home / "disk")).inventory).last_used
+        used = only(look(home, TORCH_HOME=str(home / "disk"))).last_used
         assert used is not None
         assert (used.evidence, used.confidence) == (evidence, confidence)
         assert used.at == (10**18 if option == "noatime" else 2 * 10**18)
@@ -139,7 +139,7 @@ def test_a_folder_that_was_listed_says_nothing_of_its_use(home: Path) -> None:
     for path in sorted((home / "miniconda3").rglob("*")):
         os.utime(path, ns=(10**18, 10**18))
     os.listdir(home / "miniconda3" / "envs" / "old")
-    used = only(look(home).inventory).last_used
+    used = only(look(home)).last_used
     assert used is not None
     assert used.at == 10**18
 
@@ -150,7 +150,7 @@ def test_a_hard_link_s_access_time_may_be_anothers(home: Path) -> None:
     for path in sorted((home / "miniconda3").rglob("*")):
         os.utime(path, ns=(10**18, 10**18))
     os.utime(home / "miniconda3/pkgs/tiny-1.0-0/lib/libtiny.so", ns=(15 * 10**17, 10**18))
-    found = {each.id: each.last_used for each in look(home).inventory.artifacts}
+    found = {each.id: each.last_used for each in look(home).artifacts}
     assert (used := found["conda:env/old"]) is not None
     assert used.at == 10**18
 
@@ -194,5 +194,5 @@ def test_ctrl_c_gives_an_inventory_of_what_was_seen_marked_partial(home: Path) -
     roots = [Path("/usr"), Path(sys.prefix)]  # large enough to be still under way
     found = api.survey({}, home, "linux", roots, system=False, progress=interrupt)
     assert len(calls) == 1
-    assert found.inventory.partial
-    assert not found.inventory.totals.exact
+    assert found.partial
+    assert not found.totals.exact

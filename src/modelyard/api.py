@@ -29,16 +29,15 @@ def this_platform() -> Platform:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Inventory):
     """An inventory together with the tree it was read from and who claims which rows of it."""
 
-    inventory: Inventory
     tree: Tree
     claims: Claims
 
     def freed(self, ids: Iterable[str]) -> Sizes:
         """What removing exactly these artifacts frees. KeyError for an id that is not in the inventory."""
-        number = {artifact.id: index for index, artifact in enumerate(self.inventory.artifacts)}
+        number = {artifact.id: index for index, artifact in enumerate(self.artifacts)}
         return self.claims.measure({number[each] for each in ids}).sizes
 
 
@@ -99,7 +98,7 @@ def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem]
     everything = frozenset(range(len(artifacts)))
     totals = claims.measure(everything).sizes
     problems = refused + tree.problems() + [problem for each in found for problem in each.problems]
-    inventory = Inventory(
+    return Survey(
         home,
         tree.starts,
         tree.partial,
@@ -110,8 +109,9 @@ def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem]
         _disks(tree.starts),
         tuple(problems),
         sum(holding.sizes.allocated for holding in holdings) - totals.allocated,
+        tree,
+        claims,
     )
-    return Survey(inventory, tree, claims)
 
 
 def _measured(tree: Tree, measured: Measured, draft: Artifact) -> Artifact:
@@ -171,7 +171,7 @@ class Sharer:
 
 def find_artifact(survey: Survey, name: str) -> tuple[int, Artifact]:
     """The artifact of an id, or of a part of an id that fits one only. LookupError with the nearest ids otherwise."""
-    artifacts = survey.inventory.artifacts
+    artifacts = survey.artifacts
     for number, artifact in enumerate(artifacts):
         if artifact.id == name:
             return number, artifact
@@ -187,8 +187,8 @@ def find_artifact(survey: Survey, name: str) -> tuple[int, Artifact]:
 
 def sharers(survey: Survey, number: int) -> list[Sharer]:
     """Which other artifacts have names for files of this one, most bytes first."""
-    others = [each for at, each in enumerate(survey.inventory.artifacts) if at != number]
-    rows = list(set(survey.inventory.artifacts[number].rows))
+    others = [each for at, each in enumerate(survey.artifacts) if at != number]
+    rows = list(set(survey.artifacts[number].rows))
     common = survey.tree.columns.overlap(rows, [list(set(each.rows)) for each in others])
     found = [Sharer(each.id, *both) for each, both in zip(others, common, strict=True) if both[0]]
     return sorted(found, key=lambda each: (-each.allocated, each.id))
@@ -196,7 +196,7 @@ def sharers(survey: Survey, number: int) -> list[Sharer]:
 
 def largest(survey: Survey, count: int) -> list[tuple[int, str | None]]:
     """The rows of the files that take most space under the roots, and the artifact each belongs to."""
-    artifacts = survey.inventory.artifacts
+    artifacts = survey.artifacts
     found = []
     for row in survey.tree.largest(count):
         owners = survey.claims.owners_of(row)
@@ -206,4 +206,4 @@ def largest(survey: Survey, count: int) -> list[tuple[int, str | None]]:
 
 def opportunities(survey: Survey, now: int, limit: int = 5) -> list[Opportunity]:
     """Where most bytes could come back; `now` in nanoseconds since 1970."""
-    return _opportunities(survey.inventory, survey.freed, now, limit)
+    return _opportunities(survey, survey.freed, now, limit)

@@ -17,7 +17,7 @@ def survey(home: Path, env: Mapping[str, str] | None = None, *roots: Path) -> ap
 
 def by_id(seen: api.Survey, store: str) -> dict[str, Artifact]:
     """The artifacts of one store."""
-    return {each.id: each for each in seen.inventory.artifacts if each.store == store}
+    return {each.id: each for each in seen.artifacts if each.store == store}
 
 
 def paths(seen: api.Survey, rows: tuple[int, ...]) -> set[Path]:
@@ -27,4 +27,4 @@ def paths(seen: api.Survey, rows: tuple[int, ...]) -> set[Path]:
 
 def codes(seen: api.Survey) -> list[str]:
     """The codes of all problems."""
-    return [problem.code for problem in seen.inventory.problems]
+    return [problem.code for problem in seen.problems]

@@ -39,7 +39,7 @@ def runs(trained: Path, home: Path) -> Path:
 
 def below(seen: api.Survey, folder: Path) -> dict[str, Artifact]:
     """The checkpoints under a folder, by their path relative to it."""
-    label = f"checkpoint:{folder.relative_to(seen.inventory.home)}/"
+    label = f"checkpoint:{folder.relative_to(seen.home)}/"
     return {name.removeprefix(label): each for name, each in by_id(seen, "checkpoint").items() if label in name}
 
 
@@ -284,7 +284,7 @@ def test_a_survey_loads_no_program_that_could_load_a_model(runs: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from modelyard import api\n"
         "seen = api.survey({}, Path(sys.argv[1]), 'linux', system=False)\n"
-        "print(len(seen.inventory.artifacts), sorted({'torch', 'pickle', 'numpy', '_pickle'} & set(sys.modules)))"
+        "print(len(seen.artifacts), sorted({'torch', 'pickle', 'numpy', '_pickle'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, runs.parent], capture_output=True, text=True, check=True)
     assert done.stdout == "20 []\n"

@@ -63,7 +63,7 @@ def apart(channel: Path, home: Path) -> Path:
 
 def roots(seen: api.Survey) -> dict[str, str]:
     """Where conda's things were found, and how."""
-    conda = next(each for each in seen.inventory.holdings if each.store.name == "conda")
+    conda = next(each for each in seen.holdings if each.store.name == "conda")
     return {root.path: root.found_by for root in conda.roots if root.row is not None}
 
 
@@ -124,7 +124,7 @@ def test_everything_together_frees_everything(base: Path, home: Path) -> None:
     inside = [*(base / "envs").iterdir(), *(each for each in (base / "pkgs").iterdir() if each.name != "urls.txt")]
     truth = disk.freed(*inside, *kept(base))
     assert seen.freed(found).freed == truth
-    assert seen.inventory.totals.allocated == disk.allocated(*inside, *kept(base)) == truth
+    assert seen.totals.allocated == disk.allocated(*inside, *kept(base)) == truth
     assert sum(each.sizes.freed for each in found.values()) < truth < sum(e.sizes.allocated for e in found.values())
 
 
@@ -261,7 +261,7 @@ def test_a_prefix_without_its_history_is_no_environment(base: Path, home: Path) 
     (base / "envs" / "newer" / "conda-meta" / "history").unlink()
     seen = survey(home)
     assert "conda:env/newer" not in by_id(seen, "conda")
-    conda = next(each for each in seen.inventory.holdings if each.store.name == "conda")
+    conda = next(each for each in seen.holdings if each.store.name == "conda")
     assert conda.unclaimed >= disk.freed(base / "envs" / "newer")
 
 

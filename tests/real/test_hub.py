@@ -167,5 +167,5 @@ def test_variables_lead_to_the_cache(client: Client, home: Path, tmp_path: Path)
     for name, value in (("HF_HOME", away.folder), ("HF_HUB_CACHE", away.cache), ("XDG_CACHE_HOME", repo.parents[2])):
         env = {name: str(value) if name != "XDG_CACHE_HOME" else str(home / "xdg")}
         seen = survey(home, env)
-        found = {root.path: root.found_by for each in seen.inventory.holdings for root in each.roots if root.row}
+        found = {root.path: root.found_by for each in seen.holdings for root in each.roots if root.row}
         assert (found.get(str(away.cache)) == name) == (name != "XDG_CACHE_HOME"), name

@@ -39,7 +39,7 @@ def artifact(home: Path, suffix: str, name: str = "tiny") -> Artifact:
 
 def claimed(home: Path) -> int:
     """Bytes that all artifacts of the hub take together, each file once."""
-    return next(each for each in survey(home).inventory.holdings if each.store.name == "hf").sizes.allocated
+    return next(each for each in survey(home).holdings if each.store.name == "hf").sizes.allocated
 
 
 def blobs_of(repo: Path) -> int:
@@ -112,7 +112,7 @@ def test_a_ref_to_nothing_is_a_problem_and_hides_no_bytes(client: Client, repo: 
     (repo / "refs" / "refs" / "pr").mkdir(parents=True)
     (repo / "refs" / "refs" / "pr" / "7").write_text("7" * 40)
     seen = survey(home)
-    (problem,) = seen.inventory.problems
+    (problem,) = seen.problems
     assert problem.code == "dangling-ref"
     assert "refs/pr/7" in problem.message
     assert claimed(home) == whole
@@ -124,7 +124,7 @@ def test_a_plain_file_among_the_revisions_hides_no_bytes(client: Client, repo: P
     (repo / "snapshots" / "README.md").write_text("who put this here")
     seen = survey(home)
     assert codes(seen) == ["stray-file"]
-    assert seen.inventory.problems[0].path == str(repo / "snapshots" / "README.md")
+    assert seen.problems[0].path == str(repo / "snapshots" / "README.md")
     assert claimed(home) == whole
     assert not client.scan().refs
 
@@ -183,7 +183,7 @@ def test_a_moved_cache_is_recognised_at_any_path(client: Client, repo: Path, hom
     client.cache.rename(moved)
     seen = survey(home)
     assert {each.revision: each.sizes for each in by_id(seen, "hf").values()} == before
-    hub = next(each for each in seen.inventory.holdings if each.store.name == "hf")
+    hub = next(each for each in seen.holdings if each.store.name == "hf")
     assert [root.found_by for root in hub.roots if root.row is not None] == ["recognised by models--*"]
 
 

@@ -38,7 +38,7 @@ def payload_of(snapshot: Path) -> Path:
 
 def test_a_payload_of_two_repositories_is_counted_once(shared: Client, home: Path) -> None:
     two(shared)
-    inventory = survey(home).inventory
+    inventory = survey(home)
     apart = [each.sizes.allocated for each in inventory.artifacts]
     assert min(apart) > 2_000_000
     assert 2_000_000 < inventory.totals.allocated < 2_300_000
@@ -51,7 +51,7 @@ def test_one_of_two_sharers_frees_almost_nothing_and_both_free_everything(shared
     snapshots = two(shared)
     seen = survey(home)
     names = [f"hf:{address.replace('models', 'model')}" for address in (FIRST, SECOND)]
-    artifacts = [next(each for each in seen.inventory.artifacts if each.group == name) for name in names]
+    artifacts = [next(each for each in seen.artifacts if each.group == name) for name in names]
     for snapshot, artifact in zip(snapshots, artifacts, strict=True):
         assert artifact.sizes.freed == disk.freed(*alone(shared.cache, snapshot)) < 100_000
     both = seen.freed(each.id for each in artifacts).freed
@@ -98,7 +98,7 @@ def test_a_folder_of_blobs_without_the_mark_is_left_alone(shared: Client, home: 
         shutil.rmtree(snapshot.parents[1])
     seen = survey(home)
     assert not by_id(seen, "hf")
-    hub = next(each for each in seen.inventory.holdings if each.store.name == "hf")
+    hub = next(each for each in seen.holdings if each.store.name == "hf")
     assert hub.unclaimed > 2_000_000
 
 
@@ -114,7 +114,7 @@ def test_shared_blobs_switched_off_gives_each_repository_its_own(shared: Client,
     apart = replace(shared, settings=(("HF_HUB_DISABLE_SHARED_BLOBS", "1"),))
     snapshots = two(apart)
     seen = survey(home)
-    assert seen.inventory.totals.allocated > 4_000_000
+    assert seen.totals.allocated > 4_000_000
     for snapshot in snapshots:
         artifact = next(each for each in by_id(seen, "hf").values() if each.revision == snapshot.name)
         assert artifact.sizes.freed == disk.freed(*alone(apart.cache, snapshot)) > 2_000_000

@@ -24,7 +24,7 @@ def make(home: Path) -> None:
 
 def artifacts(home: Path) -> dict[str, Artifact]:
     """The artifacts of the home by what follows the store's name."""
-    found = api.survey({}, home, "linux", system=False).inventory.artifacts
+    found = api.survey({}, home, "linux", system=False).artifacts
     return {each.id.removeprefix("checkpoint:"): each for each in found}
 
 
@@ -64,8 +64,8 @@ def test_a_damaged_state_supersedes_nothing(home: Path) -> None:
         makers.trainer_checkpoint(home / "out", step)
     makers.write(home / "out" / "checkpoint-1000" / "trainer_state.json", "{")
     survey = api.survey({}, home, "linux", system=False)
-    assert {each.recovery for each in survey.inventory.artifacts} == {"none"}
-    assert [problem.code for problem in survey.inventory.problems] == ["bad-state"]
+    assert {each.recovery for each in survey.artifacts} == {"none"}
+    assert [problem.code for problem in survey.problems] == ["bad-state"]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def make(home: Path) -> None:
 
 def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
-    return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).inventory.artifacts}
+    return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).artifacts}
 
 
 @pytest.mark.parametrize("variable", ["CONDA_ENVS_DIRS", "CONDA_ENVS_PATH"])
@@ -49,8 +49,8 @@ def test_a_settings_file_names_folders(text: str, file: str, home: Path, tmp_pat
     makers.conda_env(tmp_path / "envs" / "far")
     makers.write(home / file, text.format(tmp_path))
     survey = api.survey({}, home, "linux", system=False)
-    assert [each.id for each in survey.inventory.artifacts] == ["conda:env/far"]
-    holding = next(each for each in survey.inventory.holdings if each.store.name == "conda")
+    assert [each.id for each in survey.artifacts] == ["conda:env/far"]
+    holding = next(each for each in survey.holdings if each.store.name == "conda")
     assert f"{home}/{file} envs_dirs" in [root.found_by for root in holding.roots if root.row is not None]
 
 
@@ -65,7 +65,7 @@ def test_environments_that_conda_noted_are_read_and_the_note_is_left_alone(home:
 def test_shared_files_come_back_only_with_the_last_name(home: Path) -> None:
     make(home)
     survey = api.survey({}, home, "linux", system=False)
-    found = {each.id: each.sizes for each in survey.inventory.artifacts}
+    found = {each.id: each.sizes for each in survey.artifacts}
     for name in ("conda:env/old", "conda:env/new", "conda:pkg/tiny-1.0-0"):
         assert found[name].freed <= found[name].allocated - 9000
     together = survey.freed(["conda:env/old", "conda:env/new", "conda:pkg/tiny-1.0-0"])

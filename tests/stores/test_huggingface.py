@@ -30,7 +30,7 @@ def make(home: Path) -> None:
 
 def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
-    return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).inventory.artifacts}
+    return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).artifacts}
 
 
 @pytest.mark.parametrize(
@@ -104,17 +104,17 @@ def test_a_dangling_link_does_not_hide_the_repository(home: Path) -> None:
     repo = makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w" * 5000, "c": b"c"})
     next(blob for blob in (repo / "blobs").iterdir() if blob.stat().st_size == 1).unlink()
     survey = api.survey({}, home, "linux", system=False)
-    found = survey.inventory.artifacts[0]
+    found = survey.artifacts[0]
     assert (found.state, found.sizes.apparent >= 5000) == ("dangling", True)
-    assert [problem.code for problem in survey.inventory.problems] == ["dangling-link"]
+    assert [problem.code for problem in survey.problems] == ["dangling-link"]
 
 
 def test_a_ref_to_a_revision_that_never_came(home: Path) -> None:
     repo = makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w"})
     makers.write(repo / "refs" / "next", "f" * 40)
     survey = api.survey({}, home, "linux", system=False)
-    assert [problem.code for problem in survey.inventory.problems] == ["dangling-ref"]
-    assert survey.inventory.artifacts[0].state == "complete"
+    assert [problem.code for problem in survey.problems] == ["dangling-ref"]
+    assert survey.artifacts[0].state == "complete"
 
 
 def test_a_repository_without_snapshots_keeps_its_bytes_in_sight(home: Path) -> None:
@@ -127,8 +127,8 @@ def test_a_stray_file_among_revisions_is_a_problem_and_nothing_else(home: Path) 
     repo = makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w" * 5000})
     makers.write(repo / "snapshots" / "notes.txt")
     survey = api.survey({}, home, "linux", system=False)
-    assert [problem.code for problem in survey.inventory.problems] == ["stray-file"]
-    assert survey.inventory.artifacts[0].sizes.apparent >= 5000
+    assert [problem.code for problem in survey.problems] == ["stray-file"]
+    assert survey.artifacts[0].sizes.apparent >= 5000
 
 
 def test_two_repositories_over_one_shared_blob(home: Path) -> None:
@@ -136,9 +136,9 @@ def test_two_repositories_over_one_shared_blob(home: Path) -> None:
         repo = makers.hub_repo(home / HUB, f"models--acme--{name}", {"w": b"w" * 200_000})
         makers.share_blob(repo, next((repo / "blobs").iterdir()), "e" * 64)
     survey = api.survey({}, home, "linux", system=False)
-    one, two = survey.inventory.artifacts
+    one, two = survey.artifacts
     assert one.sizes.allocated >= 200_000 <= two.sizes.allocated
-    assert survey.inventory.totals.allocated < 400_000
+    assert survey.totals.allocated < 400_000
     assert one.sizes.freed < 200_000
     assert survey.freed([one.id, two.id]).freed >= 200_000
     assert [each.id for each in api.sharers(survey, 0)] == [two.id]
@@ -175,8 +175,8 @@ def test_a_link_out_of_the_cache_is_not_followed(home: Path, tmp_path: Path) -> 
     repo = makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w"})
     os.symlink(outside, repo / "snapshots" / ("a" * 40) / "big")
     survey = api.survey({}, home, "linux", system=False)
-    assert survey.inventory.totals.apparent < 90_000
-    assert "linked from outside" in survey.inventory.artifacts[0].detail
+    assert survey.totals.apparent < 90_000
+    assert "linked from outside" in survey.artifacts[0].detail
 
 
 def test_an_unreadable_revision_leaves_no_blob_an_orphan(home: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_repository_that_was_moved_away_behind_a_link_is_a_problem_and_not_an_
     repo = makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w"})
     repo.rename(tmp_path / "moved")
     repo.symlink_to(tmp_path / "moved")
-    found = api.survey({}, home, "linux", system=False).inventory
+    found = api.survey({}, home, "linux", system=False)
     assert [problem.code for problem in found.problems] == ["linked-repository"]
 
 

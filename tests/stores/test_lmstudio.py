@@ -28,7 +28,7 @@ def make(home: Path) -> None:
 
 def artifacts(home: Path) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
-    return {each.id: each for each in api.survey({}, home, "linux", system=False).inventory.artifacts}
+    return {each.id: each for each in api.survey({}, home, "linux", system=False).artifacts}
 
 
 def first_root(home: Path) -> tuple[str, str]:
@@ -89,9 +89,9 @@ def test_the_image_part_is_shared_by_all_quantisations(home: Path) -> None:
     for name in ("See-Q4_0.gguf", "See-Q8_0.gguf"):
         makers.write(folder / name, b"G" * 90_000)
     survey = api.survey({}, home, "linux", system=False)
-    for each in survey.inventory.artifacts:
+    for each in survey.artifacts:
         assert each.sizes.allocated > 140_000 > each.sizes.freed
-    assert survey.freed([each.id for each in survey.inventory.artifacts]).freed > 230_000
+    assert survey.freed([each.id for each in survey.artifacts]).freed > 230_000
 
 
 def test_an_imported_link_takes_nothing(home: Path, tmp_path: Path) -> None:

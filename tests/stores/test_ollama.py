@@ -36,7 +36,7 @@ def make(home: Path) -> None:
 
 def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
-    return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).inventory.artifacts}
+    return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).artifacts}
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_what_the_server_left_behind_is_an_orphan(recorded: Path, home: Path) ->
 
 def test_models_over_one_layer_free_only_what_is_their_own(recorded: Path, home: Path) -> None:
     survey = api.survey({}, home, "linux", system=False)
-    names = [each.id for each in survey.inventory.artifacts if each.state == "complete"]
-    for each in survey.inventory.artifacts:
+    names = [each.id for each in survey.artifacts if each.state == "complete"]
+    for each in survey.artifacts:
         if each.state == "complete":
             assert each.sizes.freed < 20_000 < each.sizes.allocated
     assert survey.freed(names).freed > 497_504
@@ -162,10 +162,10 @@ def test_an_unreadable_manifest_keeps_its_blobs_from_being_orphans(home: Path) -
     make(home)
     makers.write(home / MODELS / "manifests/registry.ollama.ai/library/llama3/8b", "{")
     survey = api.survey({}, home, "linux", system=False)
-    found = {each.id: each for each in survey.inventory.artifacts}
+    found = {each.id: each for each in survey.artifacts}
     assert found["ollama:llama3:8b"].state == "corrupt"
     assert found["ollama:#orphan"].state == "complete"
-    assert [problem.code for problem in survey.inventory.problems] == ["bad-manifest"]
+    assert [problem.code for problem in survey.problems] == ["bad-manifest"]
 
 
 def test_an_empty_manifest_is_corrupt(home: Path) -> None:

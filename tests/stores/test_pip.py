@@ -28,7 +28,7 @@ def make(home: Path) -> None:
 
 def artifacts(home: Path) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
-    return {each.id: each for each in api.survey({}, home, "linux", system=False).inventory.artifacts}
+    return {each.id: each for each in api.survey({}, home, "linux", system=False).artifacts}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_downloads_old_downloads_halves_and_wheels_are_told_apart(home: Path) ->
 def test_half_a_download_is_freed_by_itself_and_not_twice(home: Path) -> None:
     make(home)
     survey = api.survey({}, home, "linux", system=False)
-    found = {each.id: each.sizes for each in survey.inventory.artifacts}
+    found = {each.id: each.sizes for each in survey.artifacts}
     assert found["pip:http#orphan"].freed == found["pip:http#orphan"].allocated > 0
     both = survey.freed(["pip:http", "pip:http#orphan"])
     assert both.freed == both.allocated  # and the folders above the half, which it alone keeps, come on top

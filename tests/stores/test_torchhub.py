@@ -27,7 +27,7 @@ def make(home: Path) -> None:
 
 def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifact]:
     """The artifacts of the home by id."""
-    return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).inventory.artifacts}
+    return {each.id: each for each in api.survey(env or {}, home, "linux", system=False).artifacts}
 
 
 @pytest.mark.parametrize(

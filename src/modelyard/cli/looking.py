@@ -58,7 +58,7 @@ def look(request: Request) -> tuple[api.Survey, float]:
 
 def exit_code(found: api.Survey) -> int:
     """130 when Ctrl-C cut the walk short, else 0."""
-    if found.inventory.partial:
+    if found.partial:
         print("modelyard: interrupted; what was seen until then is above, marked partial", file=sys.stderr)
         return 130
     return 0

@@ -99,9 +99,9 @@ def command(
         None if unused_for is None else now - unused_for,
     )
     found, _ = look(request)
-    chosen = choose(found.inventory.artifacts, wanted, sort)[:limit]
+    chosen = choose(found.artifacts, wanted, sort)[:limit]
     if request.json:
-        documents.emit(documents.listing(found.inventory, chosen))
+        documents.emit(documents.listing(found, chosen))
     elif quiet or zero:
         sys.stdout.write("".join(f"{each.id}{chr(0) if zero else chr(10)}" for each in chosen))
     else:

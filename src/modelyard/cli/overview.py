@@ -29,7 +29,7 @@ def overview(request: Request) -> int:
     found, seconds = look(request)
     chances = api.opportunities(found, time.time_ns())
     if request.json:
-        documents.emit(document(found.inventory, chances))
+        documents.emit(document(found, chances))
     else:
         out = console()
         out.print(screen(found, chances, seconds, out))
@@ -76,16 +76,15 @@ def _chance_line(chance: Opportunity) -> documents.OpportunityLine:
 
 def screen(found: api.Survey, chances: Sequence[Opportunity], seconds: float, out: Console) -> Group:
     """Everything on one screen; nothing wraps."""
-    inventory = found.inventory
-    walked = f"  {found.tree.totals().entries:,} entries in {seconds:.1f} s{', partial' if inventory.partial else ''}"
-    home = shorten(shown(inventory.home), max(out.width - len(walked) - 11, 12))
+    walked = f"  {found.tree.totals().entries:,} entries in {seconds:.1f} s{', partial' if found.partial else ''}"
+    home = shorten(shown(found.home), max(out.width - len(walked) - 11, 12))
     parts: list[RenderableType] = [Text.assemble(("modelyard", "bold"), f"  {home}", (walked, "dim")), Text()]
-    if inventory.artifacts:
-        parts += [_stores(inventory, out.width), Text(), _kinds(inventory, out.width), Text()]
+    if found.artifacts:
+        parts += [_stores(found, out.width), Text(), _kinds(found, out.width), Text()]
     else:
         words = "No model, environment, checkpoint or cache here."
         parts += [Text(words), Text("`modelyard where` tells where it looked.", "dim"), Text()]
-    return Group(*parts, _disks(inventory), *_chances(chances, out.width), *_problems(inventory, out.width))
+    return Group(*parts, _disks(found), *_chances(chances, out.width), *_problems(found, out.width))
 
 
 def _grid(rows: Sequence[Sequence[Text]], justify: str) -> Table:

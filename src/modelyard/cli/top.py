@@ -25,7 +25,7 @@ def command(request: Request, count: int) -> int:
         if seen is not None:
             lines.append(documents.TopLine(shown(found.tree.path(row)), seen.size, seen.allocated, seen.nlink, owner))
     if request.json:
-        documents.emit(documents.Top(lines, found.inventory.partial))
+        documents.emit(documents.Top(lines, found.partial))
     else:
         rows = [(size(line.apparent), size(line.allocated), line.path, line.artifact or "-") for line in lines]
         table(console(), ("Apparent", "On disk", "Path", "Artifact"), rows, right=(0, 1), flexible=2)

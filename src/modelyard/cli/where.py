@@ -19,7 +19,7 @@ MANY = 6
 def command(request: Request) -> int:
     """Every root, how it was found, which variable or setting moves it, and why a store was not found."""
     found, _ = look(request)
-    lines = [_line(holding) for holding in found.inventory.holdings]
+    lines = [_line(holding) for holding in found.holdings]
     if request.json:
         documents.emit(documents.Where(lines))
     else:
