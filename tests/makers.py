@@ -10,8 +10,12 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
+from modelyard import api
+from modelyard.inventory import Artifact, Platform
 from modelyard.stores import ADAPTERS
+from modelyard.stores.adapter import Adapter
 
 LIGHTNING_PICKLE = (
     b"\x80\x02}q\x00(X\x05\x00\x00\x00epochq\x01K\x01"
@@ -118,7 +122,28 @@ def conda_package(pkgs: Path, name: str, *prefixes: Path) -> Path:
     return pkgs / name
 
 
+def artifacts(home: Path, **env: str) -> dict[str, Artifact]:
+    """What modelyard finds in a home with these variables, by id."""
+    return {each.id: each for each in api.survey(env, home, "linux", system=False).artifacts}
+
+
+def places(adapter: Adapter, home: Path, platform: Platform = "linux", **env: str) -> list[tuple[str, str]]:
+    """The roots an adapter names and how each was found; `~` stands for home."""
+    return [(root.path.replace(str(home), "~"), root.found_by) for root in adapter.roots(env, home, platform)]
+
+
+def _tests() -> dict[str, ModuleType]:
+    """The test module of each store, which lies beside the others under the adapter's own name."""
+    names = {adapter.STORE.name: str(vars(adapter)["__name__"]).rpartition(".")[2] for adapter in ADAPTERS}
+    return {store: importlib.import_module(f"stores.test_{name}") for store, name in names.items()}
+
+
 def layouts() -> dict[str, Callable[[Path], None]]:
     """For each store the function that lays out a complete one in a home: `make` in the store's own test."""
-    tests = {adapter.STORE.name: str(vars(adapter)["__name__"]).rpartition(".")[2] for adapter in ADAPTERS}
-    return {store: importlib.import_module(f"stores.test_{name}").make for store, name in tests.items()}
+    return {store: test.make for store, test in _tests().items()}
+
+
+def variables(store: str, home: Path) -> dict[str, str]:
+    """The variables that lead to that layout, for the few stores that lie outside every home."""
+    test = _tests()[store]
+    return dict(test.variables(home)) if hasattr(test, "variables") else {}

@@ -27,9 +27,9 @@ def store(request: pytest.FixtureRequest, home: Path) -> str:
     return name
 
 
-def look(home: Path) -> api.Survey:
-    """A survey of the home alone."""
-    return api.survey({}, home, "linux", system=False)
+def look(home: Path, store: str) -> api.Survey:
+    """A survey of the home alone, with the variables that the store's layout needs."""
+    return api.survey(makers.variables(store, home), home, "linux", system=False)
 
 
 def paths(found: api.Survey, artifact: Artifact) -> list[Path]:
@@ -54,7 +54,7 @@ def test_every_store_has_a_maker() -> None:
 
 
 def test_finds_its_artifacts_and_nothing_of_other_stores(store: str, home: Path) -> None:
-    inventory = look(home)
+    inventory = look(home, store)
     assert of(inventory, store)
     assert {each.store for each in inventory.artifacts} == {store}
 
@@ -63,13 +63,13 @@ def test_reading_changes_nothing(store: str, home: Path) -> None:
     paths = list(oracle.below(home))
     oracle.age(paths)
     before = oracle.traces(paths)
-    look(home)
+    look(home, store)
     assert oracle.traces(paths) == before
     assert list(oracle.below(home)) == paths
 
 
 def test_ids_are_unique_and_stay_the_same(store: str, home: Path) -> None:
-    first, second = (look(home) for _ in range(2))
+    first, second = (look(home, store) for _ in range(2))
     ids = [each.id for each in first.artifacts]
     assert len(set(ids)) == len(ids)
     assert ids == [each.id for each in second.artifacts]
@@ -77,7 +77,7 @@ def test_ids_are_unique_and_stay_the_same(store: str, home: Path) -> None:
 
 
 def test_every_byte_of_its_roots_is_claimed_or_unclaimed(store: str, home: Path) -> None:
-    found = look(home)
+    found = look(home, store)
     claimed = {path for each in found.artifacts for top in paths(found, each) for path in oracle.below(top)}
     holding = next(each for each in found.holdings if each.store.name == store)
     roots = [Path(root.path) for root in holding.roots if root.row is not None]
@@ -87,7 +87,7 @@ def test_every_byte_of_its_roots_is_claimed_or_unclaimed(store: str, home: Path)
 
 
 def test_sizes_are_those_of_lstat(store: str, home: Path) -> None:
-    found = look(home)
+    found = look(home, store)
     for each in found.artifacts:
         expected = oracle.sums(path for top in paths(found, each) for path in oracle.below(top))
         assert (each.sizes.apparent, each.sizes.allocated) == (expected.apparent, expected.allocated)
@@ -95,25 +95,25 @@ def test_sizes_are_those_of_lstat(store: str, home: Path) -> None:
 
 
 def test_freed_of_everything_is_what_lstat_says(store: str, home: Path) -> None:
-    found = look(home)
+    found = look(home, store)
     claimed = {path for each in found.artifacts for top in paths(found, each) for path in oracle.below(top)}
     assert found.totals.freed == oracle.sums(claimed).freed
     assert found.totals.exact
 
 
 def test_secrets_are_never_claimed(store: str, home: Path) -> None:
-    found = look(home)
+    found = look(home, store)
     claimed = {path.name for each in found.artifacts for top in paths(found, each) for path in oracle.below(top)}
     assert not claimed & set(SECRETS)
 
 
 def test_nothing_is_claimed_outside_home(store: str, home: Path) -> None:
-    found = look(home)
+    found = look(home, store)
     assert all(path.is_relative_to(home) for each in found.artifacts for path in paths(found, each))
 
 
 def test_nothing_is_proven_by_looking(store: str, home: Path) -> None:
-    assert {each.proof for each in look(home).artifacts} == {"unproven"}
+    assert {each.proof for each in look(home, store).artifacts} == {"unproven"}
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 64, b"{", b"[[[[", b"\xff\xfe{}", b'{"layers": 7}', b"null"])
@@ -121,7 +121,7 @@ def test_damaged_files_never_hide_bytes_and_never_raise(store: str, home: Path, 
     for path in list(small_files(home)):
         kept, length = path.read_bytes(), path.stat().st_size
         path.write_bytes(damage.ljust(length, b" "))
-        found = look(home)
+        found = look(home, store)
         holding = next(each for each in found.holdings if each.store.name == store)
         roots = [Path(root.path) for root in holding.roots if root.row is not None]
         everything = oracle.sums(oracle.below(*roots)).allocated
@@ -136,7 +136,7 @@ def test_files_instead_of_folders_and_folders_instead_of_files(store: str, home:
         aside = path.with_name(path.name + ".aside")
         path.rename(aside)
         path.mkdir() if aside.is_file() else path.write_bytes(b"")
-        look(home)
+        look(home, store)
         path.rmdir() if path.is_dir() else path.unlink()
         aside.rename(path)
 
@@ -145,14 +145,14 @@ def test_a_link_in_place_of_the_root_is_followed_to_where_the_store_lies(
     store: str, home: Path, tmp_path: Path
 ) -> None:
     """People move a store to another disk and leave a link."""
-    expected = {each.id for each in look(home).artifacts}
-    root = next(each for each in look(home).holdings if each.store.name == store).roots[0]
+    expected = {each.id for each in look(home, store).artifacts}
+    root = next(each for each in look(home, store).holdings if each.store.name == store).roots[0]
     if not root.found_by.startswith("recognised"):
         moved = tmp_path / "other-disk" / Path(root.path).name
         moved.parent.mkdir()
         Path(root.path).rename(moved)
         Path(root.path).symlink_to(moved)
-        assert {each.id for each in look(home).artifacts} == expected
+        assert {each.id for each in look(home, store).artifacts} == expected
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=NAMES)

@@ -2,7 +2,57 @@
 
 from __future__ import annotations
 
-from modelyard.stores import checkpoints, conda, huggingface, lmstudio, ollama, pip, torchhub
+from modelyard.stores import (
+    checkpoints,
+    conda,
+    cupy,
+    fastai,
+    flashinfer,
+    huggingface,
+    inductor,
+    jax,
+    kagglehub,
+    keras,
+    lmstudio,
+    modelscope,
+    nltk,
+    nvidia,
+    ollama,
+    paddlehub,
+    pip,
+    tfds,
+    tfhub,
+    torch_extensions,
+    torchhub,
+    triton,
+    vllm,
+    whisper,
+)
 from modelyard.stores.adapter import Adapter
 
-ADAPTERS: tuple[Adapter, ...] = (huggingface, ollama, lmstudio, torchhub, checkpoints, conda, pip)
+ADAPTERS: tuple[Adapter, ...] = (
+    huggingface,
+    ollama,
+    lmstudio,
+    torchhub,
+    checkpoints,
+    conda,
+    pip,
+    keras,
+    tfhub,
+    tfds,
+    whisper,
+    modelscope,
+    kagglehub,
+    nltk,
+    paddlehub,
+    fastai,
+    torch_extensions,
+    triton,
+    inductor,
+    vllm,
+    flashinfer,
+    jax,
+    nvidia,
+    cupy,
+)

@@ -390,6 +390,7 @@ static PyObject *walk(PyObject *module, PyObject *args) {
     if (!PyArg_ParseTuple(args, "O!O!O!ippO", &PyList_Type, &roots, &PyList_Type, &markers, &PyList_Type, &mounts,
                           &o.threads, &portable, &cross, &progress)) return NULL;
     o.portable = portable; o.cross_device = cross;
+    if (PyList_Size(markers) > 256) { PyErr_SetString(PyExc_ValueError, "at most 256 markers"); return NULL; }
     if (o.threads < 1 || o.threads > 64) { PyErr_SetString(PyExc_ValueError, "threads must be 1 to 64"); return NULL; }
     TreeObject *self = NULL;
     Tree *t = tree_new();

@@ -44,6 +44,10 @@ typedef struct { atomic_int users; int fd; uint32_t folder; uint16_t device; } H
 typedef struct { Handle *via; uint32_t folder; char *block; uint32_t length; } Job;
 typedef struct { Job *jobs; size_t count, room; } Stack;
 
+/* A set of markers, a bit each. */
+#define MARKER_WORDS 4
+typedef struct { uint64_t word[MARKER_WORDS]; } MarkerSet;
+
 struct Walk {
     Tree *tree;
     const WalkOptions *options;
@@ -59,7 +63,7 @@ struct Walk {
     int open_limit, error;
     _Atomic uint32_t current;
     _Atomic uint64_t bytes, stat_calls;
-    uint8_t first_char[256], last_char[256];
+    MarkerSet by_first[256], by_last[256];   /* markers that a name with this first or last character may fit */
     pthread_t *threads;
 };
 
@@ -230,10 +234,13 @@ static bool fits(const char *marker, const char *name) {
 }
 
 static void look_for_markers(Walk *w, uint32_t entry, const char *name) {
-    size_t n = strlen(name);
-    if (!w->first_char[(uint8_t)name[0]] && !w->last_char[(uint8_t)name[n - 1]]) return;
-    for (size_t i = 0; i < w->options->marker_count; i++)
-        if (fits(w->options->markers[i], name)) mark(w, entry, (uint32_t)i);
+    const MarkerSet *first = &w->by_first[(uint8_t)name[0]], *last = &w->by_last[(uint8_t)name[strlen(name) - 1]];
+    for (uint32_t i = 0; i < MARKER_WORDS; i++) {
+        for (uint64_t left = first->word[i] | last->word[i]; left; left &= left - 1) {
+            uint32_t marker = i * 64 + (uint32_t)__builtin_ctzll(left);
+            if (fits(w->options->markers[marker], name)) mark(w, entry, marker);
+        }
+    }
 }
 
 /* ---- entries ---- */
@@ -604,8 +611,8 @@ Walk *walk_start(Tree *t, const WalkOptions *o) {
     atomic_store(&w->current, NONE);
     for (size_t i = 0; i < o->marker_count; i++) {
         const char *m = o->markers[i];
-        if (m[0] == '*') w->last_char[(uint8_t)m[strlen(m) - 1]] = 1;
-        else w->first_char[(uint8_t)m[0]] = 1;
+        MarkerSet *set = m[0] == '*' ? &w->by_last[(uint8_t)m[strlen(m) - 1]] : &w->by_first[(uint8_t)m[0]];
+        set->word[i / 64] |= (uint64_t)1 << i % 64;
     }
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);

@@ -1,0 +1,62 @@
+"""kagglehub: models, data sets, competitions and notebook outputs, each valid only with its completion marker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from modelyard.inventory import Artifact, Kind, Platform, Reading, Root, State, Store
+from modelyard.stores.folders import never as recognise
+from modelyard.stores.places import from_variables
+from modelyard.walk.text import shown
+from modelyard.walk.tree import Tree
+
+__all__ = ["STORE", "read", "recognise", "roots"]
+
+STORE = Store("kagglehub", "kagglehub", ("KAGGLEHUB_CACHE",))
+LEVELS: dict[bytes, tuple[int, Kind]] = {
+    b"models": (5, "model"),
+    b"datasets": (4, "dataset"),
+    b"competitions": (1, "dataset"),
+    b"notebooks": (5, "other"),
+}
+
+
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+    """`KAGGLEHUB_CACHE`, else `~/.cache/kagglehub`."""
+    yield from_variables(("KAGGLEHUB_CACHE",), env, home) or Root(str(home / ".cache" / "kagglehub"), "default")
+
+
+def read(root: Root, tree: Tree) -> Reading:
+    """One artifact a version, with the marker that makes kagglehub believe in it; without one it is unfinished."""
+    assert root.row is not None
+    found: list[Artifact] = []
+    for top, (levels, kind) in LEVELS.items():
+        row = tree.child(root.row, top)
+        if row is not None:
+            found += _versions(root, tree, row, shown(top), levels, kind)
+    return Reading(tuple(found))
+
+
+def _versions(root: Root, tree: Tree, row: int, name: str, levels: int, kind: Kind) -> Iterator[Artifact]:
+    for each, inner in sorted(tree.children(row).items()):
+        way = f"{name}/{shown(each)}"
+        if levels > 1 and tree.is_folder(inner):
+            yield from _versions(root, tree, inner, way, levels - 1, kind)
+        elif levels == 1 and (tree.is_folder(inner) or each.endswith(b".archive")):
+            yield _version(root, tree, inner, way, kind)
+
+
+def _version(root: Root, tree: Tree, row: int, name: str, kind: Kind) -> Artifact:
+    """A notebook's marker is shared by all its versions and a competition's lies elsewhere: both prove nothing."""
+    number = tree.name(row)
+    folder = tree.parent(row)
+    above = tree.parent(folder) if folder is not None and tree.name(folder) == b"versions" else folder
+    marker = tree.child(above, number + b".complete")
+    judged = kind == "model" or name.startswith("datasets/")
+    state: State = "partial" if number.endswith(b".archive") or (judged and marker is None) else "complete"
+    pins = () if marker is None else (marker,)
+    version = shown(number)
+    return Artifact(
+        f"kagglehub:{name}", kind, "kagglehub", name, root.path, (row,), pins, version, state=state, recovery="re-get"
+    )

@@ -1,0 +1,38 @@
+"""fastai's folders, which its settings move one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import makers
+from modelyard.stores import fastai
+
+
+def make(home: Path) -> None:
+    """An archive, what came out of it, and a learner."""
+    base = home / ".fastai"
+    makers.write(base / "archive" / "pets.tgz", b"z" * 4000)
+    makers.write(base / "data" / "pets" / "cat.jpg", b"c" * 4000)
+    makers.write(base / "models" / "mine.pkl", b"m" * 4000)
+
+
+def test_precedence_of_what_moves_it(home: Path) -> None:
+    assert makers.places(fastai, home)[0] == ("~/.fastai/archive", "default")
+    assert makers.places(fastai, home, FASTAI_HOME="/f")[1] == ("/f/data", "FASTAI_HOME")
+    makers.write(home / ".fastai" / "config.ini", "[DEFAULT]\ndata = /mnt/big\n")
+    assert ("/mnt/big", "config.ini") in makers.places(fastai, home)
+
+
+def test_a_learner_may_exist_nowhere_else(home: Path) -> None:
+    make(home)
+    found = makers.artifacts(home)
+    assert {name: (each.kind, each.recovery) for name, each in found.items()} == {
+        "fastai:archive/pets.tgz": ("dataset", "re-get"),
+        "fastai:data/pets": ("dataset", "re-get"),
+        "fastai:models/mine.pkl": ("model", "none"),
+    }
+
+
+def test_a_broken_settings_file_is_passed_over(home: Path) -> None:
+    makers.write(home / ".fastai" / "config.ini", "[[[")
+    assert makers.places(fastai, home)[0] == ("~/.fastai/archive", "default")

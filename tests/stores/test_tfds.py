@@ -1,0 +1,44 @@
+"""tensorflow_datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import makers
+from modelyard.stores import tfds
+
+
+def make(home: Path) -> None:
+    """A prepared data set with and one without configuration, downloads, one by hand, one half prepared."""
+    base = home / "tensorflow_datasets"
+    for folder in ("mnist/3.0.1", "wiki/20240101.en/1.0.0"):
+        makers.write(base / folder / "dataset_info.json", "{}")
+        makers.write(base / folder / "features.json", "{}")
+        makers.write(base / folder / "data-train.tfrecord-00000-of-00001", b"t" * 4000)
+    makers.write(base / "downloads" / "images.zip", b"z" * 3000)
+    makers.write(base / "downloads" / "manual" / "mine.csv", b"m" * 3000)
+    makers.write(base / "incomplete.AB12CD_mnist" / "part", b"half")
+
+
+def test_precedence_of_what_moves_it(home: Path) -> None:
+    for platform in ("linux", "macos", "windows"):
+        assert makers.places(tfds, home, platform) == [("~/tensorflow_datasets", "default")]
+    assert makers.places(tfds, home, TFDS_DATA_DIR="/d") == [("/d", "TFDS_DATA_DIR")]
+
+
+def test_prepared_downloaded_half_and_by_hand(home: Path) -> None:
+    make(home)
+    found = makers.artifacts(home)
+    assert {name: (each.state, each.recovery) for name, each in found.items()} == {
+        "tfds:mnist/3.0.1": ("complete", "re-make"),
+        "tfds:wiki/20240101.en/1.0.0": ("complete", "re-make"),
+        "tfds:downloads/images.zip": ("complete", "re-get"),
+        "tfds:downloads/manual": ("complete", "none"),
+        "tfds:#partial": ("partial", "re-get"),
+    }
+
+
+def test_a_folder_elsewhere_is_recognised(home: Path) -> None:
+    make(home)
+    (home / "tensorflow_datasets").rename(home / "moved")
+    assert makers.artifacts(home)["tfds:mnist/3.0.1"].root == str(home / "moved")
