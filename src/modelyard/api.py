@@ -136,7 +136,7 @@ def _last_read(tree: Tree, measured: Measured, draft: Artifact) -> LastUsed | No
 
 
 def _holding(tree: Tree, claims: Claims, found: Found, numbers: frozenset[int]) -> Holding:
-    rows = [root.row for root in found.roots if root.row is not None]
+    rows = [root.row for root in found.roots if root.row is not None and not root.shared]
     unclaimed = tree.measure(rows, claims.all()).sizes.allocated
     return Holding(found.adapter.STORE, found.roots, len(numbers), claims.measure(numbers).sizes, unclaimed)
 

@@ -36,6 +36,8 @@ class Store:
     variables: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
     """Names by which it is recognised at any path: `name`, `prefix*` or `*suffix`."""
+    scattered: bool = False
+    """Where it is recognised it lies among other people's files, which are then not its unclaimed bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Root:
     row: int | None = None
     system: bool = False
     """Outside every home: belongs to the machine."""
+    shared: bool = False
+    """Holds other things too, so that only what is claimed in it belongs to the store."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ STORE = Store(
         "_CHECKPOINT_METADATA",
         "manifest.ocdbt",
     ),
+    scattered=True,
 )
 ELSEWHERE = (b"snapshots", b"site-packages", b"node_modules")
 NESTED = 4  # an Orbax step keeps its manifest three folders further down

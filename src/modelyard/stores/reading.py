@@ -53,7 +53,8 @@ def _placed(adapter: Adapter, roots: list[Root], marks: Mapping[str, list[int]],
             row = adapter.recognise(tree, hit)
             if row is not None and row not in known:
                 known.add(row)
-                placed.append(Root(shown(tree.path(row)), f"recognised by {marker}", row))
+                path, found_by = shown(tree.path(row)), f"recognised by {marker}"
+                placed.append(Root(path, found_by, row, shared=adapter.STORE.scattered))
     return placed
 
 

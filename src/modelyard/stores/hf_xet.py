@@ -1,0 +1,55 @@
+"""The cache of hf_xet: shards for uploads, uploads under way, logs, and the chunk cache of old versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from modelyard.inventory import Artifact, Platform, Reading, Recovery, Root, Store
+from modelyard.stores.folders import never as recognise
+from modelyard.stores.places import from_variables, xdg_cache
+from modelyard.walk.text import shown
+from modelyard.walk.tree import Tree
+
+__all__ = ["STORE", "read", "recognise", "roots"]
+
+STORE = Store("hf-xet", "Hugging Face Xet", ("HF_XET_CACHE", "HF_HOME", "XDG_CACHE_HOME"))
+PARTS: dict[bytes, tuple[Recovery, str]] = {
+    b"shard-cache": ("re-make", "spares uploads what is there already"),
+    b"chunk-cache": ("re-get", "hf_xet 1.3 and later never reads it"),
+    b"staging": ("none", "uploads that may be under way"),
+}
+
+
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+    """`HF_XET_CACHE`, else beside the hub cache."""
+    under = from_variables(("HF_HOME",), env, home)
+    cache, found_by = xdg_cache(env, home)
+    default = Root(f"{under.path}/xet", "HF_HOME") if under else Root(str(cache / "huggingface" / "xet"), found_by)
+    yield from_variables(("HF_XET_CACHE",), env, home) or default
+
+
+def read(root: Root, tree: Tree) -> Reading:
+    """One artifact a part and endpoint."""
+    return Reading(tuple(_parts(root, tree)))
+
+
+def _parts(root: Root, tree: Tree) -> Iterator[Artifact]:
+    assert root.row is not None
+    for name, row in sorted(tree.children(root.row).items()):
+        if name == b"logs":
+            yield Artifact("hf-xet:logs", "other", "hf-xet", "logs", root.path, (row,), recovery="re-make")
+        for part, (recovery, detail) in PARTS.items():
+            inner = tree.child(row, part)
+            if inner is not None:
+                title = f"{shown(part)} of {shown(name)}"
+                yield Artifact(
+                    f"hf-xet:{shown(name)}/{shown(part)}",
+                    "other",
+                    "hf-xet",
+                    title,
+                    root.path,
+                    (inner,),
+                    recovery=recovery,
+                    detail=detail,
+                )
