@@ -33,10 +33,6 @@ def test_every_place_of_every_version(home: Path) -> None:
         ("/f/transformers", "HF_HOME"),
         ("/h/transformers", "TORCH_HOME"),
     ]
-        ("/t", "TRANSFORMERS_CACHE"),
-        ("/f/transformers", "HF_HOME"),
-        ("/h/transformers", "TORCH_HOME"),
-    ]
 
 
 def test_a_file_by_the_address_it_came_from(home: Path) -> None:
