@@ -16,6 +16,18 @@ from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
 
 NAMES = tuple(adapter.STORE.name for adapter in ADAPTERS)
+DAMAGE = (
+    b"",
+    b"\x00" * 64,
+    b"{",
+    b"[" * 60_000,
+    b'{"a":' * 60_000,
+    b"\xff\xfe{}",
+    b'{"url": "\xff\xff", "global_step": 1, "models": "\xff"}',
+    b'{"layers": 7}',
+    b"null",
+    b"[global]\ncache-dir = $HOME\0x\n",
+)
 SECRETS = ("token", "stored_tokens", "id_ed25519")
 
 
@@ -116,7 +128,7 @@ def test_nothing_is_proven_by_looking(store: str, home: Path) -> None:
     assert {each.proof for each in look(home, store).artifacts} == {"unproven"}
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x00" * 64, b"{", b"[[[[", b"\xff\xfe{}", b'{"layers": 7}', b"null"])
+@pytest.mark.parametrize("damage", DAMAGE, ids=range(len(DAMAGE)))
 def test_damaged_files_never_hide_bytes_and_never_raise(store: str, home: Path, damage: bytes) -> None:
     for path in list(small_files(home)):
         kept, length = path.read_bytes(), path.stat().st_size

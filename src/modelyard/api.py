@@ -58,7 +58,7 @@ def survey(
     far, marked partial. NotADirectoryError for a home or root that is no folder.
     """
     for place in (home, *roots):
-        if not place.is_dir():
+        if not os.path.isdir(place):
             raise NotADirectoryError(f"{shown(str(place))} is not a folder")
     named = declared(adapters, env, home, platform, system=system)
     real_home = os.path.realpath(home)

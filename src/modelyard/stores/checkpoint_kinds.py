@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from modelyard.inventory import State
 from modelyard.walk.tree import Tree
@@ -15,6 +16,7 @@ TRAINER_PARTS = {b"training_args.bin", b"optimizer.pt", b"scheduler.pt", b"rng_s
 RANDOM_STATE = re.compile(rb"random_states_\d+\.pkl$")
 WEIGHTS = re.compile(rb"(?:model|pytorch_model|adapter_model|diffusion_pytorch_model).*\.(?:safetensors|bin)$")
 RANK = re.compile(rb"(?:mp_rank_\d+_model_states|.*_optim_states|zero_pp_rank_.*_model_states)\.pt$")
+KNOWN: WeakKeyDictionary[Tree, dict[int, CheckpointKind | None]] = WeakKeyDictionary()
 ORBAX_PART = {b"_CHECKPOINT_METADATA", b"manifest.ocdbt"}
 
 
@@ -69,9 +71,14 @@ def _stepped(name: bytes, names: frozenset[bytes]) -> CheckpointKind | None:
 
 
 def classify(tree: Tree, row: int) -> CheckpointKind | None:
-    """The kind of checkpoint that a folder is, None when it is none."""
-    if not tree.is_folder(row):
-        return None
+    """The kind of checkpoint that a folder is, None when it is none; looked at once a tree, however many ask."""
+    known = KNOWN.setdefault(tree, {})
+    if row not in known:
+        known[row] = _classify(tree, row) if tree.is_folder(row) else None
+    return known[row]
+
+
+def _classify(tree: Tree, row: int) -> CheckpointKind | None:
     name, names = tree.name(row).rpartition(b"/")[2], frozenset(tree.children(row))
     return _trainer(name, names) or _sharded(name, names) or _stepped(name, names)
 

@@ -13,6 +13,7 @@ import msgspec
 from modelyard.inventory import Artifact, LastUsed, Recovery, Root
 from modelyard.problem import Problem
 from modelyard.stores.checkpoint_kinds import CheckpointKind
+from modelyard.stores.json import parsed
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -73,11 +74,10 @@ class Run:
         if isinstance(text, Problem):
             self.problems.append(text)
             return
-        try:
-            state = msgspec.json.decode(text, type=TrainerState)
-        except msgspec.MsgspecError as error:
+        state = parsed(text, TrainerState)
+        if isinstance(state, ValueError):
             place = shown(self.tree.path(last))
-            self.problems.append(Problem(place, "bad-state", f"its trainer_state.json is damaged: {error}", KEEP))
+            self.problems.append(Problem(place, "bad-state", f"its trainer_state.json is damaged: {state}", KEEP))
             return
         name = re.split(r"[/\\]", (state.best_model_checkpoint or "").rstrip("/\\"))[-1]
         name = f"checkpoint-{state.best_global_step}" if state.best_global_step else name

@@ -10,6 +10,7 @@ import msgspec
 
 from modelyard.inventory import Artifact, Kind, Root, State
 from modelyard.problem import Problem
+from modelyard.stores.json import parsed
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -153,10 +154,8 @@ class Repo:
 
     def _listed(self, row: int) -> int:
         text = self.tree.read(row, LISTING_CAP)
-        try:
-            return 0 if isinstance(text, Problem) else len(msgspec.json.decode(text, type=Listing).files)
-        except msgspec.MsgspecError:
-            return 0
+        listing = Listing() if isinstance(text, Problem) else parsed(text, Listing)
+        return 0 if isinstance(listing, ValueError) else len(listing.files)
 
     def _snapshot(self, row: int) -> _Snapshot:
         seen = _Snapshot(pins=[row])

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.inventory import Artifact, Platform, Reading, Root, Store
+from modelyard.stores.json import parsed
 from modelyard.stores.places import expand, from_variables
 from modelyard.walk.read import read_setting
 from modelyard.walk.text import shown
@@ -31,14 +32,11 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     elif platform == "windows":
         base = Path(env.get("APPDATA") or home / "AppData" / "Roaming") / "Jan"
     named = from_variables(("JAN_DATA_FOLDER",), env, home)
-    try:
-        moved = msgspec.json.decode(read_setting(f"{base}/settings.json") or "{}", type=Settings).data_folder
-    except msgspec.MsgspecError:
-        moved = ""
+    settings = parsed(read_setting(f"{base}/settings.json") or "{}", Settings)
     if named:
         yield named
-    if moved:
-        yield Root(expand(moved, env, home), f"{base}/settings.json")
+    if isinstance(settings, Settings) and settings.data_folder:
+        yield Root(expand(settings.data_folder, env, home), f"{base}/settings.json")
     yield Root(str(base / "data"), "default")
 
 

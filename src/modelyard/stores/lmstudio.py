@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.inventory import Artifact, Platform, Reading, Root, Store
+from modelyard.stores.json import parsed
 from modelyard.stores.places import expand
 from modelyard.walk.read import read_setting
 from modelyard.walk.text import shown
@@ -33,17 +35,14 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     old = home / ".cache" / "lm-studio"
     if pointer:
         base = Root(expand(pointer, env, home), "~/.lmstudio-home-pointer")
-    elif old.is_dir():
+    elif os.path.isdir(old):
         base = Root(str(old), "default before 0.3.10")
     else:
         base = Root(str(home / ".lmstudio"), "default")
     yield base
-    try:
-        moved = msgspec.json.decode(read_setting(f"{base.path}/settings.json") or "{}", type=Settings).downloads_folder
-    except msgspec.MsgspecError:
-        moved = ""
-    if moved:
-        yield Root(expand(moved, env, home), "settings.json downloadsFolder")
+    settings = parsed(read_setting(f"{base.path}/settings.json") or "{}", Settings)
+    if isinstance(settings, Settings) and settings.downloads_folder:
+        yield Root(expand(settings.downloads_folder, env, home), "settings.json downloadsFolder")
 
 
 def recognise(tree: Tree, row: int) -> int | None:

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-import msgspec
-
 from modelyard.inventory import Artifact, LastUsed, Reading, Root, State, Store
 from modelyard.problem import Problem
+from modelyard.stores.json import parsed
 from modelyard.stores.ollama_manifest import Manifest, Part, manifests, read_manifest
 from modelyard.stores.ollama_settings import roots as roots
 from modelyard.walk.tree import Tree
@@ -103,10 +102,8 @@ def _partials(tree: Tree, root: Root, blobs: Mapping[bytes, int]) -> Iterator[Ar
 
 def _progress(tree: Tree, row: int) -> Part:
     text = tree.read(row, 65536)
-    try:
-        return Part() if isinstance(text, Problem) else msgspec.json.decode(text, type=Part)
-    except msgspec.MsgspecError:
-        return Part()
+    part = Part() if isinstance(text, Problem) else parsed(text, Part)
+    return Part() if isinstance(part, ValueError) else part
 
 
 def _loose(root: Root, rows: list[int], *, sure: bool) -> Artifact:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from modelyard.problem import Problem
+from modelyard.stores.json import parsed
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -59,10 +60,9 @@ def read_manifest(tree: Tree, row: int) -> Manifest | Problem:
     text = tree.read(row, MANIFEST_CAP)
     if isinstance(text, Problem):
         return text
-    try:
-        manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.MsgspecError as error:
-        return Problem(shown(tree.path(row)), "bad-manifest", f"not a manifest: {error}", MEND)
+    manifest = parsed(text, Manifest)
+    if isinstance(manifest, ValueError):
+        return Problem(shown(tree.path(row)), "bad-manifest", f"not a manifest: {manifest}", MEND)
     if not manifest.layers and not manifest.config.digest:
         return Problem(shown(tree.path(row)), "bad-manifest", "a manifest without layers", MEND)
     return manifest

@@ -17,7 +17,7 @@ def expand(text: str, env: Mapping[str, str], home: Path) -> str:
     text = VARIABLE.sub(lambda found: env.get(found[1] or found[2] or found[3], found[0]), text)
     if text == "~" or text.startswith(("~/", "~\\")):
         text = f"{home}{text[1:]}"
-    return str(home / text)
+    return str(home / text.replace("\0", ""))
 
 
 def xdg_cache(env: Mapping[str, str], home: Path) -> tuple[Path, str]:

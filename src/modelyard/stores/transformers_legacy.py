@@ -12,6 +12,7 @@ from modelyard.inventory import Artifact, Platform, Reading, Root, Store
 from modelyard.problem import Problem
 from modelyard.stores.folders import child
 from modelyard.stores.folders import never as recognise
+from modelyard.stores.json import parsed
 from modelyard.stores.places import from_variables, xdg_cache
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
@@ -79,7 +80,5 @@ def _files(root: Root, tree: Tree) -> Iterator[Artifact]:
 
 def _address(tree: Tree, note: int | None) -> str:
     text = tree.read(note, 65536) if note is not None else b"{}"
-    try:
-        return "" if isinstance(text, Problem) else shown(msgspec.json.decode(text, type=Note).url)
-    except msgspec.MsgspecError:
-        return ""
+    note_read = Note() if isinstance(text, Problem) else parsed(text, Note)
+    return "" if isinstance(note_read, ValueError) else shown(note_read.url)

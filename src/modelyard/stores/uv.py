@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -27,7 +28,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     default = Root(str(cache / "uv"), found_by)
     if platform == "windows":
         default = Root(f"{env.get('LOCALAPPDATA') or home / 'AppData' / 'Local'}/uv/cache", "default")
-    elif platform == "macos" and (home / "Library" / "Caches" / "uv").is_dir():
+    elif platform == "macos" and os.path.isdir(home / "Library" / "Caches" / "uv"):
         default = Root(str(home / "Library" / "Caches" / "uv"), "default of old versions")
     yield from_variables(("UV_CACHE_DIR",), env, home) or default
 
