@@ -7,7 +7,7 @@ DEMO ?= $(or $(TMPDIR),/tmp)/modelyard-demo
 SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/walk/native/*)
 
 # $(call install, programs, Debian packages): installs the packages when a program is missing.
-install = for each in $(1); do command -v $$each >/dev/null || missing=1; done; \
+install = PATH="$$PATH:/usr/sbin:/sbin"; for each in $(1); do command -v $$each >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; }
 
 .PHONY: run demo test filesystems check bench docs deps clean

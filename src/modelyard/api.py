@@ -152,9 +152,12 @@ def _kinds(claims: Claims, artifacts: Sequence[Artifact]) -> dict[Kind, tuple[in
 def _disks(starts: Iterable[str]) -> tuple[Disk, ...]:
     disks: dict[int, Disk] = {}
     for path in starts:
-        device = os.lstat(path).st_dev
+        try:
+            device, space = os.lstat(path).st_dev, os.statvfs(path)
+        except OSError:  # gone since it was walked; then so is what it held
+            continue
         if device not in disks:
-            space, mount = os.statvfs(path), mount_of(device)
+            mount = mount_of(device)
             name = mount.source if mount else shown(path)
             disks[device] = Disk(name, space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize)
     return tuple(disks.values())

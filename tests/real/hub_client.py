@@ -27,6 +27,17 @@ class Scanned:
     warnings: list[str]
 
 
+SUBSTANTIAL = 100_000  # more than the small files that arrive beside the stalled one
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file that may go away at any moment."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 @dataclass(frozen=True)
 class Client:
     """A client of one version, for one server and one HF_HOME."""
@@ -81,7 +92,7 @@ class Client:
 
     def _await_bytes(self, folder: Path) -> None:
         deadline = time.monotonic() + PATIENCE
-        while not any(each.stat().st_size for each in folder.glob("blobs/*.incomplete")):
+        while not any(_size(each) > SUBSTANTIAL for each in folder.glob("blobs/*.incomplete")):
             assert time.monotonic() < deadline, "the client wrote nothing of what it was sent"
             time.sleep(0.02)
 

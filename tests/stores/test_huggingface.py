@@ -198,7 +198,7 @@ def test_a_repository_that_was_moved_away_behind_a_link_is_a_problem_and_not_an_
     repo.rename(tmp_path / "moved")
     repo.symlink_to(tmp_path / "moved")
     found = api.survey({}, home, "linux", system=False)
-    assert [problem.code for problem in found.problems] == ["linked-repository"]
+    assert [problem.code for problem in found.problems] == ["linked-folder"]
 
 
 def test_a_name_that_is_no_utf8_is_shown_and_does_not_break_json(home: Path) -> None:

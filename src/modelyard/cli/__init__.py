@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
@@ -70,4 +71,14 @@ def main() -> None:
     """Runs the command and turns what goes wrong into an exit code and a sentence that helps."""
     from modelyard.cli.errors import guarded
 
-    sys.exit(guarded(lambda: modelyard.main(standalone_mode=False, prog_name="modelyard")))
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = io.TextIOWrapper(io.BytesIO())
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.exit(guarded(_run))
+
+
+def _run() -> object:
+    """Invokes the command by its parts: click's own main turns a closed pipe into an error."""
+    with modelyard.make_context("modelyard", sys.argv[1:]) as context:
+        return modelyard.invoke(context)

@@ -28,6 +28,8 @@ from modelyard.walk.tree import walk
 @with_place
 def command(request: Request, folder: Path, seed: int, scale: float) -> None:
     """Build a sample workstation in DIR, which must be new or empty: 1.2 TB on paper in under 2 GB of disk."""
+    if scale != scale:
+        raise click.BadParameter("nan is no number", param_hint="--scale")
     try:
         build(folder, seed, scale)
     except FileExistsError as error:

@@ -45,7 +45,7 @@ def guarded(run: Callable[[], object]) -> int:
     except HelpfulError as error:
         _complain(str(error), error.hint)
         return ERROR
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except OSError as error:

@@ -130,7 +130,7 @@ def _print(chosen: list[Artifact], now: int) -> None:
         rows,
         right=(2, 3, 4),
         flexible=0,
-        spare=(1, 2, 7),
+        spare=(1, 2, 7, 6, 5),
     )
     if out.is_terminal:
         out.print(

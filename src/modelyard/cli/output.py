@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +24,10 @@ def console() -> Console:
         return Console(highlight=False)
     width = os.environ.get("COLUMNS", "")
     return Console(
-        highlight=False, force_terminal=False, no_color=True, width=int(width) if width.isdigit() else PIPE_WIDTH
+        highlight=False,
+        force_terminal=False,
+        no_color=True,
+        width=int(width) if width.isdecimal() and int(width) else PIPE_WIDTH,
     )
 
 
@@ -81,7 +84,9 @@ def table(
     room = out.width - sum(widths[each] + 2 for each in shown) + widths[flexible]
     drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for at in shown:
-        drawn.add_column(heads[at], justify="right" if at in right else "left", no_wrap=True, overflow="crop")
+        least = None if at == flexible else widths[at]  # a cut number is a wrong number
+        side: JustifyMethod = "right" if at in right else "left"
+        drawn.add_column(heads[at], justify=side, no_wrap=True, overflow="crop", min_width=least)
     for row in rows:
         drawn.add_row(*(Text(shorten(row[at], max(room, 16)) if at == flexible else row[at]) for at in shown))
     out.print(drawn)

@@ -91,6 +91,9 @@ def _grid(rows: Sequence[Sequence[Text]], justify: str) -> Table:
     drawn = Table.grid(padding=(0, 2, 0, 0))
     for each in justify:
         drawn.add_column(justify="right" if each == "r" else "left", no_wrap=True)
+    for at, each in enumerate(justify):
+        if each == "r":  # a cut number is a wrong number
+            drawn.columns[at].min_width = max((row[at].cell_len for row in rows), default=0)
     for row in rows:
         drawn.add_row(*row)
     return drawn

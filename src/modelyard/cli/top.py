@@ -8,7 +8,7 @@ from modelyard import api
 from modelyard.cli import documents
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, table
+from modelyard.cli.output import console, shorten, table
 from modelyard.units import size
 from modelyard.walk.text import shown
 
@@ -27,6 +27,11 @@ def command(request: Request, count: int) -> int:
     if request.json:
         documents.emit(documents.Top(lines, found.partial))
     else:
-        rows = [(size(line.apparent), size(line.allocated), line.path, line.artifact or "-") for line in lines]
-        table(console(), ("Apparent", "On disk", "Path", "Artifact"), rows, right=(0, 1), flexible=2)
+        out = console()
+        room = max(out.width // 3, 20) if out.is_terminal else 10_000
+        rows = [
+            (size(line.apparent), size(line.allocated), line.path, shorten(line.artifact or "-", room))
+            for line in lines
+        ]
+        table(out, ("Apparent", "On disk", "Path", "Artifact"), rows, right=(0, 1), flexible=2, spare=(0,))
     return exit_code(found)

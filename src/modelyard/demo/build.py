@@ -25,7 +25,11 @@ def build(folder: Path, seed: int, scale: float) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there already and is not an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    writer = Writer(folder, seed, scale)
+    half = folder.with_name(f"{folder.name}.unfinished")
+    if half.exists():
+        raise FileExistsError(f"{half} is left of an earlier try; remove it")
+    half.mkdir(parents=True)
+    writer = Writer(half, seed, scale)
     for write in PARTS:
         write(writer)
+    half.rename(folder)

@@ -60,7 +60,7 @@ def _trainer_run(w: Writer, run: Path, count: int) -> None:
 def _lightning(w: Writer, run: Path, step: int, written: int) -> None:
     head = io.BytesIO()
     with zipfile.ZipFile(head, "w") as archive:
-        archive.writestr("archive/data.pkl", LIGHTNING_HEAD)
+        archive.writestr(zipfile.ZipInfo("archive/data.pkl", (1980, 1, 1, 0, 0, 0)), LIGHTNING_HEAD)
     path = run / "lightning_logs" / "version_0" / "checkpoints" / f"epoch={step // 1000}-step={step}.ckpt"
     w.file(path, 1200 * MIB, written, head=head.getvalue())
 

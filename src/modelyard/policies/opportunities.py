@@ -52,7 +52,7 @@ REASONS = (
     Reason(
         "unfinished downloads",
         lambda each, _: each.state == "partial" and each.recovery == "re-get",
-        "ls --state partial",
+        "ls --state partial --recovery re-get",
     ),
     Reason(
         "interrupted saves",
@@ -60,15 +60,23 @@ REASONS = (
         "ls --kind checkpoint --state partial",
     ),
     Reason("blobs nothing names", lambda each, _: each.state == "orphan", "ls --state orphan"),
-    Reason("detached revisions", lambda each, _: "detached" in each.tags, "ls --tag detached"),
+    Reason(
+        "detached revisions", lambda each, _: each.store == "hf" and "detached" in each.tags, "ls hf --tag detached"
+    ),
     Reason(
         "package downloads",
-        lambda each, _: each.kind == "package cache" and each.state == "complete",
-        "ls --kind 'package cache'",
+        lambda each, _: each.kind == "package cache" and each.state == "complete" and each.recovery == "re-get",
+        "ls --kind 'package cache' --state complete --recovery re-get",
     ),
-    Reason("environments unused for 6 months", _unused("environment", 6), "ls --kind environment --unused-for 180d"),
-    Reason("models unread for 3 months", _unused("model", 3), "ls --kind model --unused-for 90d"),
-    Reason("datasets unread for 3 months", _unused("dataset", 3), "ls --kind dataset --unused-for 90d"),
+    Reason(
+        "environments unused for 6 months",
+        _unused("environment", 6),
+        "ls --kind environment --state complete --unused-for 180d",
+    ),
+    Reason("models unread for 3 months", _unused("model", 3), "ls --kind model --state complete --unused-for 90d"),
+    Reason(
+        "datasets unread for 3 months", _unused("dataset", 3), "ls --kind dataset --state complete --unused-for 90d"
+    ),
 )
 
 

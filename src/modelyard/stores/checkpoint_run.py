@@ -26,8 +26,8 @@ KEEP = "which checkpoint of this run is the best is not known; keep them all"
 class TrainerState(msgspec.Struct):
     """The part of trainer_state.json that tells where a run stands."""
 
-    global_step: int = 0
-    max_steps: int = 0
+    global_step: int | None = 0
+    max_steps: int | None = 0
     best_global_step: int | None = None
     best_metric: float | None = None
     best_model_checkpoint: str | None = None

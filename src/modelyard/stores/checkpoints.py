@@ -29,7 +29,7 @@ STORE = Store(
     ),
     scattered=True,
 )
-ELSEWHERE = (b"snapshots", b"site-packages", b"node_modules")
+ELSEWHERE = (b"site-packages", b"node_modules")
 NESTED = 4  # an Orbax step keeps its manifest three folders further down
 
 
@@ -46,12 +46,18 @@ def recognise(tree: Tree, row: int) -> int | None:
     at: int | None = row
     levels = 0
     while at is not None:
-        if tree.name(at) in ELSEWHERE:
+        if tree.name(at) in ELSEWHERE or _of_a_hub(tree, at):
             return None
         if levels <= NESTED and classify(tree, at):  # parts of a checkpoint look like checkpoints themselves
             outermost = at
         at, levels = tree.parent(at), levels + 1
     return None if outermost is None else tree.parent(outermost)
+
+
+def _of_a_hub(tree: Tree, row: int) -> bool:
+    """Whether the folder holds the revisions of a repository in a hub cache."""
+    repo = tree.parent(row)
+    return tree.name(row) == b"snapshots" and repo is not None and b"--" in tree.name(repo)
 
 
 def read(root: Root, tree: Tree) -> Reading:

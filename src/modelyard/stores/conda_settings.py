@@ -22,7 +22,7 @@ SYSTEM = {
     ),
     "windows": ("C:/ProgramData/miniconda3", "C:/ProgramData/anaconda3", "C:/ProgramData/miniforge3"),
 }
-LISTS = re.compile(r"^(envs_dirs|envs_path|pkgs_dirs)\s*:\s*(\[.*\])?\s*$")
+LISTS = re.compile(r"^(envs_dirs|envs_path|pkgs_dirs)\s*:\s*(\[.*\])?$")
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:

@@ -59,11 +59,14 @@ class Repo:
         self.payloads: set[int] = set()
         self.blobs = tree.children(part) if (part := tree.child(row, b"blobs")) is not None else {}
         self.linked: set[int] = set()
+        self.sure = tree.is_whole(row)
+        """Whether every link that may lead to a blob was understood; if not, no blob is nobody's."""
 
     def artifacts(self) -> list[Artifact]:
         """The revisions, then unfinished downloads and blobs of no revision. A lone one takes the whole folder."""
         refs = self._refs()
         snapshots = self.tree.child(self.row, b"snapshots")
+        self.sure = self.sure and not (snapshots is not None and self.tree.is_link(snapshots))
         found = [
             self._revision(shown(name), row, refs.pop(shown(name), {}))
             for name, row in sorted(self.tree.children(snapshots).items() if snapshots is not None else ())
@@ -75,7 +78,7 @@ class Repo:
         unfinished = {name for name in self.blobs if UNFINISHED.search(name)}
         loose = {name for name, row in self.blobs.items() if row not in self.linked} - unfinished
         found += self._rest("partial", unfinished, "unfinished downloads")
-        if self.tree.is_whole(self.row):
+        if self.sure:
             found += self._rest("orphan", loose, "blobs no revision uses")
         else:
             found += [replace(each, state="complete", recovery="none") for each in self._rest("orphan", loose, UNSURE)]
@@ -128,6 +131,15 @@ class Repo:
     def _is_revision(self, row: int) -> bool:
         if self.tree.is_folder(row):
             return True
+        if self.tree.is_link(row):
+            self.sure = False
+            self._note(
+                "linked-revision",
+                "a link in place of a revision",
+                "its blobs are kept: what it names is not known",
+                row,
+            )
+            return False
         hint = "the owner's own listing leaves the whole repository out because of it"
         self._note("stray-file", "a plain file where only revisions belong", hint, row)
         return False
@@ -179,6 +191,7 @@ class Repo:
         if blob is None:
             return
         self.linked.add(blob)
+        self.sure = self.sure and self.tree.parent(blob) == self.tree.child(self.row, b"blobs")
         if not self.tree.is_link(blob):
             seen.blobs.append(blob)
             return
@@ -198,6 +211,7 @@ class Repo:
         if found is None:
             seen.dangling += inside
             seen.outside += not inside
+            self.sure = self.sure and inside
         return found
 
     def _companions(self, payload: int) -> list[int]:

@@ -27,8 +27,6 @@ STORE = Store(
     (*HUB_VARIABLES, "HF_HOME", "XDG_CACHE_HOME", *LEGACY_VARIABLES),
     tuple(f"{name.decode()}--*" for name in TYPES),
 )
-LINKED = "a link in place of a repository; what it points to is not counted here"
-LINKED_HINT = "move the whole cache with HF_HUB_CACHE instead; links between repositories and shared blobs break"
 SHARED_MARKER = b".huggingface-shared-blobs"
 
 
@@ -57,9 +55,7 @@ def read(root: Root, tree: Tree) -> Reading:
     used: set[int] = set()
     for name, row in sorted(tree.children(root.row).items()):
         prefix, _, rest = name.partition(b"--")
-        if prefix in TYPES and rest and tree.is_link(row):
-            problems.append(Problem(shown(tree.path(row)), "linked-repository", LINKED, LINKED_HINT))
-        elif prefix in TYPES and rest and tree.is_folder(row):
+        if prefix in TYPES and rest and tree.is_folder(row):
             repo = Repo(tree, root, row, TYPES[prefix], shown(rest).replace("--", "/"))
             artifacts += repo.artifacts()
             problems += repo.problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +14,17 @@ def parsed(text: bytes | str, kind: type[T]) -> T | ValueError:
     """The document, or why it is none: no JSON, another shape, no UTF-8, or nested beyond reason."""
     try:
         return msgspec.json.decode(text, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except msgspec.ValidationError as error:
+        return ValueError(str(error))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _lenient(text, kind)
+
+
+def _lenient(text: bytes | str, kind: type[T]) -> T | ValueError:
+    """As Python's own module reads it: NaN and Infinity, which Python writes too, are no JSON to others."""
+    try:
+        return msgspec.convert(json.loads(text), kind)
+    except (ValueError, msgspec.MsgspecError) as error:
         return ValueError(str(error))
     except RecursionError:
         return ValueError("nested too deeply")

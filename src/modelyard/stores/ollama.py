@@ -9,7 +9,7 @@ from dataclasses import replace
 from modelyard.inventory import Artifact, LastUsed, Reading, Root, State, Store
 from modelyard.problem import Problem
 from modelyard.stores.json import parsed
-from modelyard.stores.ollama_manifest import Manifest, Part, manifests, read_manifest
+from modelyard.stores.ollama_manifest import Manifest, Part, linked, manifests, read_manifest
 from modelyard.stores.ollama_settings import roots as roots
 from modelyard.walk.tree import Tree
 
@@ -51,7 +51,7 @@ def read(root: Root, tree: Tree) -> Reading:
     used = {row for artifact in artifacts for row in artifact.blobs}
     loose = [row for _, row in sorted(blobs.items()) if row not in used]
     if loose:
-        artifacts.append(_loose(root, loose, sure=not problems and (names is None or tree.is_whole(names))))
+        artifacts.append(_loose(root, loose, sure=not problems and not linked(tree, root)))
     return Reading(tuple(artifacts), tuple(problems))
 
 

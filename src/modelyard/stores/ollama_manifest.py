@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from modelyard.inventory import Root
 from modelyard.problem import Problem
 from modelyard.stores.json import parsed
 from modelyard.walk.text import shown
@@ -46,6 +47,19 @@ def manifests(tree: Tree, row: int | None) -> Iterator[tuple[str, int]]:
     for way, child in level:
         if tree.is_file(child):
             yield _short(*way), child
+
+
+def linked(tree: Tree, root: Root) -> bool:
+    """Whether a link or something unreadable on the way to a manifest may hide models from us."""
+    names = tree.child(root.row, b"manifests")
+    if names is None:
+        return False
+    level = [names]
+    for _ in range(5):
+        if any(tree.is_link(row) or not tree.is_whole(row) for row in level):
+            return True
+        level = [child for row in level for child in tree.children(row).values()]
+    return False
 
 
 def _short(host: str, space: str, model: str, tag: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from modelyard.problem import Problem
 from modelyard.stores.adapter import Adapter
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
+
+LINKED = "a link in place of a folder; what it points to is not counted here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,27 @@ def _read(adapter: Adapter, roots: list[Root], tree: Tree) -> Found:
         if root.row is None:
             continue
         reading = adapter.read(root, tree)
-        problems += reading.problems
+        problems += [*_linked(root, tree), *reading.problems]
         for artifact in reading.artifacts:
             artifacts.setdefault(artifact.rows, artifact)
     return Found(adapter, tuple(roots), _numbered(artifacts.values()), tuple(problems))
 
 
+def _linked(root: Root, tree: Tree) -> Iterator[Problem]:
+    """Links to folders in place of a root's own: what lies there is elsewhere and not counted under this root."""
+    names = tree.children(root.row) if root.row is not None and not root.shared else {}
+    for row in names.values():
+        if tree.is_link(row) and os.path.isdir(tree.path(row)):
+            yield Problem(shown(tree.path(row)), "linked-folder", LINKED, "look there too with --root")
+
+
 def _numbered(artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
     """The same name under two roots: the second is called `name+2`."""
-    count: dict[str, int] = {}
-    named = []
+    named: dict[str, Artifact] = {}
     for artifact in artifacts:
-        count[artifact.id] = count.get(artifact.id, 0) + 1
-        named.append(
-            artifact if count[artifact.id] == 1 else replace(artifact, id=f"{artifact.id}+{count[artifact.id]}")
-        )
-    return tuple(named)
+        name, number = artifact.id, 1
+        while name in named:
+            number += 1
+            name = f"{artifact.id}+{number}"
+        named[name] = replace(artifact, id=name)
+    return tuple(named.values())
