@@ -146,3 +146,21 @@ def test_a_folder_that_is_in_use_is_refused(home: Path) -> None:
     with pytest.raises(FileExistsError):
         build(home, 1, 0.01)
     assert (home / "keep").read_text() == "mine"
+
+
+def test_a_sample_that_was_cut_short_is_not_taken_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(writer: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("modelyard.demo.build.PARTS", (interrupt,))
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "sample", 1, 0.01)
+    assert not (tmp_path / "sample").exists()
+
+
+def test_the_same_seed_gives_the_same_bytes(sample: Path, tmp_path: Path) -> None:
+    build(tmp_path / "again", 7, SCALE)
+    for head in sorted(sample.rglob("*.ckpt")):
+        again = tmp_path / "again" / head.relative_to(sample)
+        with head.open("rb") as one, again.open("rb") as other:
+            assert one.read(4096) == other.read(4096)

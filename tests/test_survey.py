@@ -196,3 +196,21 @@ def test_ctrl_c_gives_an_inventory_of_what_was_seen_marked_partial(home: Path) -
     assert len(calls) == 1
     assert found.partial
     assert not found.totals.exact
+
+
+def test_a_link_in_place_of_a_folder_of_a_store_is_told(home: Path, tmp_path: Path) -> None:
+    makers.layouts()["conda"](home)
+    (home / "miniconda3" / "envs").rename(tmp_path / "envs")
+    (home / "miniconda3" / "envs").symlink_to(tmp_path / "envs")
+    assert [(problem.path, problem.code) for problem in look(home).problems] == [
+        (f"{home}/miniconda3/envs", "linked-folder")
+    ]
+
+
+def test_a_name_that_looks_numbered_does_not_collide(home: Path) -> None:
+    for root, names in (("miniconda3", ("a", "a+2")), ("anaconda3", ("a",))):
+        makers.conda_env(home / root)
+        for name in names:
+            makers.conda_env(home / root / "envs" / name)
+    ids = [each.id for each in look(home).artifacts]
+    assert len(set(ids)) == len(ids)

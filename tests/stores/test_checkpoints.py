@@ -152,3 +152,16 @@ def test_a_checkpoint_downloaded_from_a_hub_stays_the_hubs(home: Path) -> None:
     files = {"checkpoint-5/trainer_state.json": b"{}", "checkpoint-5/model.safetensors": b"w"}
     makers.hub_repo(home / ".cache/huggingface/hub", "models--acme--tiny", files)
     assert list(artifacts(home)) == [f"hf:model/acme/tiny@{'a' * 12}"]
+
+
+def test_numbers_that_are_none_in_a_state_as_python_writes_them(home: Path) -> None:
+    for step in (500, 1000):
+        makers.trainer_checkpoint(home / "out", step)
+    state = '{"global_step": 1000, "max_steps": null, "log_history": [{"loss": NaN, "grad_norm": -Infinity}]}'
+    makers.write(home / "out" / "checkpoint-1000" / "trainer_state.json", state)
+    assert artifacts(home)["out/checkpoint-500"].recovery == "superseded"
+
+
+def test_a_folder_called_snapshots_that_is_no_hubs(home: Path) -> None:
+    makers.trainer_checkpoint(home / "snapshots" / "run", 5)
+    assert list(artifacts(home)) == ["snapshots/run/checkpoint-5"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,32 @@ def test_how_much_of_the_revision_is_here_by_the_client_s_own_note(home: Path) -
     assert artifacts(home)[f"hf:model/acme/tiny@{'a' * 12}"].detail == "1 of 3 files"
     note.write_text("[")
     assert artifacts(home)[f"hf:model/acme/tiny@{'a' * 12}"].detail == "1 files"
+
+
+def _alias(repo: Path, tmp_path: Path) -> None:
+    """Links of a cache that was copied: absolute, through another name of the same home."""
+    (tmp_path / "alias").symlink_to(repo.parent)
+    link = repo / "snapshots" / ("a" * 40) / "w"
+    target = tmp_path / "alias" / repo.name / "blobs" / link.readlink().name
+    link.unlink()
+    link.symlink_to(target)
+
+
+def _linked_revision(repo: Path, tmp_path: Path) -> None:
+    (repo / "snapshots" / ("a" * 40)).rename(tmp_path / "revision")
+    (repo / "snapshots" / ("a" * 40)).symlink_to(tmp_path / "revision")
+
+
+def _linked_snapshots(repo: Path, tmp_path: Path) -> None:
+    (repo / "snapshots").rename(tmp_path / "snapshots")
+    (repo / "snapshots").symlink_to(tmp_path / "snapshots")
+
+
+@pytest.mark.parametrize("damage", [_alias, _linked_revision, _linked_snapshots])
+def test_a_link_that_leads_out_leaves_no_blob_an_orphan(
+    damage: Callable[[Path, Path], None], home: Path, tmp_path: Path
+) -> None:
+    damage(makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w" * 9000}), tmp_path)
+    found = artifacts(home)
+    assert not [each for each in found.values() if each.state == "orphan" and each.blobs]
+    assert found["hf:model/acme/tiny#orphan"].recovery == "none"

@@ -191,3 +191,12 @@ def test_an_interrupted_pull_is_partial_and_takes_little(home: Path) -> None:
     found = artifacts(home)["ollama:partial/sha256-111111111111"]
     assert (found.state, found.detail) == ("partial", "50 % of it had arrived")
     assert found.sizes.apparent > 4 << 30 > 100_000 > found.sizes.allocated
+
+
+@pytest.mark.parametrize("level", ["manifests", "manifests/registry.ollama.ai/library/llama3", "manifest"])
+def test_a_link_on_the_way_to_a_manifest_leaves_no_blob_an_orphan(level: str, home: Path, tmp_path: Path) -> None:
+    make(home)
+    place = level if level != "manifest" else "manifests/registry.ollama.ai/library/llama3/8b"
+    (home / MODELS / place).rename(tmp_path / "moved")
+    (home / MODELS / place).symlink_to(tmp_path / "moved")
+    assert artifacts(home)["ollama:#orphan"].state == "complete"

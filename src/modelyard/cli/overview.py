@@ -21,6 +21,7 @@ from modelyard.walk.text import shown
 
 BAR = 44
 WORTH_A_LINE = 1 << 20
+LOW = 34
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_black")
 
 
@@ -75,16 +76,20 @@ def _chance_line(chance: Opportunity) -> documents.OpportunityLine:
 
 
 def screen(found: api.Survey, chances: Sequence[Opportunity], seconds: float, out: Console) -> Group:
-    """Everything on one screen; nothing wraps."""
+    """Everything on one screen; nothing wraps. On a low one there are no blank lines and no commands."""
+    low = out.is_terminal and out.height < LOW
     walked = f"  {found.tree.totals().entries:,} entries in {seconds:.1f} s{', partial' if found.partial else ''}"
     home = shorten(shown(found.home), max(out.width - len(walked) - 11, 12))
-    parts: list[RenderableType] = [Text.assemble(("modelyard", "bold"), f"  {home}", (walked, "dim")), Text()]
+    parts: list[list[RenderableType]] = [[Text.assemble(("modelyard", "bold"), f"  {home}", (walked, "dim"))]]
     if found.artifacts:
-        parts += [_stores(found, out.width), Text(), _kinds(found, out.width), Text()]
+        parts += [[_stores(found, out.width)], [_kinds(found, out.width)]]
     else:
         words = "No model, environment, checkpoint or cache here."
-        parts += [Text(words), Text("`modelyard where` tells where it looked.", "dim"), Text()]
-    return Group(*parts, _disks(found), *_chances(chances, out.width), *_problems(found, out.width))
+        parts.append([Text(words), Text("`modelyard where` tells where it looked.", "dim")])
+    parts += [[_disks(found)], _chances(chances, out.width, low=low), _problems(found, out.width)]
+    between = [] if low else [Text()]
+    lines = [each for part in parts if part for each in (*between, *part)]
+    return Group(*lines[len(between) :])
 
 
 def _grid(rows: Sequence[Sequence[Text]], justify: str) -> Table:
@@ -159,8 +164,8 @@ def _disks(inventory: Inventory) -> Table:
     return _grid(rows, "lrl")
 
 
-def _chances(chances: Sequence[Opportunity], width: int) -> list[RenderableType]:
-    """The reasons, with their commands behind them where these fit and below them where not."""
+def _chances(chances: Sequence[Opportunity], width: int, *, low: bool) -> list[RenderableType]:
+    """The reasons, with their commands behind them where these fit, below them where not, on a low screen without."""
     if not chances:
         return []
     rows = [[Text(freed(each.sizes)), Text(f"{len(each.ids):,}"), Text(each.title)] for each in chances]
@@ -168,10 +173,10 @@ def _chances(chances: Sequence[Opportunity], width: int) -> list[RenderableType]
     commands = [Text(each.command, "dim") for each in chances]
     if taken + max(command.cell_len for command in commands) <= width:
         rows = [[*row, command] for row, command in zip(rows, commands, strict=True)]
-    else:
+    elif not low:
         below = [[row, [Text(), Text(), command]] for row, command in zip(rows, commands, strict=True)]
         rows = [line for pair in below for line in pair]
-    return [Text(), Text("Biggest opportunities", "bold"), _grid(rows, "rrll")]
+    return [Text("Biggest opportunities", "bold"), _grid(rows, "rrll"[: len(rows[0])])]
 
 
 def _problems(inventory: Inventory, width: int) -> list[RenderableType]:
@@ -182,4 +187,4 @@ def _problems(inventory: Inventory, width: int) -> list[RenderableType]:
     half = width // 2
     lines = [Text(f"  {shorten(each.path, half)}: {shorten(each.message, half - 6)}") for each in found[:3]]
     more = [Text("  all of them: modelyard --json", "dim")] if len(found) > 3 else []
-    return [Text(), head, *lines, *more]
+    return [head, *lines, *more]
