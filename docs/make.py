@@ -64,7 +64,9 @@ def picture(home: Path) -> str:
     found = api.survey({}, home, "linux", system=False)
     seconds = time.perf_counter() - started
     found = replace(found, home="/home/sample", disks=())
-    out = Console(width=WIDTH, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    out = Console(
+        width=WIDTH, height=60, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     out.print(screen(found, api.opportunities(found, TODAY), seconds, out))
     return out.export_svg(title="modelyard", code_format=PICTURE, unique_id="modelyard")
 
