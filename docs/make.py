@@ -68,6 +68,7 @@ def picture(home: Path) -> str:
         width=WIDTH, height=60, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
     out.print(screen(found, api.opportunities(found, TODAY), seconds, out))
+    out.print()
     return out.export_svg(title="modelyard", code_format=PICTURE, unique_id="modelyard")
 
 

@@ -20,15 +20,12 @@ BLOCKS = " ▏▎▍▌▋▊▉█"
 
 def console() -> Console:
     """The console for stdout; no colour in a pipe or with NO_COLOR, and a fixed width where there is no terminal."""
+    told = os.environ.get("COLUMNS", "")
+    width = int(told) if told.isdecimal() and int(told) else None
+    sane = {name: value for name, value in os.environ.items() if name != "COLUMNS" or width}
     if sys.stdout.isatty():
-        return Console(highlight=False)
-    width = os.environ.get("COLUMNS", "")
-    return Console(
-        highlight=False,
-        force_terminal=False,
-        no_color=True,
-        width=int(width) if width.isdecimal() and int(width) else PIPE_WIDTH,
-    )
+        return Console(highlight=False, _environ=sane)
+    return Console(highlight=False, force_terminal=False, no_color=True, width=width or PIPE_WIDTH, _environ=sane)
 
 
 def shorten(text: str, width: int) -> str:

@@ -86,7 +86,11 @@ def screen(found: api.Survey, chances: Sequence[Opportunity], seconds: float, ou
     else:
         words = "No model, environment, checkpoint or cache here."
         parts.append([Text(words), Text("`modelyard where` tells where it looked.", "dim")])
-    parts += [[_disks(found)], _chances(chances, out.width, low=low), _problems(found, out.width)]
+    parts += [
+        [_disks(found)] if found.disks else [],
+        _chances(chances, out.width, low=low),
+        _problems(found, out.width),
+    ]
     between = [] if low else [Text()]
     lines = [each for part in parts if part for each in (*between, *part)]
     return Group(*lines[len(between) :])
