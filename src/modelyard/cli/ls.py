@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from typing import get_args
 
 import click
 
@@ -12,7 +13,7 @@ from modelyard.cli import documents
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, freed, table
-from modelyard.inventory import Artifact
+from modelyard.inventory import Artifact, Kind, Recovery, State
 from modelyard.policies.filters import ORDERS, Filter, choose
 from modelyard.units import ago, parse_size, parse_span, size
 
@@ -31,21 +32,7 @@ class Parsed(click.ParamType[int]):
 
 
 SIZE, SPAN = Parsed("size", parse_size), Parsed("span", parse_span)
-KINDS = (
-    "model",
-    "dataset",
-    "checkpoint",
-    "environment",
-    "package cache",
-    "compile cache",
-    "image",
-    "container",
-    "volume",
-    "run",
-    "other",
-)
-STATES = ("complete", "partial", "orphan", "dangling", "corrupt")
-RECOVERIES = ("re-get", "re-make", "re-solve", "duplicate", "superseded", "none")
+KINDS, STATES, RECOVERIES = get_args(Kind), get_args(State), get_args(Recovery)
 
 
 @click.command("ls")
