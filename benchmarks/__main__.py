@@ -116,6 +116,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         work, plain = folder / "work", folder / "plain"
+        (folder / "home").mkdir()
+        os.environ |= {"HOME": str(folder / "home"), "HF_HOME": str(folder / "home")}  # peers leave notes there
         trees.workstation(work, options.entries)
         trees.plain(plain, options.entries // 3)
         linked = walk_part(report, "A workstation with hard-linked environments", work, folder, options.rounds)

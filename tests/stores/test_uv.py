@@ -15,7 +15,7 @@ def make(home: Path) -> None:
     cache = home / ".cache" / "uv"
     makers.write(cache / "CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55")
     library = makers.write(cache / "archive-v0" / "abc" / "lib.so", b"l" * 90_000)
-    for bucket in ("wheels-v5", "wheels-v6", "sdists-v9", "environments-v2"):
+    for bucket in ("wheels-v5", "wheels-v6", "sdists-v9", "environments-v1", "environments-v2"):
         makers.write(cache / bucket / "thing", b"t" * 3000)
     (home / "installed").mkdir()
     os.link(library, home / "installed" / "lib.so")
@@ -35,6 +35,7 @@ def test_old_buckets_are_dead_and_shared_files_stay(home: Path) -> None:
     found = {each.id: each for each in survey.artifacts}
     assert found["uv:wheels-v5"].state == "orphan"
     assert found["uv:wheels-v6"].state == "complete"
+    assert found["uv:environments-v1"].state == "complete"  # an older uv's projects may still live in it
     assert (found["uv:environments-v2"].kind, found["uv:environments-v2"].recovery) == ("environment", "re-solve")
     assert found["uv:archive-v0"].sizes.freed < 90_000 < found["uv:archive-v0"].sizes.allocated
 

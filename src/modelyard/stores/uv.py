@@ -50,6 +50,6 @@ def _buckets(root: Root, tree: Tree) -> Iterator[Artifact]:
     newest = {match[1]: max(int(other[2]) for other, _ in found if other[1] == match[1]) for match, _ in found}
     for match, row in found:
         kind, recovery, detail = LIVE.get(match[1], ("package cache", "re-get", ""))
-        old = int(match[2]) < newest[match[1]]
+        old = int(match[2]) < newest[match[1]] and kind != "environment"  # projects may live in those
         draft = child(STORE, root, tree, row, kind, recovery)
         yield replace(draft, detail="of an older uv" if old else detail, state="orphan" if old else "complete")
