@@ -11,7 +11,7 @@ from modelyard.cli import documents
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, freed, table
+from modelyard.cli.output import console, freed, line, table
 from modelyard.inventory import Artifact
 from modelyard.units import ago, rfc3339, size
 from modelyard.walk.text import shown
@@ -84,10 +84,10 @@ def _facts(artifact: Artifact, now: int) -> list[tuple[str, str]]:
 
 def _print(found: api.Survey, artifact: Artifact, others: list[api.Sharer]) -> None:
     out = console()
-    out.print(artifact.id, style="bold", markup=False, soft_wrap=True)
+    line(out, artifact.id, "bold")
     for label, text in _facts(artifact, time.time_ns()):
         if text:
-            out.print(f"  {label:<12} {text}", markup=False, soft_wrap=True)
+            line(out, f"  {label:<12} {text}")
     lines = sorted(
         (*_files(found, artifact.blobs), *_files(found, artifact.pins)), key=lambda line: (-line.allocated, line.path)
     )

@@ -7,7 +7,7 @@ import click
 from modelyard.cli import documents
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, shorten
+from modelyard.cli.output import console, line, shorten
 from modelyard.inventory import Holding
 from modelyard.walk.text import shown
 
@@ -31,11 +31,10 @@ def _line(holding: Holding) -> documents.WhereLine:
     roots = [documents.RootLine(shown(root.path), root.found_by, root.row is not None) for root in holding.roots]
     missing = ""
     if not any(root.exists for root in roots):
-        missing = (
-            "none of these folders exists"
-            if roots
-            else f"nothing under the roots looks like it ({', '.join(holding.store.markers)})"
-        )
+        nowhere = f"nothing under the roots looks like it ({', '.join(holding.store.markers)})"
+        missing = "none of these folders exists" if roots else nowhere
+        if not roots and not holding.store.markers:
+            missing = "its place lies outside this home"
     elif not holding.artifacts:
         missing = "its folder is there and holds nothing"
     return documents.WhereLine(
@@ -43,19 +42,19 @@ def _line(holding: Holding) -> documents.WhereLine:
     )
 
 
-def _print(lines: list[documents.WhereLine]) -> None:
+def _print(stores: list[documents.WhereLine]) -> None:
     out = console()
-    for line in lines:
-        found = f"{line.artifacts:,} artifacts" if line.artifacts else f"not found: {line.missing}"
-        out.print(f"{line.title}  ({line.store})  {found}", style="bold", markup=False, soft_wrap=True)
-        present = [root for root in line.roots if root.exists]
-        absent = [root for root in line.roots if not root.exists]
+    for store in stores:
+        found = f"{store.artifacts:,} artifacts" if store.artifacts else f"not found: {store.missing}"
+        line(out, f"{store.title}  ({store.store})  {found}", "bold")
+        present = [root for root in store.roots if root.exists]
+        absent = [root for root in store.roots if not root.exists]
         for root in present[:MANY]:
             path = shorten(root.path, max(out.width - len(root.found_by) - 6, 20)) if out.is_terminal else root.path
-            out.print(f"  + {path}  {root.found_by}", markup=False, soft_wrap=True)
+            line(out, f"  + {path}  {root.found_by}")
         if len(present) > MANY:
-            out.print(f"    and {len(present) - MANY:,} more: --json lists them all", style="dim")
+            line(out, f"    and {len(present) - MANY:,} more: --json lists them all", "dim")
         for root in absent[:MANY]:
-            out.print(f"  - {root.path}  {root.found_by}, no such folder", markup=False, soft_wrap=True, style="dim")
-        if line.variables:
-            out.print(f"    moved by: {', '.join(line.variables)}", markup=False, soft_wrap=True, style="dim")
+            line(out, f"  - {root.path}  {root.found_by}, no such folder", "dim")
+        if store.variables:
+            line(out, f"    moved by: {', '.join(store.variables)}", "dim")
