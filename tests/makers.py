@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from modelyard import api
-from modelyard.inventory import Artifact, Platform
+from modelyard.inventory import Artifact, Platform, Root
 from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
 
@@ -127,9 +127,17 @@ def artifacts(home: Path, **env: str) -> dict[str, Artifact]:
     return {each.id: each for each in api.survey(env, home, "linux", system=False).artifacts}
 
 
+def named(adapter: Adapter, home: Path, platform: Platform = "linux", **env: str) -> list[Root]:
+    """The roots an adapter names; none of its settings files is a problem."""
+    found = list(adapter.roots(env, home, platform))
+    roots = [place for place in found if isinstance(place, Root)]
+    assert roots == found
+    return roots
+
+
 def places(adapter: Adapter, home: Path, platform: Platform = "linux", **env: str) -> list[tuple[str, str]]:
     """The roots an adapter names and how each was found; `~` stands for home."""
-    return [(root.path.replace(str(home), "~"), root.found_by) for root in adapter.roots(env, home, platform)]
+    return [(root.path.replace(str(home), "~"), root.found_by) for root in named(adapter, home, platform, **env)]
 
 
 def _tests() -> dict[str, ModuleType]:

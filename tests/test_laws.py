@@ -71,6 +71,13 @@ def test_finds_its_artifacts_and_nothing_of_other_stores(store: str, home: Path)
     assert {each.store for each in inventory.artifacts} == {store}
 
 
+def test_its_kinds_and_recoveries_are_those_it_declares(store: str, home: Path) -> None:
+    adapter = next(each for each in ADAPTERS if each.STORE.name == store)
+    found = of(look(home, store), store)
+    assert {each.kind for each in found} == set(adapter.STORE.kinds)
+    assert {each.recovery for each in found} == set(adapter.STORE.recoveries)
+
+
 def test_reading_changes_nothing(store: str, home: Path) -> None:
     paths = list(oracle.below(home))
     oracle.age(paths)
@@ -174,7 +181,7 @@ def test_a_link_in_place_of_the_root_is_followed_to_where_the_store_lies(
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=NAMES)
 @pytest.mark.parametrize("platform", ["linux", "macos", "windows"])
 def test_roots_are_absolute_on_every_platform(adapter: Adapter, platform: Platform, home: Path) -> None:
-    for root in adapter.roots({}, home, platform):
+    for root in makers.named(adapter, home, platform):
         assert root.path.startswith((str(home), "/", "C:/"))
         assert root.found_by
         assert root.system != root.path.startswith(str(home))

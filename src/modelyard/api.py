@@ -17,6 +17,7 @@ from modelyard.problem import Problem, from_errno
 from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
 from modelyard.stores.reading import Found, declared, read_all
+from modelyard.stores.third_party import installed
 from modelyard.walk.claims import Claims
 from modelyard.walk.mounts import mount_of
 from modelyard.walk.text import shown
@@ -50,21 +51,26 @@ def survey(
     system: bool = True,
     cross_device: bool = False,
     progress: Progress | None = None,
-    adapters: Sequence[Adapter] = ADAPTERS,
+    adapters: Sequence[Adapter] | None = None,
 ) -> Survey:
     """Walks home and the extra roots once and lets every adapter read that tree.
 
     `system` adds the places outside every home where services keep their models. Ctrl-C gives what was seen so
-    far, marked partial. NotADirectoryError for a home or root that is no folder.
+    far, marked partial. Without `adapters`: modelyard's own and those of installed packages. NotADirectoryError for
+    a home or root that is no folder.
     """
+    more: list[Problem] = []
+    if adapters is None:
+        others, broken = installed(frozenset(each.STORE.name for each in ADAPTERS))
+        adapters, more = (*ADAPTERS, *others), [*broken]
     for place in (home, *roots):
         if not os.path.isdir(place):
             raise NotADirectoryError(f"{shown(str(place))} is not a folder")
     named = declared(adapters, env, home, platform, system=system)
     real_home = os.path.realpath(home)
     starts = [real_home, *(os.path.realpath(root) for root in roots)]
-    refused: list[Problem] = []
-    for root in (root for _, found in named for root in found):
+    refused = more
+    for root in (root for each in named for root in each.roots if not root.endpoint):
         reached = _reached(root.path)
         if isinstance(reached, Problem):
             refused.append(reached)
@@ -88,7 +94,9 @@ def _reached(path: str) -> str | Problem | None:
 
 def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem]) -> Survey:
     drafts = [artifact for each in found for artifact in each.artifacts]
-    claims = Claims(tree, [artifact.rows for artifact in drafts], [artifact.store for artifact in drafts])
+    claims = Claims(
+        tree, [each.rows for each in drafts], [each.store for each in drafts], [each.parts for each in drafts]
+    )
     artifacts = tuple(_measured(tree, claims.measure({number}), draft) for number, draft in enumerate(drafts))
     holdings = []
     at = 0
@@ -138,7 +146,8 @@ def _last_read(tree: Tree, measured: Measured, draft: Artifact) -> LastUsed | No
 def _holding(tree: Tree, claims: Claims, found: Found, numbers: frozenset[int]) -> Holding:
     rows = [root.row for root in found.roots if root.row is not None and not root.shared]
     unclaimed = tree.measure(rows, claims.all()).sizes.allocated
-    return Holding(found.adapter.STORE, found.roots, len(numbers), claims.measure(numbers).sizes, unclaimed)
+    sizes = claims.measure(numbers).sizes
+    return Holding(found.adapter.STORE, found.roots, len(numbers), sizes, unclaimed, found.prunes, found.seconds)
 
 
 def _kinds(claims: Claims, artifacts: Sequence[Artifact]) -> dict[Kind, tuple[int, Sizes]]:

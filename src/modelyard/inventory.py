@@ -27,6 +27,9 @@ Confidence = Literal["high", "medium", "low"]
 Platform = Literal["linux", "macos", "windows"]
 
 
+FILE_TIMES = "newest reading or writing of its files"
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """One tool's place on disk. `variables` are what moves it, highest precedence first."""
@@ -34,10 +37,17 @@ class Store:
     name: str
     title: str
     variables: tuple[str, ...] = ()
+    """Environment variables, and settings as `file key`."""
     markers: tuple[str, ...] = ()
     """Names by which it is recognised at any path: `name`, `prefix*` or `*suffix`."""
     scattered: bool = False
     """Where it is recognised it lies among other people's files, which are then not its unclaimed bytes."""
+    kinds: tuple[Kind, ...] = ()
+    """The kinds of its artifacts."""
+    recoveries: tuple[Recovery, ...] = ()
+    """How its artifacts come back."""
+    evidence: str = FILE_TIMES
+    """What tells when an artifact was used last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,16 @@ class Root:
     """Outside every home: belongs to the machine."""
     shared: bool = False
     """Holds other things too, so that only what is claimed in it belongs to the store."""
+    endpoint: bool = False
+    """The address of a service, which has no row."""
+    answered: bool = False
+    """Whether the service at the endpoint answered."""
+    remote: bool = False
+    """A service on another machine: shown, and none of its bytes counted."""
+
+
+Place = Root | Problem
+"""What an adapter says of where its tool keeps things: a root, or a settings file that it could not understand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,18 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes that a service keeps under a name of its own, counted once however many artifacts hold it.
+
+    `exact` is False when the service could not tell the whole size.
+    """
+
+    name: str
+    size: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A thing the user names. `blobs` and `pins` are rows of the tree: files or whole folders."""
 
@@ -99,6 +131,10 @@ class Artifact:
     written: int | None = None
     """When its newest file was written, nanoseconds since 1970."""
     sizes: Sizes = field(default=Sizes())
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else is known, as label and text: the interpreter of an environment, the tags of an image."""
+    parts: tuple[Part, ...] = ()
+    """Bytes that lie in a service instead of the tree."""
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -107,11 +143,27 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Prune:
+    """A tool's own cleaning command: the bytes it claims to reclaim, the artifacts it would remove, and why the
+
+    claim and what really comes back differ. `reported` is None where the tool claims nothing.
+    """
+
+    title: str
+    command: str
+    artifacts: tuple[str, ...]
+    reported: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """What an adapter found under one root."""
+    """What an adapter found under one root. `answered` is for endpoints: whether the service spoke."""
 
     artifacts: tuple[Artifact, ...] = ()
     problems: tuple[Problem, ...] = ()
+    prunes: tuple[Prune, ...] = ()
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +175,9 @@ class Holding:
     artifacts: int
     sizes: Sizes
     unclaimed: int
+    prunes: tuple[Prune, ...] = ()
+    seconds: float = 0.0
+    """How long its adapter took to read the tree."""
 
 
 @dataclass(frozen=True, slots=True)

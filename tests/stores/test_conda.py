@@ -106,6 +106,6 @@ def test_pixi_environments_are_told(home: Path) -> None:
 
 @pytest.mark.parametrize("platform", ["linux", "macos", "windows"])
 def test_places_of_the_machine_are_marked(platform: str, home: Path) -> None:
-    system = [root.path for root in conda.roots({}, home, platform) if root.system]  # type: ignore[arg-type]
+    system = [root.path for root in makers.named(conda, home, platform) if root.system]  # type: ignore[arg-type]
     assert system
     assert not any(path.startswith(str(home)) for path in system)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import makers
+from modelyard import api
+from modelyard.inventory import Root
 from modelyard.stores import fastai
 
 
@@ -33,6 +35,9 @@ def test_a_learner_may_exist_nowhere_else(home: Path) -> None:
     }
 
 
-def test_a_broken_settings_file_is_passed_over(home: Path) -> None:
+def test_a_broken_settings_file_is_a_problem_and_the_defaults_count(home: Path) -> None:
     makers.write(home / ".fastai" / "config.ini", "[[[")
-    assert makers.places(fastai, home)[0] == ("~/.fastai/archive", "default")
+    found = api.survey({}, home, "linux", system=False)
+    assert [problem.code for problem in found.problems] == ["unreadable-settings"]
+    assert next(iter(fastai.roots({}, home, "linux"))) == found.problems[0]
+    assert Root(f"{home}/.fastai/archive", "default") in list(fastai.roots({}, home, "linux"))

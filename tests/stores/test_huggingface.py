@@ -47,7 +47,7 @@ def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifa
 )
 @pytest.mark.parametrize("platform", ["linux", "macos", "windows"])
 def test_precedence_of_what_moves_it(env: dict[str, str], path: str, found_by: str, platform: str, home: Path) -> None:
-    first = next(iter(huggingface.roots(env, home, platform)))  # type: ignore[arg-type]
+    first = makers.named(huggingface, home, platform, **env)[0]  # type: ignore[arg-type]
     assert (first.path, first.found_by) == (path.format(home=home), found_by)
 
 

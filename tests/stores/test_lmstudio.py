@@ -33,7 +33,7 @@ def artifacts(home: Path) -> dict[str, Artifact]:
 
 def first_root(home: Path) -> tuple[str, str]:
     """The home of the app and how it was found."""
-    root = next(iter(lmstudio.roots({}, home, "linux")))
+    root = makers.named(lmstudio, home)[0]
     return root.path.removeprefix(f"{home}/"), root.found_by
 
 

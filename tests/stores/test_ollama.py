@@ -95,7 +95,7 @@ def test_a_second_registry_keeps_its_name(recorded: Path, home: Path) -> None:
 )
 @pytest.mark.parametrize("platform", ["linux", "macos", "windows"])
 def test_precedence_of_what_moves_it(env: dict[str, str], path: str, found_by: str, platform: str, home: Path) -> None:
-    found = list(ollama.roots(env, home, platform))  # type: ignore[arg-type]
+    found = makers.named(ollama, home, platform, **env)  # type: ignore[arg-type]
     assert (found[0].path, found[0].found_by) == (path.format(home=home), found_by)
     assert any(root.path == "/usr/share/ollama/.ollama/models" for root in found) == (platform == "linux")
 
@@ -119,7 +119,7 @@ def test_the_desktop_app_setting_comes_first_and_is_read_without_a_trace(platfor
     paths = list(oracle.below(home))
     oracle.age(paths)
     before = oracle.traces(paths)
-    found = list(ollama.roots({"OLLAMA_MODELS": "/m"}, home, platform))  # type: ignore[arg-type]
+    found = makers.named(ollama, home, platform, OLLAMA_MODELS="/m")  # type: ignore[arg-type]
     assert [root.path for root in found][:2] == ["/mnt/big/models", "/m"]
     assert str(database) in found[0].found_by
     assert oracle.traces(paths) == before
@@ -128,7 +128,7 @@ def test_the_desktop_app_setting_comes_first_and_is_read_without_a_trace(platfor
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(200), b"no database" * 20])
 def test_a_damaged_app_database_is_passed_over(content: bytes, home: Path) -> None:
     makers.write(home / ".ollama" / "db.sqlite", content)
-    assert next(iter(ollama.roots({}, home, "linux"))).found_by == "default"
+    assert makers.named(ollama, home)[0].found_by == "default"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_damaged_app_database_is_passed_over(content: bytes, home: Path) -> No
 def test_a_service_unit_moves_the_models_of_the_machine(line: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = makers.write(home / "override.conf", f"[Service]\n{line}\n")
     monkeypatch.setattr(ollama_settings, "UNITS", (str(unit),))
-    found = [root for root in ollama.roots({}, home, "linux") if root.system]
+    found = [root for root in makers.named(ollama, home) if root.system]
     assert (found[0].path, found[0].found_by) == ("/srv/models", str(unit))
 
 

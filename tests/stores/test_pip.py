@@ -8,7 +8,8 @@ import pytest
 
 import makers
 from modelyard import api
-from modelyard.inventory import Artifact
+from modelyard.inventory import Artifact, Root
+from modelyard.problem import Problem
 from modelyard.stores import pip
 
 
@@ -42,7 +43,7 @@ def artifacts(home: Path) -> dict[str, Artifact]:
     ],
 )
 def test_precedence_of_what_moves_it(env: dict[str, str], platform: str, path: str, home: Path) -> None:
-    assert [root.path for root in pip.roots(env, home, platform)] == [path.format(home=home)]  # type: ignore[arg-type]
+    assert [root.path for root in makers.named(pip, home, platform, **env)] == [path.format(home=home)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -56,14 +57,18 @@ def test_precedence_of_what_moves_it(env: dict[str, str], platform: str, path: s
 )
 def test_a_settings_file_moves_it(platform: str, file: str, home: Path) -> None:
     makers.write(home / file, "[global]\ncache-dir = ~/big/pip\n")
-    (root,) = pip.roots({}, home, platform)  # type: ignore[arg-type]
+    (root,) = makers.named(pip, home, platform)  # type: ignore[arg-type]
     assert (root.path, root.found_by) == (f"{home}/big/pip", f"{home}/{file}")
 
 
-def test_a_broken_settings_file_is_passed_over(home: Path) -> None:
+def test_a_broken_settings_file_is_a_problem_and_the_next_one_counts(home: Path) -> None:
     makers.write(home / ".config/pip/pip.conf", "cache-dir = lost\n[[[")
     makers.write(home / ".pip/pip.conf", "[global]\ncache-dir = /old\n")
-    assert [root.path for root in pip.roots({}, home, "linux")] == ["/old"]
+    problem, root = pip.roots({}, home, "linux")
+    assert isinstance(problem, Problem)
+    assert (problem.path, problem.code) == (f"{home}/.config/pip/pip.conf", "unreadable-settings")
+    assert isinstance(root, Root)
+    assert root.path == "/old"
 
 
 def test_downloads_old_downloads_halves_and_wheels_are_told_apart(home: Path) -> None:

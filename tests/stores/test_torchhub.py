@@ -40,7 +40,7 @@ def artifacts(home: Path, env: dict[str, str] | None = None) -> dict[str, Artifa
 )
 @pytest.mark.parametrize("platform", ["linux", "macos", "windows"])
 def test_precedence_of_what_moves_it(env: dict[str, str], path: str, platform: str, home: Path) -> None:
-    assert [root.path for root in torchhub.roots(env, home, platform)] == [path.format(home=home)]  # type: ignore[arg-type]
+    assert [root.path for root in makers.named(torchhub, home, platform, **env)] == [path.format(home=home)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

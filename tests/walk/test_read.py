@@ -104,10 +104,12 @@ def test_settings(home: Path) -> None:
     (home / "s").write_bytes(b"caf\xe9 = 1")
     (home / "l").symlink_to("s")
     assert read_setting(str(home / "l")) == "caf� = 1"
-    assert read_setting(str(home / "none")) is None
-    assert read_setting(str(home)) is None
+    assert read_setting(str(home / "none")) == read_setting("a\0b") == ""
     (home / "binary").write_bytes(b"a\0b")
-    assert read_setting(str(home / "binary")) is None
+    for path, code in ((home, "not-a-file"), (home / "binary", "not-text")):
+        found = read_setting(str(path))
+        assert isinstance(found, Problem)
+        assert found.code == code
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from modelyard.inventory import Platform, Reading, Root, Store
+from modelyard.inventory import Place, Platform, Reading, Root, Store
 from modelyard.walk.tree import Tree
 
 
@@ -17,8 +17,11 @@ class Adapter(Protocol):
     def STORE(self) -> Store:  # noqa: N802 - a constant of the module
         """Name, title, what moves it, and the marker names that give it away at any path."""
 
-    def roots(self, env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
-        """Where the tool keeps its things by default, by a variable or by a settings file, existing or not."""
+    def roots(self, env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
+        """Where the tool keeps its things by default, by a variable or by a settings file, existing or not.
+
+        A settings file that cannot be understood is a Problem among them.
+        """
 
     def recognise(self, tree: Tree, row: int) -> int | None:
         """The row of the root that a marker at this row belongs to, None when it is no such store."""

@@ -28,6 +28,9 @@ STORE = Store(
         "manifest.ocdbt",
     ),
     scattered=True,
+    kinds=("checkpoint",),
+    recoveries=("superseded", "none"),
+    evidence="when it was saved, and reading of its files",
 )
 ELSEWHERE = (b"site-packages", b"node_modules")
 NESTED = 4  # an Orbax step keeps its manifest three folders further down

@@ -15,6 +15,9 @@ STORE = Store(
     "conda",
     ("CONDA_ENVS_DIRS", "CONDA_ENVS_PATH", "CONDA_PKGS_DIRS", ".condarc envs_dirs", ".condarc pkgs_dirs"),
     ("conda-meta", "urls.txt"),
+    kinds=("environment", "package cache"),
+    recoveries=("re-get", "re-solve"),
+    evidence="when an environment's packages changed, and reading or writing of its files",
 )
 ARCHIVE = re.compile(rb"(.+)\.(?:conda|tar\.bz2)$")
 LEFTOVER = re.compile(rb"\.(?:conda|tar\.bz2)\.partial$|\.c~$|\.trash$|^\.trash$|\.mamba_trash$")

@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from modelyard.inventory import Platform, Root
+import msgspec
+
+from modelyard.inventory import Place, Platform, Root
+from modelyard.problem import Problem
 from modelyard.stores.places import expand
+from modelyard.stores.settings import yaml_settings
 from modelyard.walk.read import read_setting
 
 INSTALLS = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".local/share/mamba")
@@ -22,19 +26,35 @@ SYSTEM = {
     ),
     "windows": ("C:/ProgramData/miniconda3", "C:/ProgramData/anaconda3", "C:/ProgramData/miniforge3"),
 }
-LISTS = re.compile(r"^(envs_dirs|envs_path|pkgs_dirs)\s*:\s*(\[.*\])?$")
 
 
-def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+class Settings(msgspec.Struct):
+    """The lists of a .condarc that move folders; a single folder may stand for a list."""
+
+    envs_dirs: list[str] | str | None = None
+    envs_path: list[str] | str | None = None
+    pkgs_dirs: list[str] | str | None = None
+
+    def lists(self) -> Iterator[tuple[str, list[str]]]:
+        """The folders by the name of their list."""
+        for key in self.__struct_fields__:
+            value = getattr(self, key) or []
+            yield key, [part for part in ([value] if isinstance(value, str) else value) if part.strip()]
+
+
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
     """Installations, folders of environments and of packages by variable and settings, and prefixes conda noted."""
     separator = ";" if platform == "windows" else ":"
     for variable in ("CONDA_ENVS_DIRS", "CONDA_ENVS_PATH", "CONDA_PKGS_DIRS"):
         for part in filter(None, (part.strip() for part in re.split(f"[{separator},]", env.get(variable, "")))):
             yield Root(expand(part, env, home), variable)
     for path, system in _files(env, home):
-        for key, part in _lists(read_setting(path) or ""):
-            if part.strip(" \t\"'"):
-                yield Root(expand(part, env, home), f"{path} {key}", system=system)
+        settings = yaml_settings(path, Settings)
+        if isinstance(settings, Problem):
+            yield settings
+            continue
+        for key, parts in settings.lists():
+            yield from (Root(expand(part, env, home), f"{path} {key}", system=system) for part in parts)
     if env.get("MAMBA_ROOT_PREFIX"):
         yield Root(expand(env["MAMBA_ROOT_PREFIX"], env, home), "MAMBA_ROOT_PREFIX")
     for name in INSTALLS:
@@ -42,9 +62,12 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     yield Root(str(home / ".conda"), "default")
     for path in SYSTEM[platform]:
         yield Root(path, "default", system=True)
-    for line in (read_setting(f"{home}/.conda/environments.txt") or "").splitlines():
-        if line.strip():
-            yield Root(expand(line, env, home), "~/.conda/environments.txt")
+    noted = read_setting(f"{home}/.conda/environments.txt")
+    if isinstance(noted, Problem):
+        yield noted
+        return
+    for line in filter(str.strip, noted.splitlines()):
+        yield Root(expand(line, env, home), "~/.conda/environments.txt")
 
 
 def _files(env: Mapping[str, str], home: Path) -> Iterator[tuple[str, bool]]:
@@ -59,17 +82,3 @@ def _files(env: Mapping[str, str], home: Path) -> Iterator[tuple[str, bool]]:
             yield path, False
     for path in ("/var/lib/conda/.condarc", "/etc/conda/.condarc"):
         yield path, True
-
-
-def _lists(text: str) -> Iterator[tuple[str, str]]:
-    """The folders in a .condarc: YAML of which only these three lists matter, in block or flow style."""
-    key = ""
-    for line in text.splitlines():
-        line = line.split(" #")[0].rstrip()
-        if found := LISTS.match(line):
-            key = found[1]
-            yield from ((key, part) for part in (found[2] or "[]")[1:-1].split(","))
-        elif key and line.lstrip().startswith("- "):
-            yield key, line.lstrip()[2:]
-        elif line and not line.startswith((" ", "#", "-")):
-            key = ""

@@ -13,7 +13,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("cupy", "CuPy", ("CUPY_CACHE_DIR",))
+STORE = Store(
+    "cupy",
+    "CuPy",
+    ("CUPY_CACHE_DIR",),
+    kinds=("compile cache",),
+    recoveries=("re-make",),
+)
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:

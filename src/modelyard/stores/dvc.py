@@ -9,7 +9,14 @@ from pathlib import Path
 from modelyard.inventory import Artifact, Platform, Reading, Root, Store
 from modelyard.walk.tree import Tree
 
-STORE = Store("dvc", "DVC", (".dvc/config cache.dir",), (".dvc",))
+STORE = Store(
+    "dvc",
+    "DVC",
+    (".dvc/config cache.dir",),
+    (".dvc",),
+    kinds=("dataset",),
+    recoveries=("none",),
+)
 OLD = re.compile(rb"[0-9a-f]{2}$")
 
 

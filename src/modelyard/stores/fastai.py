@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from modelyard.inventory import Kind, Platform, Reading, Recovery, Root, Store
+from modelyard.inventory import Kind, Place, Platform, Reading, Recovery, Root, Store
+from modelyard.problem import Problem
 from modelyard.stores.folders import child
 from modelyard.stores.folders import never as recognise
 from modelyard.stores.places import from_variables
-from modelyard.walk.read import read_setting
+from modelyard.stores.settings import ini_settings
 from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("fastai", "fastai", ("FASTAI_HOME", "config.ini archive, data, model"))
+STORE = Store(
+    "fastai",
+    "fastai",
+    ("FASTAI_HOME", "config.ini archive, data, model"),
+    kinds=("model", "dataset"),
+    recoveries=("re-get", "none"),
+)
 PARTS: dict[str, tuple[Kind, Recovery]] = {
     "archive": ("dataset", "re-get"),
     "data": ("dataset", "re-get"),
@@ -24,16 +30,14 @@ PARTS: dict[str, tuple[Kind, Recovery]] = {
 KEYS = {"archive": "archive", "data": "data", "models": "model"}
 
 
-def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
     """One root a part: the settings file moves each by itself."""
     base = from_variables(("FASTAI_HOME",), env, home) or Root(str(home / ".fastai"), "default")
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(read_setting(f"{base.path}/config.ini") or "")
-    except configparser.Error:
-        parser = configparser.ConfigParser()
+    settings = ini_settings(f"{base.path}/config.ini")
+    if isinstance(settings, Problem):
+        yield settings
     for part in PARTS:
-        moved = parser.get("DEFAULT", KEYS[part], fallback=part)
+        moved = part if isinstance(settings, Problem) else settings.get("DEFAULT", KEYS[part], fallback=part)
         yield Root(str(Path(base.path) / moved), base.found_by if moved == part else "config.ini")
 
 

@@ -14,7 +14,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("flashinfer", "FlashInfer", ("FLASHINFER_WORKSPACE_BASE", "FLASHINFER_CUBIN_DIR"))
+STORE = Store(
+    "flashinfer",
+    "FlashInfer",
+    ("FLASHINFER_WORKSPACE_BASE", "FLASHINFER_CUBIN_DIR"),
+    kinds=("compile cache",),
+    recoveries=("re-get", "re-make"),
+)
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from modelyard.inventory import Platform, Reading, Root, Store
+from modelyard.inventory import Place, Platform, Reading, Root, Store
+from modelyard.problem import Problem
 from modelyard.stores.folders import child, unfinished
 from modelyard.stores.folders import never as recognise
 from modelyard.stores.places import expand
-from modelyard.walk.read import read_setting
+from modelyard.stores.settings import ini_settings
 from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("gpt4all", "GPT4All", ("GPT4All.ini modelPath",))
+STORE = Store(
+    "gpt4all",
+    "GPT4All",
+    ("GPT4All.ini modelPath",),
+    kinds=("model",),
+    recoveries=("re-get",),
+)
 FOLDER = "nomic.ai/GPT4All"
 
 
-def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
     """The folder that the chat program's settings name, its default, and the one of the Python package."""
     if platform == "macos":
         data = home / "Library" / "Application Support"
-        settings = home / ".config"
+        config = home / ".config"
     elif platform == "windows":
         data = Path(env.get("LOCALAPPDATA") or home / "AppData" / "Local")
-        settings = Path(env.get("APPDATA") or home / "AppData" / "Roaming")
+        config = Path(env.get("APPDATA") or home / "AppData" / "Roaming")
     else:
         data = Path(expand(env.get("XDG_DATA_HOME") or "~/.local/share", env, home))
-        settings = Path(expand(env.get("XDG_CONFIG_HOME") or "~/.config", env, home))
-    file = f"{settings}/nomic.ai/GPT4All.ini"
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(read_setting(file) or "")
-    except configparser.Error:
-        parser = configparser.ConfigParser()
-    moved = parser.get("General", "modelPath", fallback="")
-    if moved:
+        config = Path(expand(env.get("XDG_CONFIG_HOME") or "~/.config", env, home))
+    file = f"{config}/nomic.ai/GPT4All.ini"
+    settings = ini_settings(file)
+    if isinstance(settings, Problem):
+        yield settings
+    elif moved := settings.get("General", "modelPath", fallback=""):
         yield Root(expand(moved, env, home), file)
     yield Root(str(data / FOLDER), "default")
     yield Root(str(home / ".cache" / "gpt4all"), "default of the Python package")

@@ -11,7 +11,12 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 STORE = Store(
-    "hf-datasets", "Hugging Face datasets", ("HF_DATASETS_CACHE", "HF_HOME", "XDG_CACHE_HOME"), ("dataset_info.json",)
+    "hf-datasets",
+    "Hugging Face datasets",
+    ("HF_DATASETS_CACHE", "HF_HOME", "XDG_CACHE_HOME"),
+    ("dataset_info.json",),
+    kinds=("dataset",),
+    recoveries=("re-get", "re-make"),
 )
 INFO = b"dataset_info.json"
 LEVELS = 4  # name, configuration, version, fingerprint

@@ -11,7 +11,15 @@ from modelyard.problem import Problem
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("hf-local", "Hugging Face --local-dir", ("hf download --local-dir",), ("*.metadata",), scattered=True)
+STORE = Store(
+    "hf-local",
+    "Hugging Face --local-dir",
+    ("hf download --local-dir",),
+    ("*.metadata",),
+    scattered=True,
+    kinds=("model",),
+    recoveries=("re-get",),
+)
 NOTES = (b".cache", b"huggingface", b"download")
 NOTE_CAP = 4096
 

@@ -13,7 +13,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("hf-xet", "Hugging Face Xet", ("HF_XET_CACHE", "HF_HOME", "XDG_CACHE_HOME"))
+STORE = Store(
+    "hf-xet",
+    "Hugging Face Xet",
+    ("HF_XET_CACHE", "HF_HOME", "XDG_CACHE_HOME"),
+    kinds=("other",),
+    recoveries=("re-get", "re-make", "none"),
+)
 PARTS: dict[bytes, tuple[Recovery, str]] = {
     b"shard-cache": ("re-make", "spares uploads what is there already"),
     b"chunk-cache": ("re-get", "hf_xet 1.3 and later never reads it"),

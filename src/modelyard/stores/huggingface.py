@@ -26,6 +26,8 @@ STORE = Store(
     "Hugging Face hub",
     (*HUB_VARIABLES, "HF_HOME", "XDG_CACHE_HOME", *LEGACY_VARIABLES),
     tuple(f"{name.decode()}--*" for name in TYPES),
+    kinds=("model", "dataset"),
+    recoveries=("re-get",),
 )
 SHARED_MARKER = b".huggingface-shared-blobs"
 

@@ -7,14 +7,21 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.inventory import Artifact, Platform, Reading, Root, Store
-from modelyard.stores.json import parsed
+from modelyard.inventory import Artifact, Place, Platform, Reading, Root, Store
+from modelyard.problem import Problem
 from modelyard.stores.places import expand, from_variables
-from modelyard.walk.read import read_setting
+from modelyard.stores.settings import json_settings
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("jan", "Jan", ("JAN_DATA_FOLDER", "settings.json data_folder"), ("llamacpp",))
+STORE = Store(
+    "jan",
+    "Jan",
+    ("JAN_DATA_FOLDER", "settings.json data_folder"),
+    ("llamacpp",),
+    kinds=("model", "other"),
+    recoveries=("re-get",),
+)
 ENGINES = (b"llamacpp", b"mlx")
 
 
@@ -24,7 +31,7 @@ class Settings(msgspec.Struct):
     data_folder: str = ""
 
 
-def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
     """The variable, the settings, else the data folder below the app's own."""
     base = Path(expand(env.get("XDG_DATA_HOME") or "~/.local/share", env, home)) / "Jan"
     if platform == "macos":
@@ -32,10 +39,12 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     elif platform == "windows":
         base = Path(env.get("APPDATA") or home / "AppData" / "Roaming") / "Jan"
     named = from_variables(("JAN_DATA_FOLDER",), env, home)
-    settings = parsed(read_setting(f"{base}/settings.json") or "{}", Settings)
     if named:
         yield named
-    if isinstance(settings, Settings) and settings.data_folder:
+    settings = json_settings(f"{base}/settings.json", Settings)
+    if isinstance(settings, Problem):
+        yield settings
+    elif settings.data_folder:
         yield Root(expand(settings.data_folder, env, home), f"{base}/settings.json")
     yield Root(str(base / "data"), "default")
 

@@ -11,7 +11,15 @@ from modelyard.stores.folders import whole
 from modelyard.stores.places import from_variables
 from modelyard.walk.tree import Tree
 
-STORE = Store("jax", "JAX", ("JAX_COMPILATION_CACHE_DIR", "jax_compilation_cache_dir"), ("*-atime",))
+STORE = Store(
+    "jax",
+    "JAX",
+    ("JAX_COMPILATION_CACHE_DIR", "jax_compilation_cache_dir"),
+    ("*-atime",),
+    kinds=("compile cache",),
+    recoveries=("re-make",),
+    evidence="the cache's own notes of access",
+)
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:

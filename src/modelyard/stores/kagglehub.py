@@ -13,7 +13,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("kagglehub", "kagglehub", ("KAGGLEHUB_CACHE",))
+STORE = Store(
+    "kagglehub",
+    "kagglehub",
+    ("KAGGLEHUB_CACHE",),
+    kinds=("model", "dataset", "other"),
+    recoveries=("re-get",),
+)
 LEVELS: dict[bytes, tuple[int, Kind]] = {
     b"models": (5, "model"),
     b"datasets": (4, "dataset"),

@@ -12,7 +12,14 @@ from modelyard.stores.folders import child
 from modelyard.stores.places import from_variables
 from modelyard.walk.tree import Tree
 
-STORE = Store("keras", "Keras", ("KERAS_HOME",), ("keras.json",))
+STORE = Store(
+    "keras",
+    "Keras",
+    ("KERAS_HOME",),
+    ("keras.json",),
+    kinds=("model", "dataset"),
+    recoveries=("re-get", "re-make"),
+)
 SETTINGS = b"keras.json"
 UNPACKED = re.compile(rb"(_archive|_extracted)$")
 

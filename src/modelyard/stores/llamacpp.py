@@ -12,7 +12,14 @@ from modelyard.stores.places import from_variables, user_cache
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("llamacpp", "llama.cpp", ("LLAMA_CACHE", "XDG_CACHE_HOME"), ("manifest=*",))
+STORE = Store(
+    "llamacpp",
+    "llama.cpp",
+    ("LLAMA_CACHE", "XDG_CACHE_HOME"),
+    ("manifest=*",),
+    kinds=("model",),
+    recoveries=("re-get",),
+)
 SPLIT = re.compile(rb"-\d{5}-of-\d{5}\.gguf$")
 
 

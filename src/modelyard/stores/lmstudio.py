@@ -9,14 +9,22 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.inventory import Artifact, Platform, Reading, Root, Store
-from modelyard.stores.json import parsed
+from modelyard.inventory import Artifact, Place, Platform, Reading, Root, Store
+from modelyard.problem import Problem
 from modelyard.stores.places import expand
+from modelyard.stores.settings import json_settings
 from modelyard.walk.read import read_setting
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("lmstudio", "LM Studio", ("~/.lmstudio-home-pointer", "settings.json downloadsFolder"), (".internal",))
+STORE = Store(
+    "lmstudio",
+    "LM Studio",
+    ("~/.lmstudio-home-pointer", "settings.json downloadsFolder"),
+    (".internal",),
+    kinds=("model", "other"),
+    recoveries=("re-get",),
+)
 QUANTISATION = re.compile(
     r"(?i)(?:^|[-._])((?:IQ|TQ|Q)\d+(?:_[A-Z0-9]+)*|BF16|F16|F32|FP16|MXFP4(?:_MOE)?|NVFP4)(?=[-._]|$)"
 )
@@ -29,19 +37,24 @@ class Settings(msgspec.Struct):
     downloads_folder: str = msgspec.field(default="", name="downloadsFolder")
 
 
-def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
     """The app's home by its pointer file, the old place if it is there, else the new one; and a moved models folder."""
-    pointer = (read_setting(f"{home}/.lmstudio-home-pointer") or "").strip()
+    pointer = read_setting(f"{home}/.lmstudio-home-pointer")
+    if isinstance(pointer, Problem):
+        yield pointer
+        pointer = ""
     old = home / ".cache" / "lm-studio"
-    if pointer:
+    if pointer.strip():
         base = Root(expand(pointer, env, home), "~/.lmstudio-home-pointer")
     elif os.path.isdir(old):
         base = Root(str(old), "default before 0.3.10")
     else:
         base = Root(str(home / ".lmstudio"), "default")
     yield base
-    settings = parsed(read_setting(f"{base.path}/settings.json") or "{}", Settings)
-    if isinstance(settings, Settings) and settings.downloads_folder:
+    settings = json_settings(f"{base.path}/settings.json", Settings)
+    if isinstance(settings, Problem):
+        yield settings
+    elif settings.downloads_folder:
         yield Root(expand(settings.downloads_folder, env, home), "settings.json downloadsFolder")
 
 
@@ -123,23 +136,10 @@ def _others(tree: Tree, root: Root) -> Iterator[Artifact]:
     backends = tree.child(root.row, b"extensions", b"backends")
     for name, row in sorted(tree.children(backends).items() if backends is not None else ()):
         if tree.is_folder(row):
-            yield Artifact(
-                f"lmstudio:runtime/{shown(name)}",
-                "other",
-                "lmstudio",
-                f"runtime {shown(name)}",
-                root.path,
-                (row,),
-                recovery="re-get",
-            )
+            title = f"runtime {shown(name)}"
+            name_of = f"lmstudio:runtime/{shown(name)}"
+            yield Artifact(name_of, "other", "lmstudio", title, root.path, (row,), recovery="re-get")
     cache = tree.child(root.row, b".session_cache")
     if cache is not None:
-        yield Artifact(
-            "lmstudio:session-cache",
-            "other",
-            "lmstudio",
-            "retrieval cache of old versions",
-            root.path,
-            (cache,),
-            recovery="re-make",
-        )
+        title = "retrieval cache of old versions"
+        yield Artifact("lmstudio:session-cache", "other", "lmstudio", title, root.path, (cache,), recovery="re-make")

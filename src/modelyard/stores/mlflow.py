@@ -11,7 +11,14 @@ from modelyard.stores.places import expand
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("mlflow", "MLflow", ("MLFLOW_TRACKING_URI",), ("mlruns",))
+STORE = Store(
+    "mlflow",
+    "MLflow",
+    ("MLFLOW_TRACKING_URI",),
+    ("mlruns",),
+    kinds=("run",),
+    recoveries=("none",),
+)
 META, CAP = b"meta.yaml", 65536
 TRASH = b".trash"
 

@@ -13,7 +13,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("modelscope", "ModelScope", ("MODELSCOPE_CACHE", "MS_CACHE_HOME"))
+STORE = Store(
+    "modelscope",
+    "ModelScope",
+    ("MODELSCOPE_CACHE", "MS_CACHE_HOME"),
+    kinds=("model", "dataset"),
+    recoveries=("re-get",),
+)
 KINDS: dict[bytes, Kind] = {b"models": "model", b"datasets": "dataset"}
 NOT_OWNERS = (b"hub", b"models", b"datasets", b"ast_indexer", b"credentials", b"compiled_plugins", b"downloads")
 UNFINISHED = (b"._____temp",)

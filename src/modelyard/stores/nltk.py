@@ -15,7 +15,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("nltk", "NLTK", ("NLTK_DATA",))
+STORE = Store(
+    "nltk",
+    "NLTK",
+    ("NLTK_DATA",),
+    kinds=("dataset",),
+    recoveries=("re-get", "re-make"),
+)
 SYSTEM = ("/usr/share/nltk_data", "/usr/local/share/nltk_data", "/usr/lib/nltk_data", "/usr/local/lib/nltk_data")
 HALF = (b".zip.tmp", b".zip.lock")
 

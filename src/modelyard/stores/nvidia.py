@@ -13,7 +13,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("nvidia", "NVIDIA driver", ("CUDA_CACHE_PATH",))
+STORE = Store(
+    "nvidia",
+    "NVIDIA driver",
+    ("CUDA_CACHE_PATH",),
+    kinds=("compile cache",),
+    recoveries=("re-make",),
+)
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:

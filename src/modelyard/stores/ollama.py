@@ -18,6 +18,9 @@ STORE = Store(
     "Ollama",
     ("desktop app setting `models`", "OLLAMA_MODELS", "Environment=OLLAMA_MODELS of ollama.service"),
     ("manifests",),
+    kinds=("model",),
+    recoveries=("re-get", "none"),
+    evidence="when it was pulled or created, and reading of its files",
 )
 PARTIAL = re.compile(rb"(sha256[-:][0-9a-f]{64})(-partial(-\d+)?|\.tmp)$")
 PART = re.compile(rb"-partial-\d+$")

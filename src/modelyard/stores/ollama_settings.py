@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from modelyard.inventory import Platform, Root
+from modelyard.inventory import Place, Platform, Root
 from modelyard.problem import Problem
 from modelyard.stores.places import expand, from_variables
 from modelyard.walk.read import read_file, read_setting
@@ -22,7 +22,7 @@ UNITS = (
 ASSIGNED = re.compile(r"""^\s*Environment=.*?OLLAMA_MODELS=([^"'\s]+|.*?(?=["']))""", re.MULTILINE)
 
 
-def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
     """The app's own setting wins where its folder is there; without its drive the app falls back to the rest."""
     database = _database(env, home, platform)
     app = _app_setting(database)
@@ -31,7 +31,10 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     yield from_variables(("OLLAMA_MODELS",), env, home) or Root(str(home / ".ollama" / "models"), "default")
     if platform == "linux":
         for unit in UNITS:
-            if found := ASSIGNED.search(read_setting(unit) or ""):
+            text = read_setting(unit)
+            if isinstance(text, Problem):
+                yield text
+            elif found := ASSIGNED.search(text):
                 yield Root(expand(found[1], env, home), unit, system=True)
         yield Root("/usr/share/ollama/.ollama/models", "default of the system service", system=True)
 

@@ -14,7 +14,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("paddlehub", "PaddleHub", ("HUB_HOME",))
+STORE = Store(
+    "paddlehub",
+    "PaddleHub",
+    ("HUB_HOME",),
+    kinds=("model", "dataset", "other"),
+    recoveries=("re-get",),
+)
 PARTS: dict[bytes, Kind] = {b"modules": "model", b"dataset": "dataset", b"cache": "other", b"tmp": "other"}
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from modelyard.inventory import Artifact, Platform, Reading, Root, Store
+from modelyard.inventory import Artifact, Place, Platform, Reading, Root, Store
+from modelyard.problem import Problem
 from modelyard.stores.places import expand, from_variables, user_cache
-from modelyard.walk.read import read_setting
+from modelyard.stores.settings import ini_settings
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("pip", "pip cache", ("PIP_CACHE_DIR", "pip.conf [global] cache-dir", "XDG_CACHE_HOME"), ("selfcheck",))
+STORE = Store(
+    "pip",
+    "pip cache",
+    ("PIP_CACHE_DIR", "pip.conf [global] cache-dir", "XDG_CACHE_HOME"),
+    ("selfcheck",),
+    kinds=("package cache",),
+    recoveries=("re-get", "re-make"),
+)
 
 
 def _settings(env: Mapping[str, str], home: Path, platform: Platform) -> Iterator[str]:
@@ -31,28 +39,26 @@ def _settings(env: Mapping[str, str], home: Path, platform: Platform) -> Iterato
     yield f"{home}/.pip/pip.conf"
 
 
-def _configured(env: Mapping[str, str], home: Path, platform: Platform) -> Root | None:
+def _configured(env: Mapping[str, str], home: Path, platform: Platform) -> Iterator[Place]:
+    """The folder that the strongest configuration file names, and files that could not be understood."""
     for path in _settings(env, home, platform):
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read_string(read_setting(path) or "")
-        except configparser.Error:
-            continue
-        moved = parser.get("global", "cache-dir", fallback="")
-        if moved:
-            return Root(expand(moved, env, home), path)
-    return None
+        settings = ini_settings(path)
+        if isinstance(settings, Problem):
+            yield settings
+        elif moved := settings.get("global", "cache-dir", fallback=""):
+            yield Root(expand(moved, env, home), path)
+            return
 
 
-def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
+def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
     """The variable, a configuration file, else the user's cache folder."""
     cache, found_by = user_cache(env, home, platform)
     default = cache / "pip" / "Cache" if platform == "windows" else cache / "pip"
-    yield (
-        from_variables(("PIP_CACHE_DIR",), env, home)
-        or _configured(env, home, platform)
-        or Root(str(default), found_by)
-    )
+    named = from_variables(("PIP_CACHE_DIR",), env, home)
+    places: list[Place] = [named] if named else list(_configured(env, home, platform))
+    yield from places
+    if not any(isinstance(place, Root) for place in places):
+        yield Root(str(default), found_by)
 
 
 def recognise(tree: Tree, row: int) -> int | None:
@@ -73,41 +79,30 @@ def read(root: Root, tree: Tree) -> Reading:
     if b"http-v2" in parts:
         halves = tuple(_halves(tree, parts[b"http-v2"]))
         artifacts.append(
-            _downloads(root, "pip:http", "downloads", parts[b"http-v2"], "packages as they were downloaded")
+            _downloads(root, "pip:http", "downloads", (parts[b"http-v2"],), "packages as they were downloaded")
         )
         if halves:
-            artifacts.append(
-                Artifact(
-                    "pip:http#orphan",
-                    "package cache",
-                    "pip",
-                    "halves of downloads",
-                    root.path,
-                    halves,
-                    state="orphan",
-                    recovery="re-get",
-                    detail=f"{len(halves)} files",
-                )
-            )
+            orphan = _downloads(root, "pip:http#orphan", "halves of downloads", halves, f"{len(halves)} files")
+            artifacts.append(replace(orphan, state="orphan"))
     if b"http" in parts:
         artifacts.append(
             _downloads(
                 root,
                 "pip:http-old",
                 "downloads of old versions",
-                parts[b"http"],
+                (parts[b"http"],),
                 "pip 23.3 and later never reads these",
             )
         )
     if b"wheels" in parts:
         artifacts += _wheels(tree, root, parts[b"wheels"])
     if b"selfcheck" in parts:
-        artifacts.append(_downloads(root, "pip:selfcheck", "self-check notes", parts[b"selfcheck"], ""))
+        artifacts.append(_downloads(root, "pip:selfcheck", "self-check notes", (parts[b"selfcheck"],), ""))
     return Reading(tuple(artifacts))
 
 
-def _downloads(root: Root, name: str, title: str, row: int, detail: str) -> Artifact:
-    return Artifact(name, "package cache", "pip", title, root.path, (row,), recovery="re-get", detail=detail)
+def _downloads(root: Root, name: str, title: str, rows: tuple[int, ...], detail: str) -> Artifact:
+    return Artifact(name, "package cache", "pip", title, root.path, rows, recovery="re-get", detail=detail)
 
 
 def _files(tree: Tree, row: int) -> Iterator[tuple[bytes, int, int]]:

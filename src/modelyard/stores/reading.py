@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modelyard.inventory import Artifact, Platform, Root
+from modelyard.inventory import Artifact, Platform, Prune, Root
 from modelyard.problem import Problem
 from modelyard.stores.adapter import Adapter
 from modelyard.walk.text import shown
@@ -24,31 +25,48 @@ class Found:
     roots: tuple[Root, ...]
     artifacts: tuple[Artifact, ...]
     problems: tuple[Problem, ...]
+    prunes: tuple[Prune, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Where one adapter says that its tool keeps things, before anything was walked."""
+
+    adapter: Adapter
+    roots: tuple[Root, ...]
+    problems: tuple[Problem, ...]
 
 
 def declared(
     adapters: Sequence[Adapter], env: Mapping[str, str], home: Path, platform: Platform, *, system: bool
-) -> list[tuple[Adapter, list[Root]]]:
-    """The roots that each adapter names, the first way of finding a folder standing for it."""
+) -> list[Declared]:
+    """The roots that each adapter names, the first way of finding a folder standing for it.
+
+    Without `system` neither the machine's own places nor its settings files count.
+    """
     named = []
     for adapter in adapters:
         first: dict[str, Root] = {}
-        for root in adapter.roots(env, home, platform):
-            if system or not root.system:
-                first.setdefault(os.path.normpath(root.path), root)
-        named.append((adapter, list(first.values())))
+        problems = []
+        for place in adapter.roots(env, home, platform):
+            if isinstance(place, Problem):
+                problems += [place] if system or place.path.startswith(str(home)) else []
+            elif system or not place.system:
+                first.setdefault(place.path if place.endpoint else os.path.normpath(place.path), place)
+        named.append(Declared(adapter, tuple(first.values()), tuple(problems)))
     return named
 
 
-def read_all(named: Iterable[tuple[Adapter, list[Root]]], tree: Tree) -> list[Found]:
+def read_all(named: Iterable[Declared], tree: Tree) -> list[Found]:
     """One Found for each adapter."""
     marks = tree.marks()
-    return [_read(adapter, _placed(adapter, roots, marks, tree), tree) for adapter, roots in named]
+    return [_read(each, marks, tree) for each in named]
 
 
-def _placed(adapter: Adapter, roots: list[Root], marks: Mapping[str, list[int]], tree: Tree) -> list[Root]:
+def _placed(adapter: Adapter, roots: Iterable[Root], marks: Mapping[str, list[int]], tree: Tree) -> list[Root]:
     """The named roots with their rows, then those recognised elsewhere."""
-    placed = [replace(root, row=tree.find(os.path.realpath(root.path))) for root in roots]
+    placed = [each if each.endpoint else replace(each, row=tree.find(os.path.realpath(each.path))) for each in roots]
     known = {root.row for root in placed}
     for marker in adapter.STORE.markers:
         for hit in marks.get(marker, ()):
@@ -60,17 +78,25 @@ def _placed(adapter: Adapter, roots: list[Root], marks: Mapping[str, list[int]],
     return placed
 
 
-def _read(adapter: Adapter, roots: list[Root], tree: Tree) -> Found:
-    artifacts: dict[tuple[int, ...], Artifact] = {}
-    problems: list[Problem] = []
-    for root in roots:
-        if root.row is None:
+def _read(named: Declared, marks: Mapping[str, list[int]], tree: Tree) -> Found:
+    started = time.perf_counter()
+    artifacts: dict[tuple[object, ...], Artifact] = {}
+    problems = list(named.problems)
+    prunes: list[Prune] = []
+    roots: list[Root] = []
+    for root in _placed(named.adapter, named.roots, marks, tree):
+        if root.remote or (root.row is None and not root.endpoint):
+            roots.append(root)
             continue
-        reading = adapter.read(root, tree)
+        reading = named.adapter.read(root, tree)
+        roots.append(replace(root, answered=reading.answered))
         problems += [*_linked(root, tree), *reading.problems]
+        prunes += reading.prunes
         for artifact in reading.artifacts:
-            artifacts.setdefault(artifact.rows, artifact)
-    return Found(adapter, tuple(roots), _numbered(artifacts.values()), tuple(problems))
+            artifacts.setdefault(artifact.rows or (*artifact.parts, artifact.id), artifact)
+    named_once = _numbered(artifacts.values())
+    seconds = time.perf_counter() - started
+    return Found(named.adapter, tuple(roots), named_once, tuple(problems), tuple(prunes), seconds)
 
 
 def _linked(root: Root, tree: Tree) -> Iterator[Problem]:

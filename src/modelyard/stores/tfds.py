@@ -13,7 +13,14 @@ from modelyard.stores.places import from_variables
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("tfds", "tensorflow_datasets", ("TFDS_DATA_DIR",), ("features.json",))
+STORE = Store(
+    "tfds",
+    "tensorflow_datasets",
+    ("TFDS_DATA_DIR",),
+    ("features.json",),
+    kinds=("dataset",),
+    recoveries=("re-get", "re-make", "none"),
+)
 HALF = re.compile(rb"incomplete\.")
 DEPTH = 3  # name, configuration, version
 

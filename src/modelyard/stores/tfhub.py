@@ -13,7 +13,14 @@ from modelyard.stores.places import from_variables
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("tfhub", "TF Hub", ("TFHUB_CACHE_DIR", "TMPDIR"), ("*.descriptor.txt",))
+STORE = Store(
+    "tfhub",
+    "TF Hub",
+    ("TFHUB_CACHE_DIR", "TMPDIR"),
+    ("*.descriptor.txt",),
+    kinds=("model",),
+    recoveries=("re-get",),
+)
 HANDLE = re.compile(rb"[0-9a-f]{40}$")
 HALF = re.compile(rb"[0-9a-f]{40}\.[0-9a-f]{32}\.tmp$")
 

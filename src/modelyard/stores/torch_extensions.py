@@ -13,7 +13,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("torch-extensions", "torch extensions", ("TORCH_EXTENSIONS_DIR", "XDG_CACHE_HOME"))
+STORE = Store(
+    "torch-extensions",
+    "torch extensions",
+    ("TORCH_EXTENSIONS_DIR", "XDG_CACHE_HOME"),
+    kinds=("compile cache",),
+    recoveries=("re-make",),
+)
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:

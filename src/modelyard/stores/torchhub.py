@@ -11,7 +11,14 @@ from modelyard.stores.places import from_variables, xdg_cache
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("torchhub", "PyTorch Hub", ("torch.hub.set_dir()", "TORCH_HOME", "XDG_CACHE_HOME"), ("trusted_list",))
+STORE = Store(
+    "torchhub",
+    "PyTorch Hub",
+    ("torch.hub.set_dir()", "TORCH_HOME", "XDG_CACHE_HOME"),
+    ("trusted_list",),
+    kinds=("model", "other"),
+    recoveries=("re-get", "none"),
+)
 HASHED = re.compile(rb"-(?=[0-9a-f]*[a-f])[0-9a-f]{8,}\.")  # digits alone are a date as often as a hash
 UNFINISHED = re.compile(rb"\.[0-9a-f]{32}\.partial$|^tmp[a-z0-9_]{8}$")
 

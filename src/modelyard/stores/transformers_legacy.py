@@ -23,6 +23,8 @@ STORE = Store(
     "transformers-legacy",
     "Old transformers",
     ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE", "TORCH_HOME", "HF_HOME"),
+    kinds=("model",),
+    recoveries=("re-get",),
 )
 VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
 FLAT = re.compile(rb"[0-9a-f]{64}(\.[0-9a-f]{64}(\.h5)?)?$")

@@ -14,7 +14,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("triton", "Triton", ("TRITON_CACHE_DIR", "TRITON_HOME", "TRITON_DUMP_DIR"))
+STORE = Store(
+    "triton",
+    "Triton",
+    ("TRITON_CACHE_DIR", "TRITON_HOME", "TRITON_DUMP_DIR"),
+    kinds=("compile cache",),
+    recoveries=("re-make",),
+)
 STALE = re.compile(rb"tmp\.pid_\d+_")
 
 

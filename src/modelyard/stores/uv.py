@@ -13,7 +13,14 @@ from modelyard.stores.folders import child
 from modelyard.stores.places import from_variables, xdg_cache
 from modelyard.walk.tree import Tree
 
-STORE = Store("uv", "uv", ("UV_CACHE_DIR", "XDG_CACHE_HOME"), ("archive-v*",))
+STORE = Store(
+    "uv",
+    "uv",
+    ("UV_CACHE_DIR", "XDG_CACHE_HOME"),
+    ("archive-v*",),
+    kinds=("environment", "package cache"),
+    recoveries=("re-get", "re-make", "re-solve"),
+)
 BUCKET = re.compile(rb"([a-z-]+)-v(\d+)$")
 LIVE: dict[bytes, tuple[Kind, Recovery, str]] = {
     b"environments": ("environment", "re-solve", "may hold the environments of projects"),

@@ -18,6 +18,8 @@ STORE = Store(
     ("POETRY_VIRTUALENVS_PATH", "POETRY_CACHE_DIR", "WORKON_HOME", "XDG_DATA_HOME"),
     ("pyvenv.cfg",),
     scattered=True,
+    kinds=("environment",),
+    recoveries=("re-solve",),
 )
 MARK = b"pyvenv.cfg"
 CAP = 65536

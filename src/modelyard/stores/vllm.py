@@ -14,7 +14,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("vllm", "vLLM", ("VLLM_CACHE_ROOT", "XDG_CACHE_HOME"))
+STORE = Store(
+    "vllm",
+    "vLLM",
+    ("VLLM_CACHE_ROOT", "XDG_CACHE_HOME"),
+    kinds=("compile cache", "other"),
+    recoveries=("re-get", "re-make"),
+)
 DOWNLOADED = ("vllm:assets",)
 
 

@@ -10,7 +10,14 @@ from modelyard.stores.places import expand, from_variables, user_cache
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-STORE = Store("wandb", "Weights & Biases", ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"), ("wandb", ".wandb"))
+STORE = Store(
+    "wandb",
+    "Weights & Biases",
+    ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"),
+    ("wandb", ".wandb"),
+    kinds=("run", "other"),
+    recoveries=("re-get", "none"),
+)
 RUNS = (b"run-", b"offline-run-")
 CACHE, STAGING = "the artifact cache", "the upload staging"
 

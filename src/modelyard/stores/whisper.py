@@ -13,7 +13,13 @@ from modelyard.walk.tree import Tree
 
 __all__ = ["STORE", "read", "recognise", "roots"]
 
-STORE = Store("whisper", "openai-whisper", ("load_model(download_root=)", "XDG_CACHE_HOME"))
+STORE = Store(
+    "whisper",
+    "openai-whisper",
+    ("load_model(download_root=)", "XDG_CACHE_HOME"),
+    kinds=("model",),
+    recoveries=("re-get",),
+)
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:

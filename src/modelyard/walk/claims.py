@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from modelyard.inventory import Part, Sizes
 from modelyard.walk.tree import Measured, Tree
 
 
@@ -14,8 +15,19 @@ class Claims:
     thing. Between groups both need the bytes.
     """
 
-    def __init__(self, tree: Tree, rows_of: Sequence[Collection[int]], group_of: Sequence[str]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        rows_of: Sequence[Collection[int]],
+        group_of: Sequence[str],
+        parts_of: Sequence[Collection[Part]] = (),
+    ) -> None:
         self._tree = tree
+        self._parts_of = parts_of
+        self._holders: dict[str, set[int]] = {}
+        for owner, parts in enumerate(parts_of):
+            for part in parts:
+                self._holders.setdefault(part.name, set()).add(owner)
         self._rows_of = rows_of
         self._group_of = group_of
         self._owners: dict[int, list[int]] = {}
@@ -77,6 +89,18 @@ class Claims:
 
     def measure(self, owners: Collection[int]) -> Measured:
         """The owners' bytes; freed counts only what nobody else claims."""
+        measured = self._measure_rows(owners)
+        parts = {part.name: part for owner in owners for part in self._parts_of[owner]} if self._parts_of else {}
+        return measured._replace(sizes=self._with_parts(measured.sizes, parts.values(), owners)) if parts else measured
+
+    def _with_parts(self, sizes: Sizes, parts: Collection[Part], owners: Collection[int]) -> Sizes:
+        """Sizes with the parts that services keep, which come back only when every holder goes."""
+        held = sum(part.size for part in parts)
+        freed = sum(part.size for part in parts if self._holders[part.name] <= set(owners))
+        exact = sizes.exact and all(part.exact for part in parts)
+        return Sizes(sizes.apparent + held, sizes.allocated + held, sizes.freed + freed, exact, sizes.entries)
+
+    def _measure_rows(self, owners: Collection[int]) -> Measured:
         rows = self.rows(owners)
         own = [row for row in rows if not self._held_by_others(row, owners)]
         kept = [inner for row in rows for inner in self._needed_inside(row, owners)]

@@ -57,7 +57,17 @@ def read_link(path: bytes) -> bytes | Problem:
         return from_errno(shown(path), error.errno or 0)
 
 
-def read_setting(path: str) -> str | None:
-    """The text of a small settings file wherever it lies, None where there is none or it is no text."""
-    data = read_file(os.fsencode(path), follow=True)
-    return None if isinstance(data, Problem) or b"\0" in data else data.decode("utf-8", "replace")
+def read_setting(path: str) -> str | Problem:
+    """The text of a small settings file wherever it lies, empty where there is none."""
+    try:
+        name = os.fsencode(path)
+        if not os.path.lexists(name):
+            return ""
+    except ValueError:  # a NUL in a variable
+        return ""
+    data = read_file(name, follow=True)
+    if isinstance(data, Problem):
+        return data
+    if b"\0" in data:
+        return Problem(shown(name), "not-text", "text was expected here")
+    return data.decode("utf-8", "replace")
