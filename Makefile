@@ -27,8 +27,8 @@ filesystems:
 	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4, xfsprogs btrfs-progs e2fsprogs)
 
 check: deps
-	$(BIN)/ruff check src tests benchmarks docs setup.py
-	$(BIN)/ruff format --check src tests benchmarks docs setup.py
+	$(BIN)/ruff check src tests benchmarks docs examples setup.py
+	$(BIN)/ruff format --check src tests benchmarks docs examples setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest tests/test_architecture.py

@@ -51,11 +51,16 @@ def declared(
         problems = []
         for place in adapter.roots(env, home, platform):
             if isinstance(place, Problem):
-                problems += [place] if system or place.path.startswith(str(home)) else []
+                problems += [place] if system or _told(place, home) else []
             elif system or not place.system:
                 first.setdefault(place.path if place.endpoint else os.path.normpath(place.path), place)
         named.append(Declared(adapter, tuple(first.values()), tuple(problems)))
     return named
+
+
+def _told(problem: Problem, home: Path) -> bool:
+    """Whether a problem says anything about this home rather than the machine."""
+    return not os.path.isabs(problem.path) or Path(problem.path).is_relative_to(home)
 
 
 def read_all(named: Iterable[Declared], tree: Tree) -> list[Found]:
