@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from modelyard import api
-from modelyard.inventory import Artifact, Platform, Root
+from modelyard.inventory import Artifact, Kind, Part, Platform, Root
 from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
 
@@ -120,6 +120,11 @@ def conda_package(pkgs: Path, name: str, *prefixes: Path) -> Path:
         (prefix / "lib").mkdir(parents=True, exist_ok=True)
         os.link(library, prefix / "lib" / "libtiny.so")
     return pkgs / name
+
+
+def service_artifact(name: str, kind: Kind, parts: tuple[Part, ...]) -> Artifact:
+    """Something that a service keeps outside the tree."""
+    return Artifact(name, kind, name.partition(":")[0], name, "unix:///run/engine.sock", (), parts=parts)
 
 
 def artifacts(home: Path, **env: str) -> dict[str, Artifact]:

@@ -183,6 +183,16 @@ def test_show_tells_everything(run: Run, full: Path) -> None:
         assert words in answer.out
 
 
+def test_show_tells_who_uses_it_and_never_that_nobody_does(run: Run, full: Path) -> None:
+    makers.write(full / "code" / "train.py", "import torch\nfrom_pretrained('acme/tiny')\n")
+    found = json.loads(run("show", "hf:model/acme/tiny@aaaaaaaaaaaa", "--json").out)
+    assert found["used_by"] == [
+        {"by": "code", "who": "code/train.py:2", "evidence": "from_pretrained('acme/tiny')", "confidence": "high"}
+    ]
+    assert "code/train.py:2" in run("show", "hf:model/acme/tiny@aaaaaaaaaaaa").out
+    assert "No use or reference seen among" in run("show", "hf:dataset/globex/crops").out
+
+
 def test_show_takes_a_part_of_an_id_that_fits_one(run: Run, full: Path) -> None:
     assert run("show", "llama3").out.startswith("ollama:llama3:8b")
 
@@ -204,10 +214,19 @@ def test_top_names_the_artifact_of_a_file(run: Run, full: Path) -> None:
 def test_where_tells_how_a_root_was_found_and_why_not(run: Run, home: Path) -> None:
     makers.layouts()["ollama"](home)
     stores = {store["store"]: store for store in json.loads(run("where", "--json").out)["stores"]}
-    assert stores["ollama"]["roots"][0] == {"path": f"{home}/.ollama/models", "found_by": "default", "exists": True}
+    found = {"path": f"{home}/.ollama/models", "found_by": "default", "exists": True, "remote": False, "missing": ""}
+    assert stores["ollama"]["roots"][0] == found
     assert "OLLAMA_MODELS" in stores["ollama"]["variables"]
     assert stores["hf"]["missing"]
     assert "no such folder" in run("where").out
+
+
+def test_where_of_one_store(run: Run, full: Path) -> None:
+    assert [store["store"] for store in json.loads(run("where", "uv", "--json").out)["stores"]] == ["uv"]
+    assert run("where", "uv").out.startswith("uv  (uv)")
+    answer = run("where", "nothing")
+    assert (answer.code, answer.out) == (1, "")
+    assert "modelyard where" in answer.err
 
 
 def test_a_further_root_is_looked_at_too(run: Run, home: Path, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def plain(text: str, home: Path) -> str:
     text = text.replace(str(home), "HOME")
     text = re.sub(r"entries in \d+\.\d s", "entries in N s", text)
     text = re.sub(r"(?m)^disk /dev/loop\d+ .*$", "disk LINE", text)
+    text = re.sub(r'(?m)^\d+ process(?:es)? could not .*\n|"\d+ process(?:es)? could not [^"]*"', "", text)
     text = re.sub(r'"disk":\[[^]]*\]', '"disk":[]', text)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 

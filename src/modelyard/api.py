@@ -11,13 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
+from modelyard.inventory import Prune as Prune
 from modelyard.policies.opportunities import Opportunity
 from modelyard.policies.opportunities import opportunities as _opportunities
 from modelyard.problem import Problem, from_errno
 from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
-from modelyard.stores.reading import Found, declared, read_all
+from modelyard.stores.reading import Found, declared, read_all, read_loose
 from modelyard.stores.third_party import installed
+from modelyard.uses import files
+from modelyard.uses.everyone import Everyone as Everyone
+from modelyard.uses.everyone import everyone as _everyone
 from modelyard.walk.claims import Claims
 from modelyard.walk.mounts import mount_of
 from modelyard.walk.text import shown
@@ -56,10 +60,11 @@ def survey(
     """Walks home and the extra roots once and lets every adapter read that tree.
 
     `system` adds the places outside every home where services keep their models. Ctrl-C gives what was seen so
-    far, marked partial. Without `adapters`: modelyard's own and those of installed packages. NotADirectoryError for
-    a home or root that is no folder.
+    far, marked partial. Without `adapters`: modelyard's own, those of installed packages, and model files that none
+    of them claims. NotADirectoryError for a home or root that is no folder.
     """
     more: list[Problem] = []
+    everything = adapters is None
     if adapters is None:
         others, broken = installed(frozenset(each.STORE.name for each in ADAPTERS))
         adapters, more = (*ADAPTERS, *others), [*broken]
@@ -76,9 +81,13 @@ def survey(
             refused.append(reached)
         elif reached:
             starts.append(reached)
-    markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers})
+    markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers} | {files.ADAPTER})
     tree = walk(starts, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
-    return _inventory(tree, read_all(named, tree), str(home), refused)
+    found = read_all(named, tree)
+    if everything:
+        loose = read_loose(tree, _claims(tree, found))
+        found.append(loose)
+    return _inventory(tree, found, str(home), refused)
 
 
 def _reached(path: str) -> str | Problem | None:
@@ -92,11 +101,16 @@ def _reached(path: str) -> str | Problem | None:
         return None
 
 
-def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem]) -> Survey:
+def _claims(tree: Tree, found: Iterable[Found]) -> Claims:
     drafts = [artifact for each in found for artifact in each.artifacts]
-    claims = Claims(
+    return Claims(
         tree, [each.rows for each in drafts], [each.store for each in drafts], [each.parts for each in drafts]
     )
+
+
+def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem]) -> Survey:
+    drafts = [artifact for each in found for artifact in each.artifacts]
+    claims = _claims(tree, found)
     artifacts = tuple(_measured(tree, claims.measure({number}), draft) for number, draft in enumerate(drafts))
     holdings = []
     at = 0
@@ -147,7 +161,7 @@ def _holding(tree: Tree, claims: Claims, found: Found, numbers: frozenset[int]) 
     rows = [root.row for root in found.roots if root.row is not None and not root.shared]
     unclaimed = tree.measure(rows, claims.all()).sizes.allocated
     sizes = claims.measure(numbers).sizes
-    return Holding(found.adapter.STORE, found.roots, len(numbers), sizes, unclaimed, found.prunes, found.seconds)
+    return Holding(found.store, found.roots, len(numbers), sizes, unclaimed, found.prunes, found.seconds)
 
 
 def _kinds(claims: Claims, artifacts: Sequence[Artifact]) -> dict[Kind, tuple[int, Sizes]]:
@@ -204,6 +218,13 @@ def sharers(survey: Survey, number: int) -> list[Sharer]:
     common = survey.tree.columns.overlap(rows, [list(set(each.rows)) for each in others])
     found = [Sharer(each.id, *both) for each, both in zip(others, common, strict=True) if both[0]]
     return sorted(found, key=lambda each: (-each.allocated, each.id))
+
+
+def everyone(
+    survey: Survey, env: Mapping[str, str], home: Path, platform: Platform, *, system: bool = True
+) -> Everyone:
+    """Who uses what, as far as this machine tells: processes, servers, kernels, adapters and people's own code."""
+    return _everyone(survey.tree, survey.claims, survey.artifacts, env, home, platform, system=system)
 
 
 def largest(survey: Survey, count: int) -> list[tuple[int, str | None]]:

@@ -46,6 +46,8 @@ class Store:
     """The kinds of its artifacts."""
     recoveries: tuple[Recovery, ...] = ()
     """How its artifacts come back."""
+    nowhere: str = ""
+    """What to say when it was not found, where neither a place nor a marker could tell."""
     evidence: str = FILE_TIMES
     """What tells when an artifact was used last."""
 
@@ -164,6 +166,16 @@ class Reading:
     problems: tuple[Problem, ...] = ()
     prunes: tuple[Prune, ...] = ()
     answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Somebody who uses an artifact: who, by what evidence, and how far to trust it."""
+
+    by: Literal["process", "server", "container", "kernel", "project", "adapter", "code"]
+    who: str
+    evidence: str
+    confidence: Confidence
 
 
 @dataclass(frozen=True, slots=True)

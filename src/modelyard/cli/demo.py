@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from modelyard.cli import documents
+from modelyard.cli import as_json, documents
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.options import Request, with_place
 from modelyard.demo.build import build
@@ -36,7 +36,7 @@ def command(request: Request, folder: Path, seed: int, scale: float) -> None:
         raise HelpfulError(shown(str(error)), "give a folder that does not exist yet") from error
     seen = walk([str(folder.resolve())]).totals()
     if request.json:
-        documents.emit(documents.Built(shown(str(folder)), seed, scale, seen.entries, seen.apparent, seen.allocated))
+        as_json.emit(documents.Built(shown(str(folder)), seed, scale, seen.entries, seen.apparent, seen.allocated))
         return
     name = shown(str(folder))
     click.echo(f"{name}: {seen.entries:,} entries, {size(seen.apparent)} on paper, {size(seen.allocated)} on disk")

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
 import msgspec
-
-from modelyard.inventory import Artifact, Inventory, Sizes
-from modelyard.problem import Problem
-from modelyard.units import rfc3339
-from modelyard.walk.text import shown
 
 SCHEMA_VERSION = 1
 
@@ -148,14 +141,50 @@ class SharerLine(msgspec.Struct):
     allocated: int
 
 
+class PartLine(msgspec.Struct):
+    """Bytes that a service keeps under a name of its own, such as a layer. `exact` false: at least this much."""
+
+    name: str
+    size: int
+    exact: bool
+
+
+class UseLine(msgspec.Struct):
+    """Somebody who uses the artifact: `by` is process, server, container, kernel, project, adapter or code."""
+
+    by: str
+    who: str
+    evidence: str
+    confidence: str
+
+
 class Shown(msgspec.Struct):
-    """One artifact: what takes space, what only makes a name resolve, and who has names for the same files."""
+    """One artifact: what takes space, what only makes a name resolve, who has names for the same files, who uses it.
+
+    An empty `used_by` means that no use was seen, never that there is none; `not_looked_at` says what was left out.
+    """
 
     artifact: ArtifactLine
+    facts: dict[str, str]
     blobs: list[FileLine]
     pins: list[FileLine]
+    parts: list[PartLine]
     shares_with: list[SharerLine]
+    used_by: list[UseLine]
+    not_looked_at: list[str]
     schema_version: int = SCHEMA_VERSION
+
+
+class PruneLine(msgspec.Struct):
+    """A tool's own cleaning: bytes it claims to reclaim (null: it claims nothing), bytes that would come back."""
+
+    title: str
+    command: str
+    artifacts: list[str]
+    reported: int | None
+    freed: int
+    exact: bool
+    why: str
 
 
 class TopLine(msgspec.Struct):
@@ -177,11 +206,13 @@ class Top(msgspec.Struct):
 
 
 class RootLine(msgspec.Struct):
-    """One root and how it was found."""
+    """One root and how it was found. `remote`: a service on another machine, which is not asked and not counted."""
 
     path: str
     found_by: str
     exists: bool
+    remote: bool
+    missing: str
 
 
 class WhereLine(msgspec.Struct):
@@ -193,12 +224,14 @@ class WhereLine(msgspec.Struct):
     variables: list[str]
     artifacts: int
     missing: str
+    prunes: list[PruneLine]
 
 
 class Where(msgspec.Struct):
     """Every store, found or not."""
 
     stores: list[WhereLine]
+    partial: bool
     schema_version: int = SCHEMA_VERSION
 
 
@@ -222,51 +255,3 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "where": Where,
     "demo": Built,
 }
-
-
-def totals(sizes: Sizes) -> Totals:
-    """Sizes as a document."""
-    return Totals(sizes.apparent, sizes.allocated, sizes.freed, sizes.exact)
-
-
-def problems(found: tuple[Problem, ...]) -> list[ProblemLine]:
-    """Problems as documents."""
-    return [ProblemLine(each.path, each.code, each.message, each.hint) for each in found]
-
-
-def artifact_line(artifact: Artifact) -> ArtifactLine:
-    """An artifact as a document."""
-    used = artifact.last_used
-    return ArtifactLine(
-        artifact.id,
-        artifact.store,
-        artifact.kind,
-        artifact.title,
-        shown(artifact.root),
-        artifact.revision,
-        list(artifact.tags),
-        artifact.group,
-        artifact.sizes.apparent,
-        artifact.sizes.allocated,
-        artifact.sizes.freed,
-        artifact.sizes.exact,
-        Used(rfc3339(used.at), used.evidence, used.confidence) if used else None,
-        rfc3339(artifact.written) if artifact.written is not None else None,
-        artifact.recovery,
-        artifact.state,
-        artifact.proof,
-        artifact.detail,
-    )
-
-
-def listing(inventory: Inventory, chosen: list[Artifact]) -> Listing:
-    """The chosen artifacts as a document."""
-    return Listing([artifact_line(each) for each in chosen], inventory.partial, problems(inventory.problems))
-
-
-def emit(document: msgspec.Struct) -> None:
-    """Writes one document to stdout, indented for eyes on a terminal."""
-    text = msgspec.json.encode(document)
-    if sys.stdout.isatty():
-        text = msgspec.json.format(text, indent=2)
-    sys.stdout.buffer.write(text + b"\n")

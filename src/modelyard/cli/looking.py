@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from modelyard import api
@@ -33,15 +34,28 @@ class ProgressLine:
             print(f"\r{'':<{WIDTH}}\r", end="", file=sys.stderr, flush=True)
 
 
+def _place(request: Request) -> tuple[Mapping[str, str], Path, bool]:
+    """The variables and the home to look at, and whether they are those of this user."""
+    if request.home is None:
+        return os.environ, Path.home(), True
+    return {}, request.home.absolute(), False
+
+
+def everyone(request: Request, found: api.Survey) -> api.Everyone:
+    """Who uses what of a survey."""
+    env, home, own = _place(request)
+    return api.everyone(found, env, home, api.this_platform(), system=own)
+
+
 def look(request: Request) -> tuple[api.Survey, float]:
     """The survey that was asked for, and the seconds it took."""
     line = ProgressLine() if request.progress and sys.stderr.isatty() else None
-    own = request.home is None
+    env, home, own = _place(request)
     started = time.perf_counter()
     try:
         found = api.survey(
-            os.environ if own else {},
-            Path.home() if request.home is None else request.home.absolute(),
+            env,
+            home,
             api.this_platform(),
             [root.absolute() for root in request.roots],
             system=own,

@@ -9,7 +9,7 @@ from typing import get_args
 
 import click
 
-from modelyard.cli import documents
+from modelyard.cli import as_json
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, freed, table
@@ -88,7 +88,7 @@ def command(
     found, _ = look(request)
     chosen = choose(found.artifacts, wanted, sort)[:limit]
     if request.json:
-        documents.emit(documents.listing(found, chosen))
+        as_json.emit(as_json.listing(found, chosen))
     elif quiet or zero:
         sys.stdout.write("".join(f"{each.id}{chr(0) if zero else chr(10)}" for each in chosen))
     else:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelyard import api
-from modelyard.cli import documents
+from modelyard.cli import as_json, documents
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request
 from modelyard.cli.output import bar, console, freed, shorten
@@ -30,7 +30,7 @@ def overview(request: Request) -> int:
     found, seconds = look(request)
     chances = api.opportunities(found, time.time_ns())
     if request.json:
-        documents.emit(document(found, chances))
+        as_json.emit(document(found, chances))
     else:
         out = console()
         out.print(screen(found, chances, seconds, out))
@@ -60,13 +60,13 @@ def document(inventory: Inventory, chances: Sequence[Opportunity]) -> documents.
         shown(inventory.home),
         [shown(start) for start in inventory.starts],
         inventory.partial,
-        documents.totals(inventory.totals),
+        as_json.totals(inventory.totals),
         inventory.overlap,
         [documents.DiskLine(disk.device, disk.total, disk.free) for disk in inventory.disks],
         stores,
         kinds,
         [_chance_line(each) for each in chances],
-        documents.problems(inventory.problems),
+        as_json.problems(inventory.problems),
     )
 
 

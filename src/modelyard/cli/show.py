@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import click
+from rich.console import Console
 
 from modelyard import api
-from modelyard.cli import documents
+from modelyard.cli import as_json, documents
 from modelyard.cli.errors import HelpfulError
-from modelyard.cli.looking import exit_code, look
+from modelyard.cli.looking import everyone, exit_code, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, freed, line, table
-from modelyard.inventory import Artifact
+from modelyard.inventory import Artifact, Use
 from modelyard.units import ago, rfc3339, size
 from modelyard.walk.text import shown
 
-FILES = 12
+MOST = 12
+NOBODY = "No use or reference seen among {files:,} files of code, the processes and kernels; that proves nothing."
 
 
 @click.command("show")
 @click.argument("name", metavar="ID")
 @with_place
 def command(request: Request, name: str) -> int:
-    """Everything known about one artifact: its files, who shares its bytes, what removing it alone would free.
+    """Everything known about one artifact: its files, who shares its bytes, what removing it alone frees, who uses it.
 
     ID is an id as `modelyard ls` prints it, or a part that fits one only.
     """
@@ -33,16 +36,29 @@ def command(request: Request, name: str) -> int:
     except LookupError as error:
         raise HelpfulError(str(error.args[0]), "`modelyard ls -q` prints all ids") from error
     others = api.sharers(found, number)
+    all_users = everyone(request, found)
+    uses, gaps = all_users.of(number), all_users.gaps()
     if request.json:
-        shares = [documents.SharerLine(each.id, each.files, each.allocated) for each in others]
-        documents.emit(
-            documents.Shown(
-                documents.artifact_line(artifact), _files(found, artifact.blobs), _files(found, artifact.pins), shares
-            )
-        )
+        as_json.emit(_document(found, artifact, others, uses, gaps))
     else:
         _print(found, artifact, others)
+        _print_uses(uses, gaps, all_users.code.files)
     return exit_code(found)
+
+
+def _document(
+    found: api.Survey, artifact: Artifact, others: list[api.Sharer], uses: list[Use], gaps: list[str]
+) -> documents.Shown:
+    return documents.Shown(
+        as_json.artifact_line(artifact),
+        dict(artifact.facts),
+        _files(found, artifact.blobs),
+        _files(found, artifact.pins),
+        [documents.PartLine(each.name, each.size, each.exact) for each in artifact.parts],
+        [documents.SharerLine(each.id, each.files, each.allocated) for each in others],
+        [documents.UseLine(each.by, each.who, each.evidence, each.confidence) for each in uses],
+        gaps,
+    )
 
 
 def _files(found: api.Survey, rows: tuple[int, ...]) -> list[documents.FileLine]:
@@ -73,7 +89,8 @@ def _facts(artifact: Artifact, now: int) -> list[tuple[str, str]]:
         ("Belongs to", artifact.group),
         ("State", artifact.state),
         ("Detail", artifact.detail),
-        ("Apparent", f"{size(sizes.apparent)} in {sizes.entries:,} entries"),
+        *artifact.facts,
+        ("Apparent", f"{size(sizes.apparent)} in {sizes.entries:,} entries" if artifact.rows else ""),
         ("On disk", size(sizes.allocated)),
         ("Frees alone", freed(sizes)),
         ("Last used", when),
@@ -85,26 +102,37 @@ def _facts(artifact: Artifact, now: int) -> list[tuple[str, str]]:
 def _print(found: api.Survey, artifact: Artifact, others: list[api.Sharer]) -> None:
     out = console()
     line(out, artifact.id, "bold")
-    for label, text in _facts(artifact, time.time_ns()):
-        if text:
-            line(out, f"  {label:<12} {text}")
-    lines = sorted(
+    facts = [(label, text) for label, text in _facts(artifact, time.time_ns()) if text]
+    width = max(len(label) for label, _ in facts)
+    for label, text in facts:
+        line(out, f"  {label:<{width}} {text}")
+    files = sorted(
         (*_files(found, artifact.blobs), *_files(found, artifact.pins)), key=lambda line: (-line.allocated, line.path)
     )
-    if lines:
-        out.print("\nFiles", style="bold")
-        rows = [(size(line.apparent), size(line.allocated), f"{line.entries:,}", line.path) for line in lines[:FILES]]
-        table(out, ("Apparent", "On disk", "Entries", "Path"), rows, right=(0, 1, 2), flexible=3)
-        if len(lines) > FILES:
-            out.print(f"and {len(lines) - FILES:,} more: --json lists them all", style="dim")
-    if others:
-        out.print("\nShares bytes with", style="bold")
-        table(
-            out,
-            ("On disk", "Files", "Artifact"),
-            [(size(each.allocated), f"{each.files:,}", each.id) for each in others[:FILES]],
-            right=(0, 1),
-            flexible=2,
-        )
-        if len(others) > FILES:
-            out.print(f"and {len(others) - FILES:,} more: --json lists them all", style="dim")
+    rows = [(size(each.apparent), size(each.allocated), f"{each.entries:,}", each.path) for each in files]
+    _section(out, "Files", ("Apparent", "On disk", "Entries", "Path"), rows, right=3)
+    parts = sorted(artifact.parts, key=lambda part: -part.size)
+    _section(out, "Parts", ("Size", "Name"), [(size(part.size), part.name) for part in parts], right=1)
+    shares = [(size(each.allocated), f"{each.files:,}", each.id) for each in others]
+    _section(out, "Shares bytes with", ("On disk", "Files", "Artifact"), shares, right=2)
+
+
+def _print_uses(uses: list[Use], gaps: list[str], files: int) -> None:
+    out = console()
+    rows = [(each.by, each.confidence, each.who, each.evidence) for each in uses]
+    _section(out, "Used by", ("By", "Sure", "Who", "Evidence"), rows, right=0)
+    if not uses:
+        out.print("\nUsed by", style="bold")
+        line(out, NOBODY.format(files=files))
+    for gap in gaps:
+        line(out, f"{gap}.", "dim")
+
+
+def _section(out: Console, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], right: int) -> None:
+    """A table of the first rows under a title; nothing where there is none."""
+    if not rows:
+        return
+    out.print(f"\n{title}", style="bold")
+    table(out, heads, rows[:MOST], right=tuple(range(right)), flexible=len(heads) - 1)
+    if len(rows) > MOST:
+        out.print(f"and {len(rows) - MOST:,} more: --json lists them all", style="dim")

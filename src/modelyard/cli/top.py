@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from modelyard import api
-from modelyard.cli import documents
+from modelyard.cli import as_json, documents
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, shorten, table
@@ -25,7 +25,7 @@ def command(request: Request, count: int) -> int:
         if seen is not None:
             lines.append(documents.TopLine(shown(found.tree.path(row)), seen.size, seen.allocated, seen.nlink, owner))
     if request.json:
-        documents.emit(documents.Top(lines, found.partial))
+        as_json.emit(documents.Top(lines, found.partial))
     else:
         out = console()
         room = max(out.width // 3, 20) if out.is_terminal else 10_000

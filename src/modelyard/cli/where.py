@@ -3,42 +3,75 @@
 from __future__ import annotations
 
 import click
+from rich.console import Console
 
-from modelyard.cli import documents
+from modelyard import api
+from modelyard.cli import as_json, documents
+from modelyard.cli.errors import HelpfulError
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, line, shorten
-from modelyard.inventory import Holding
+from modelyard.cli.output import console, freed, line, shorten
+from modelyard.inventory import Holding, Root, Sizes
+from modelyard.units import size
 from modelyard.walk.text import shown
 
 MANY = 6
 
 
 @click.command("where")
+@click.argument("store", default="", metavar="[STORE]")
 @with_place
-def command(request: Request) -> int:
-    """Every root, how it was found, which variable or setting moves it, and why a store was not found."""
+def command(request: Request, store: str) -> int:
+    """Every root, how it was found, which variable or setting moves it, and why a store was not found.
+
+    With STORE only that one. For container engines also what their own pruning would really free.
+    """
     found, _ = look(request)
-    lines = [_line(holding) for holding in found.holdings]
+    chosen = [each for each in found.holdings if store in ("", each.store.name)]
+    if not chosen:
+        raise HelpfulError(f"there is no store called {store!r}", "`modelyard where` lists all of them")
+    refused = {problem.path for problem in found.problems if problem.code == "unreadable"}
+    lines = [_line(found, holding, refused) for holding in chosen]
     if request.json:
-        documents.emit(documents.Where(lines))
+        as_json.emit(documents.Where(lines, found.partial))
     else:
         _print(lines)
     return exit_code(found)
 
 
-def _line(holding: Holding) -> documents.WhereLine:
-    roots = [documents.RootLine(shown(root.path), root.found_by, root.row is not None) for root in holding.roots]
+def _line(found: api.Survey, holding: Holding, refused: set[str]) -> documents.WhereLine:
+    roots = [_root(root, refused) for root in holding.roots]
     missing = ""
     if not any(root.exists for root in roots):
         nowhere = f"nothing under the roots looks like it ({', '.join(holding.store.markers)})"
-        missing = "none of these folders exists" if roots else nowhere
+        missing = "none of these places is there" if roots else nowhere
         if not roots and not holding.store.markers:
-            missing = "its place lies outside this home"
+            missing = holding.store.nowhere or "its place lies outside this home"
     elif not holding.artifacts:
         missing = "its folder is there and holds nothing"
+    store, prunes = holding.store, [_prune(found, prune) for prune in holding.prunes]
     return documents.WhereLine(
-        holding.store.name, holding.store.title, roots, list(holding.store.variables), holding.artifacts, missing
+        store.name, store.title, roots, list(store.variables), holding.artifacts, missing, prunes
+    )
+
+
+def _root(root: Root, refused: set[str]) -> documents.RootLine:
+    path, exists = shown(root.path), root.row is not None or root.answered
+    why = "no such folder"
+    if root.remote:
+        why = "on another machine: not asked, not counted"
+    elif root.endpoint:
+        why = "no answer"
+    elif path in refused:
+        why = "may not be entered"
+    return documents.RootLine(path, root.found_by, exists, root.remote, "" if exists else why)
+
+
+def _prune(found: api.Survey, prune: api.Prune) -> documents.PruneLine:
+    known = {each.id for each in found.artifacts}
+    sizes = found.freed(name for name in prune.artifacts if name in known)
+    return documents.PruneLine(
+        prune.title, prune.command, list(prune.artifacts), prune.reported, sizes.freed, sizes.exact, prune.why
     )
 
 
@@ -55,6 +88,17 @@ def _print(stores: list[documents.WhereLine]) -> None:
         if len(present) > MANY:
             line(out, f"    and {len(present) - MANY:,} more: --json lists them all", "dim")
         for root in absent[:MANY]:
-            line(out, f"  - {root.path}  {root.found_by}, no such folder", "dim")
+            line(out, f"  - {root.path}  {root.found_by}, {root.missing}", "dim")
         if store.variables:
             line(out, f"    moved by: {', '.join(store.variables)}", "dim")
+        for prune in store.prunes:
+            _print_prune(out, prune)
+
+
+def _print_prune(out: Console, prune: documents.PruneLine) -> None:
+    """What a command claims and what it would free, and why the two differ."""
+    real = freed(Sizes(freed=prune.freed, exact=prune.exact))
+    claim = "" if prune.reported is None else f", said to be {size(prune.reported)}"
+    line(out, f"    {prune.title}: `{prune.command}` would free {real}{claim}")
+    if prune.why:
+        line(out, f"      {prune.why}", "dim")

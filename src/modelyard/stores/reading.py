@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from modelyard.inventory import Artifact, Platform, Prune, Root
+from modelyard.inventory import Artifact, Platform, Prune, Root, Store
 from modelyard.problem import Problem
+from modelyard.stores import loose
 from modelyard.stores.adapter import Adapter
+from modelyard.walk.claims import Claims
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -21,7 +23,7 @@ LINKED = "a link in place of a folder; what it points to is not counted here"
 class Found:
     """What one adapter found in a tree."""
 
-    adapter: Adapter
+    store: Store
     roots: tuple[Root, ...]
     artifacts: tuple[Artifact, ...]
     problems: tuple[Problem, ...]
@@ -56,6 +58,14 @@ def declared(
                 first.setdefault(place.path if place.endpoint else os.path.normpath(place.path), place)
         named.append(Declared(adapter, tuple(first.values()), tuple(problems)))
     return named
+
+
+def read_loose(tree: Tree, claims: Claims) -> Found:
+    """The model files that nobody claimed."""
+    started = time.perf_counter()
+    reading = loose.read(tree, lambda row: bool(claims.owners_of(row)))
+    seconds = time.perf_counter() - started
+    return Found(loose.STORE, (), _numbered(reading.artifacts), reading.problems, (), seconds)
 
 
 def _told(problem: Problem, home: Path) -> bool:
@@ -101,7 +111,7 @@ def _read(named: Declared, marks: Mapping[str, list[int]], tree: Tree) -> Found:
             artifacts.setdefault(artifact.rows or (*artifact.parts, artifact.id), artifact)
     named_once = _numbered(artifacts.values())
     seconds = time.perf_counter() - started
-    return Found(named.adapter, tuple(roots), named_once, tuple(problems), tuple(prunes), seconds)
+    return Found(named.adapter.STORE, tuple(roots), named_once, tuple(problems), tuple(prunes), seconds)
 
 
 def _linked(root: Root, tree: Tree) -> Iterator[Problem]:

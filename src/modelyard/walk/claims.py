@@ -31,11 +31,11 @@ class Claims:
         self._rows_of = rows_of
         self._group_of = group_of
         self._owners: dict[int, list[int]] = {}
+        self._above: dict[int | None, int | None] = {None: None}
+        self._inside: dict[int, list[int]] = {}
         for owner, rows in enumerate(rows_of):
             for row in rows:
                 self._owners.setdefault(row, []).append(owner)
-        self._above: dict[int | None, int | None] = {None: None}
-        self._inside: dict[int, list[int]] = {}
         for row in self._owners:
             holder = self._claimed_at_or_above(tree.parent(row))
             if holder is not None:

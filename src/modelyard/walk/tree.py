@@ -57,7 +57,8 @@ class Tree:
 
     def __init__(self, columns: _walker.Tree, markers: Sequence[str], home: str = "") -> None:
         self.columns = columns
-        self._below_home = os.fsencode(home).rstrip(b"/") + b"/"
+        self.home = os.fsencode(home).rstrip(b"/")
+        self._below_home = self.home + b"/"
         self.partial = columns.partial
         self._markers = tuple(markers)
         self._starts = sorted(columns.starts().items(), key=lambda item: -len(item[0]))
@@ -164,6 +165,21 @@ class Tree:
         found = [min(self.columns.names(row), key=self.path) for row in self.columns.largest(count)]
         return sorted(found, key=lambda row: (-self.columns.entry(row)[2], self.path(row)))  # type: ignore[index]
 
+    def candidates(
+        self, names: Sequence[str], excluded: Iterable[int], pruned: Sequence[str], cap: int, limit: int
+    ) -> list[int]:
+        """Rows of regular files up to `cap` bytes with such a name (`prefix` or `*suffix`), at most `limit`.
+
+        Neither the excluded rows nor folders called like one of `pruned` are looked into.
+        """
+        return self.columns.candidates(
+            list(excluded), [os.fsencode(name) for name in names], [os.fsencode(name) for name in pruned], cap, limit
+        )
+
+    def search(self, rows: Sequence[int], needles: Sequence[bytes], cap: int) -> list[tuple[int, int, int]]:
+        """Where the needles (two bytes and more) are in files of these rows: row, number of the needle, offset."""
+        return self.columns.search(list(rows), list(needles), cap, _threads())
+
     def marks(self) -> dict[str, list[int]]:
         """Rows of the names that fit each marker, in the order of their paths."""
         found: dict[str, list[int]] = {marker: [] for marker in self._markers}
@@ -175,6 +191,10 @@ class Tree:
         """What the walk could not read, in the order of paths."""
         found = [from_errno(shown(self.path(row)), number) for row, number in self.columns.troubles]
         return sorted(found, key=lambda problem: problem.path)
+
+
+def _threads() -> int:
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def walk(
@@ -194,8 +214,7 @@ def walk(
     thread can be had.
     """
     starts = sorted({os.path.normpath(os.fsencode(root)) for root in roots})
-    if threads is None:
-        threads = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    threads = _threads() if threads is None else threads
     names = [os.fsencode(marker) for marker in markers]
     below = mounts_below(starts)
     return Tree(_walker.walk(starts, names, below, threads, portable, cross_device, progress), markers, home)

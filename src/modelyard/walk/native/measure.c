@@ -34,16 +34,14 @@ typedef struct {
 static bool bit(const uint8_t *bits, uint32_t i) { return bits[i >> 3] >> (i & 7) & 1; }
 static void set_bit(uint8_t *bits, uint32_t i) { bits[i >> 3] |= (uint8_t)(1 << (i & 7)); }
 
-typedef void (*Visit)(Tree *t, uint32_t entry, void *to);
-
 /* Visits an entry and everything below it but for the kept, without recursion: the tree itself knows the way back. */
-static void visit_below(Tree *t, uint32_t top, const uint8_t *kept, Visit visit, void *to) {
+void visit_below(Tree *t, uint32_t top, const uint8_t *kept, Visit visit, void *to) {
     uint32_t e = top;
     while (e != NONE) {
         uint32_t down = NONE;
         if (entry_at(t, e)->target != NONE && !(kept && bit(kept, e))) {
-            visit(t, e, to);
-            if (is_folder(entry_at(t, e))) down = atomic_load(&folder_at(t, folder_of(entry_at(t, e)))->head);
+            bool deeper = visit(t, e, to);
+            if (deeper && is_folder(entry_at(t, e))) down = atomic_load(&folder_at(t, folder_of(entry_at(t, e)))->head);
         }
         if (down != NONE) { e = down; continue; }
         while (e != top && e != NONE && entry_at(t, e)->next == NONE) e = folder_at(t, entry_at(t, e)->folder)->entry;
@@ -163,11 +161,12 @@ static void add_folder_itself(Sum *s, uint32_t row) {
     else if (!(s->held && bit(s->held, f->entry))) s->out->freed += FILE_COLUMN(s->tree, allocated, f->file);
 }
 
-static void add_entry(Tree *t, uint32_t e, void *to) {
+static bool add_entry(Tree *t, uint32_t e, void *to) {
     Sum *s = to;
     s->out->entries++;
     if (is_folder(entry_at(t, e))) add_folder_itself(s, folder_of(entry_at(t, e)));
     else add_file(s, e, entry_at(t, e)->target);
+    return true;
 }
 
 /* Whether the visit of another chosen row comes by: nothing kept lies between the two. */
@@ -214,17 +213,19 @@ int measure(Tree *t, const uint32_t *rows, size_t count, const uint32_t *kept, s
 
 typedef struct { uint32_t stamp; Overlap *out; } Common;
 
-static void stamp_file(Tree *t, uint32_t e, void *to) {
+static bool stamp_file(Tree *t, uint32_t e, void *to) {
     if (!is_folder(entry_at(t, e))) t->names_in_set[entry_at(t, e)->target] = *(const uint32_t *)to;
+    return true;
 }
 
-static void count_common(Tree *t, uint32_t e, void *to) {
+static bool count_common(Tree *t, uint32_t e, void *to) {
     Common *c = to;
     uint32_t file = entry_at(t, e)->target;
-    if (is_folder(entry_at(t, e)) || !t->names_in_set[file] || t->names_in_set[file] == c->stamp) return;
+    if (is_folder(entry_at(t, e)) || !t->names_in_set[file] || t->names_in_set[file] == c->stamp) return true;
     t->names_in_set[file] = c->stamp;
     c->out->files++;
     c->out->allocated += FILE_COLUMN(t, allocated, file);
+    return true;
 }
 
 int overlap(Tree *t, const uint32_t *rows, size_t count, const uint32_t *others, const uint32_t *group, size_t other_count, Overlap *out) {

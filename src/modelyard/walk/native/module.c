@@ -126,6 +126,80 @@ static uint32_t *rows_from(Tree *t, PyObject *list, size_t *count) {
     return rows;
 }
 
+static const char **strings(PyObject *list, size_t *count) {
+    Py_ssize_t n = PyList_Size(list);
+    const char **out = n < 0 ? NULL : calloc((size_t)n + 1, sizeof *out);
+    if (!out) { if (!PyErr_Occurred()) PyErr_NoMemory(); return NULL; }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        char *text;
+        Py_ssize_t length;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &text, &length)) { free(out); return NULL; }
+        if (!length || memchr(text, 0, (size_t)length)) { free(out); PyErr_SetString(PyExc_ValueError, "a path or marker is empty or holds a NUL"); return NULL; }
+        out[i] = text;
+    }
+    *count = (size_t)n;
+    return out;
+}
+
+static PyObject *rows_to_list(const uint32_t *rows, size_t count) {
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < count; i++) {
+        PyObject *row = PyLong_FromUnsignedLong(rows[i]);
+        if (!row || PyList_Append(list, row)) Py_CLEAR(list);
+        Py_XDECREF(row);
+    }
+    return list;
+}
+
+static PyObject *tree_candidates(PyObject *self, PyObject *args) {
+    PyObject *excluded, *names, *pruned;
+    unsigned long long cap, limit;
+    if (!PyArg_ParseTuple(args, "OOOKK", &excluded, &names, &pruned, &cap, &limit)) return NULL;
+    SearchOptions o = {.cap = cap, .limit = (size_t)limit};
+    uint32_t *rows = NULL;
+    PyObject *list = NULL;
+    size_t count = 0;
+    if ((o.names = strings(names, &o.name_count)) && (o.pruned = strings(pruned, &o.pruned_count))
+        && (o.excluded = rows_from(get_tree(self), excluded, &o.excluded_count))) {
+        int error;
+        Py_BEGIN_ALLOW_THREADS
+        error = candidates(get_tree(self), &o, &rows, &count);
+        Py_END_ALLOW_THREADS
+        list = error ? PyErr_NoMemory() : rows_to_list(rows, count);
+    }
+    free(o.names); free(o.pruned); free((void *)o.excluded); free(rows);
+    return list;
+}
+
+static PyObject *hits_to_list(const Hit *hits, size_t count) {
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < count; i++) {
+        PyObject *hit = Py_BuildValue("(III)", hits[i].row, hits[i].needle, hits[i].offset);
+        if (!hit || PyList_Append(list, hit)) Py_CLEAR(list);
+        Py_XDECREF(hit);
+    }
+    return list;
+}
+
+static PyObject *tree_search(PyObject *self, PyObject *args) {
+    PyObject *row_list, *needle_list, *list = NULL;
+    unsigned long long cap;
+    int threads, error = 0;
+    if (!PyArg_ParseTuple(args, "OOKi", &row_list, &needle_list, &cap, &threads)) return NULL;
+    size_t count = 0, needle_count = 0, hit_count = 0;
+    Hit *hits = NULL;
+    uint32_t *rows = rows_from(get_tree(self), row_list, &count);
+    const char **needles = rows ? strings(needle_list, &needle_count) : NULL;
+    if (needles) {
+        Py_BEGIN_ALLOW_THREADS
+        error = search(get_tree(self), rows, count, needles, needle_count, (size_t)cap, threads, &hits, &hit_count);
+        Py_END_ALLOW_THREADS
+        list = error ? PyErr_NoMemory() : hits_to_list(hits, hit_count);
+    }
+    free(rows); free(needles); free(hits);
+    return list;
+}
+
 static PyObject *tree_measure(PyObject *self, PyObject *args) {
     Tree *t = get_tree(self);
     PyObject *row_list, *kept_list;
@@ -291,6 +365,8 @@ static PyMethodDef tree_methods[] = {
     {"starts", tree_starts, METH_NOARGS, "The walk's starting points as {path: row}."},
     {"totals", tree_totals, METH_O, "(apparent, allocated, entries, newest, troubles, flags) of a folder, or of the walk for None."},
     {"measure", tree_measure, METH_VARARGS, "(entries, apparent, allocated, freed, exact, newest, last_read) of distinct rows, less the kept ones."},
+    {"candidates", tree_candidates, METH_VARARGS, "candidates(excluded, names, pruned, cap, limit) -> rows"},
+    {"search", tree_search, METH_VARARGS, "search(rows, needles, cap, threads) -> [(row, needle, offset)]"},
     {"overlap", tree_overlap, METH_VARARGS, "[(files, allocated)] that groups of rows have in common with the given rows."},
     {"column", tree_column, METH_VARARGS, "One column of every entry as native 64-bit integers."},
     {"names", tree_names, METH_O, "Rows of every name that the entry's file has in this walk."},
@@ -313,21 +389,6 @@ static PyType_Slot tree_slots[] = {
 };
 static PyType_Spec tree_spec = {"modelyard.walk._walker.Tree", sizeof(TreeObject), 0,
                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, tree_slots};
-
-static const char **strings(PyObject *list, size_t *count) {
-    Py_ssize_t n = PyList_Size(list);
-    const char **out = n < 0 ? NULL : calloc((size_t)n + 1, sizeof *out);
-    if (!out) { if (!PyErr_Occurred()) PyErr_NoMemory(); return NULL; }
-    for (Py_ssize_t i = 0; i < n; i++) {
-        char *text;
-        Py_ssize_t length;
-        if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &text, &length)) { free(out); return NULL; }
-        if (!length || memchr(text, 0, (size_t)length)) { free(out); PyErr_SetString(PyExc_ValueError, "a path or marker is empty or holds a NUL"); return NULL; }
-        out[i] = text;
-    }
-    *count = (size_t)n;
-    return out;
-}
 
 static Mount *mounts_from(PyObject *list, size_t *count) {
     Py_ssize_t n = PyList_Size(list);

@@ -119,6 +119,20 @@ char *path_of(const Tree *t, uint32_t entry, size_t *length);  /* malloc-ed, NUL
 void merge_mounted(Tree *t);   /* a mount gave files with one link a second name: one row for both */
 void total_folders(Tree *t);
 
+typedef bool (*Visit)(Tree *t, uint32_t entry, void *to);   /* whether to go down into a folder */
+void visit_below(Tree *t, uint32_t top, const uint8_t *kept, Visit visit, void *to);
+
+typedef struct {
+    const char **names; size_t name_count;      /* "prefix" or "*suffix" */
+    const char **pruned; size_t pruned_count;   /* folders not to look into */
+    const uint32_t *excluded; size_t excluded_count;
+    uint64_t cap;
+    size_t limit;
+} SearchOptions;
+int candidates(Tree *t, const SearchOptions *o, uint32_t **rows, size_t *count);   /* rows are malloc-ed */
+typedef struct { uint32_t row, needle, offset; } Hit;
+int search(const Tree *t, const uint32_t *rows, size_t count, const char **needles, size_t needle_count, size_t cap, int threads, Hit **hits, size_t *hit_count);   /* hits are malloc-ed */
+
 typedef struct {
     uint64_t entries, apparent, allocated, freed;
     int64_t newest, last_read;

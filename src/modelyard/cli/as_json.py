@@ -1,0 +1,61 @@
+"""Fills the JSON documents from the nouns, and writes them."""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+
+from modelyard.cli import documents
+from modelyard.inventory import Artifact, Inventory, Sizes
+from modelyard.problem import Problem
+from modelyard.units import rfc3339
+from modelyard.walk.text import shown
+
+
+def totals(sizes: Sizes) -> documents.Totals:
+    """Sizes as a document."""
+    return documents.Totals(sizes.apparent, sizes.allocated, sizes.freed, sizes.exact)
+
+
+def problems(found: tuple[Problem, ...]) -> list[documents.ProblemLine]:
+    """Problems as documents."""
+    return [documents.ProblemLine(each.path, each.code, each.message, each.hint) for each in found]
+
+
+def artifact_line(artifact: Artifact) -> documents.ArtifactLine:
+    """An artifact as a document."""
+    used = artifact.last_used
+    return documents.ArtifactLine(
+        artifact.id,
+        artifact.store,
+        artifact.kind,
+        artifact.title,
+        shown(artifact.root),
+        artifact.revision,
+        list(artifact.tags),
+        artifact.group,
+        artifact.sizes.apparent,
+        artifact.sizes.allocated,
+        artifact.sizes.freed,
+        artifact.sizes.exact,
+        documents.Used(rfc3339(used.at), used.evidence, used.confidence) if used else None,
+        rfc3339(artifact.written) if artifact.written is not None else None,
+        artifact.recovery,
+        artifact.state,
+        artifact.proof,
+        artifact.detail,
+    )
+
+
+def listing(inventory: Inventory, chosen: list[Artifact]) -> documents.Listing:
+    """The chosen artifacts as a document."""
+    return documents.Listing([artifact_line(each) for each in chosen], inventory.partial, problems(inventory.problems))
+
+
+def emit(document: msgspec.Struct) -> None:
+    """Writes one document to stdout, indented for eyes on a terminal."""
+    text = msgspec.json.encode(document)
+    if sys.stdout.isatty():
+        text = msgspec.json.format(text, indent=2)
+    sys.stdout.buffer.write(text + b"\n")

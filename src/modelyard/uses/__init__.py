@@ -1,0 +1,1 @@
+"""Who uses an artifact: processes, servers, kernels, adapters that need it, people's own code."""

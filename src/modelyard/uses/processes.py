@@ -1,0 +1,88 @@
+"""Processes that have files of the tree open or mapped, run a program of it, or stand in an environment of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+
+from modelyard.inventory import Use
+from modelyard.problem import Problem
+from modelyard.walk.claims import Claims
+from modelyard.walk.read import read_file
+from modelyard.walk.text import shown
+from modelyard.walk.tree import Tree
+
+MAPS_CAP = 16 << 20
+MAPPED = re.compile(rb"(?m)^\S+ \S+ \S+ \S+ (?!0 )\d+ +(/[^\n]*?)(?: \(deleted\))?$")
+ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
+COMMAND = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A row of the tree that a process holds, and how."""
+
+    row: int
+    who: str
+    evidence: str
+
+
+def held(tree: Tree) -> tuple[list[Held], int]:
+    """What processes hold of the tree, and of how many processes nothing could be told."""
+    starts = tuple(os.fsencode(start).rstrip(b"/") + b"/" for start in tree.starts)
+    found: list[Held] = []
+    untold = 0
+    for process in psutil.process_iter(["pid", "name", "cmdline"]):
+        if process.pid == os.getpid():
+            continue
+        try:
+            places = dict(_places(process))
+        except psutil.NoSuchProcess:  # gone since, or a thread of the kernel
+            continue
+        except (psutil.Error, OSError):
+            untold += 1
+            continue
+        for path, evidence in places.items():
+            row = tree.find(path) if path.startswith(starts) else None
+            if row is not None:
+                found.append(Held(row, _who(process), evidence))
+    return found, untold
+
+
+def users(number: int, found: list[Held], tree: Tree, claims: Claims) -> Iterator[Use]:
+    """The processes that hold a file of one artifact by any of its names; each process once."""
+    told: dict[str, Use] = {}
+    for each in found:
+        names = [each.row] if tree.is_folder(each.row) else tree.columns.names(each.row)
+        if any(number in claims.owners_of(row) for row in names):
+            told.setdefault(each.who, Use("process", each.who, each.evidence, "high"))
+    return iter(told.values())
+
+
+def _places(process: psutil.Process) -> Iterator[tuple[bytes, str]]:
+    """Paths that a process holds, the strongest evidence last."""
+    environment = process.environ()
+    for variable in ACTIVE:
+        if environment.get(variable):
+            yield os.fsencode(environment[variable].rstrip("/")), f"runs with {variable} set to it"
+    if program := process.exe():
+        yield os.fsencode(program), "runs a program of it"
+    yield from ((path, "has a file of it mapped") for path in _mapped(process.pid))
+    yield from ((os.fsencode(each.path), "has a file of it open") for each in process.open_files())
+
+
+def _mapped(pid: int) -> set[bytes]:
+    """Files in the memory of a process, as Linux tells them; empty on other systems."""
+    if not psutil.LINUX:
+        return set()
+    text = read_file(b"/proc/%d/maps" % pid, MAPS_CAP)
+    return set() if isinstance(text, Problem) else set(MAPPED.findall(text))
+
+
+def _who(process: psutil.Process) -> str:
+    words = " ".join(process.info["cmdline"] or [process.info["name"] or "?"])
+    return f"{shown(os.fsencode(words))[:COMMAND]} (process {process.pid})"
