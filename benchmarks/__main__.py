@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks import peers, trees
+from benchmarks import peers, reading, trees
 from benchmarks.contest import Runs, contest, ratio
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -92,6 +92,24 @@ def linear_part(report: Report, folder: Path, sizes: list[int], rounds: int) -> 
     return max(big) / min(big)
 
 
+def reading_part(report: Report, home: Path, rounds: int) -> float:
+    """What each adapter takes after the walk, and what the index of references adds to it; the share of the walk."""
+    looks = [reading.look(home) for _ in range(rounds + 1)][1:]
+    walked, indexed = median(each.walk for each in looks), median(each.references for each in looks)
+    say(report, "\n## What each adapter takes\n")
+    say(
+        report,
+        f"The walk takes {walked:.3f} s, everything with all adapters {median(e.survey for e in looks):.3f} s.\n",
+    )
+    say(report, "| store | ms | share of the walk |\n|---|---|---|")
+    names = sorted(looks[0].stores, key=lambda name: -median(each.stores[name] for each in looks))
+    for name in names:
+        seconds = median(each.stores[name] for each in looks)
+        say(report, f"| {name} | {seconds * 1000:.2f} | {seconds / walked:.1%} |")
+    say(report, f"\nReferences in {looks[0].files:,} files of code: {indexed * 1000:.1f} ms")
+    return median(each.references / each.walk for each in looks)
+
+
 def help_part(report: Report, rounds: int) -> float:
     """Seconds until the help is there."""
     command = [str(Path(sys.executable).with_name("modelyard")), "--help"]
@@ -126,6 +144,7 @@ def main() -> None:
         say(report, f"\n## The whole inventory of the workstation: {count:,} entries\n")
         whole = contest(peers.inventories(work), work, options.rounds)
         rows(report, whole, "modelyard --json", count)
+        share = reading_part(report, work, options.rounds)
         cache = entries_of(work / ".cache" / "huggingface")
         say(report, f"\n## The hub cache alone: {cache:,} entries\n")
         rows(report, contest(peers.hub_listings(work), work, options.rounds), "modelyard ls --json", cache)
@@ -134,13 +153,13 @@ def main() -> None:
         sizes = [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size <= options.largest]
         growth = linear_part(report, folder, sizes, min(options.rounds, 5))
     help_seconds = help_part(report, options.rounds)
-    goals(report, linked, flat, whole, count, growth, help_seconds)
+    goals(report, linked, flat, whole, count, growth, help_seconds, share)
     RESULTS.write_text("\n".join(report) + "\n")
 
 
 def goals(
     report: Report, linked: dict[str, Runs], flat: dict[str, Runs], whole: dict[str, Runs], count: int, growth: float,
-    help_seconds: float,
+    help_seconds: float, share: float,
 ) -> None:  # fmt: skip
     """What was promised and what came out."""
     say(report, "\n## Goals\n")
@@ -161,6 +180,7 @@ def goals(
     )
     goal(report, f"without hard links, walker / {quickest}, the best peer", ratio(flat[MINE], flat[quickest]), 1.05)
     goal(report, "whole inventory / GNU du", ratio(whole["modelyard --json"], whole["GNU du"]), 0.7)
+    goal(report, "index of references / walk", share, 0.05)
     goal(report, "peak MB a million entries, walker", max(linked[MINE].memory) / count, 120)
     goal(report, "slowest rate / fastest rate from 100 thousand entries up", growth, 1.5)
     goal(report, "seconds to `modelyard --help`", help_seconds, 0.15)

@@ -99,8 +99,49 @@ def plain(root: Path, entries: int, seed: int = 3) -> None:
         made += 21
 
 
+WORDS = [
+    "model",
+    "data",
+    "batch",
+    "tokens",
+    "loss",
+    "=",
+    "self",
+    ".",
+    "train",
+    "step",
+    "config",
+    "(",
+    ")",
+    "[",
+    "]",
+    "return",
+    "for",
+    "in",
+    "if",
+    "path",
+    "load",
+    "save",
+    "0",
+    "1",
+]
+
+
+def code(root: Path, files: int, seed: int = 4) -> None:
+    """Projects of scripts as people keep them, 5 kB each on average; one in eight asks for a model by name."""
+    rng = random.Random(seed)
+    for i in range(files):
+        folder = root / "code" / f"project_{i // 40:03d}" / f"part_{i // 8 % 5}"
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [" ".join(rng.choices(WORDS, k=rng.randint(2, 14))) for _ in range(rng.randint(20, 260))]
+        if i % 8 == 0:
+            lines[rng.randrange(len(lines))] = f'm = AutoModel.from_pretrained("acme/model-{i % 400:04d}")'
+        (folder / f"script_{i:05d}.py").write_text("\n".join(lines))
+
+
 def workstation(root: Path, entries: int) -> None:
     """The tree with environments: about nine tenths of the entries are hard links into pkgs."""
     environments(root, entries * 95 // 100)
     hub(root, entries // 2000)
     checkpoints(root, entries // 3000)
+    code(root, entries // 500)

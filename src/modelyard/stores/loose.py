@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from modelyard.formats.signatures import HEAD, model_format
 from modelyard.inventory import Artifact, Reading, Store
@@ -24,35 +24,20 @@ STORE = Store(
 def read(tree: Tree, claimed: Callable[[int], bool]) -> Reading:
     """One artifact a file that nobody claims under any of its names; `claimed` tells that of a row."""
     artifacts, problems = [], []
-    for row in _large(tree):
-        if any(claimed(name) for name in tree.columns.names(row)):
+    for names in sorted(tree.large_files(LEAST), key=lambda names: tree.path(names[0])):
+        if any(claimed(name) for name in names):
             continue
-        head = tree.read(row, HEAD, head=True)
+        head = tree.read(names[0], HEAD, head=True)
         if isinstance(head, Problem):
             problems.append(head)
         elif found := model_format(head):
-            artifacts.append(_artifact(tree, row, found))
+            artifacts.append(_artifact(tree, names, found))
     return Reading(tuple(artifacts), tuple(problems))
 
 
-def _large(tree: Tree) -> Iterator[int]:
-    """Every file of at least that size, each inode once, largest first."""
-    count, rows = 256, tree.largest(256)
-    while len(rows) == count and _takes(tree, rows[-1]) >= LEAST:
-        count *= 4
-        rows = tree.largest(count)
-    return (row for row in rows if _takes(tree, row) >= LEAST)
-
-
-def _takes(tree: Tree, row: int) -> int:
-    seen = tree.entry(row)
-    return seen.allocated if seen else 0
-
-
-def _artifact(tree: Tree, row: int, found: str) -> Artifact:
+def _artifact(tree: Tree, names: tuple[int, ...], found: str) -> Artifact:
     """With all its names: removing one hard link of several frees nothing."""
-    folder = tree.parent(row)
-    place = shown(tree.path(row if folder is None else folder))
-    names = tuple(tree.columns.names(row))
-    title = shown(tree.name(row))
-    return Artifact(f"loose:{tree.label(row)}", "model", "loose", title, place, names, detail=found)
+    folder = tree.parent(names[0])
+    place = shown(tree.path(names[0] if folder is None else folder))
+    title = shown(tree.name(names[0]))
+    return Artifact(f"loose:{tree.label(names[0])}", "model", "loose", title, place, names, detail=found)

@@ -177,8 +177,15 @@ class Tree:
         )
 
     def search(self, rows: Sequence[int], needles: Sequence[bytes], cap: int) -> list[tuple[int, int, int]]:
-        """Where the needles (two bytes and more) are in files of these rows: row, number of the needle, offset."""
+        """Where the needles (four bytes and more) are in files of these rows: row, number of the needle, offset."""
         return self.columns.search(list(rows), list(needles), cap, _threads())
+
+    def large_files(self, least: int) -> list[tuple[int, ...]]:
+        """The names of every regular file that takes at least so many bytes on disk, a tuple of rows a file."""
+        files: dict[int, list[int]] = {}
+        for row, file in self.columns.at_least(least):
+            files.setdefault(file, []).append(row)
+        return [tuple(sorted(rows, key=self.path)) for rows in files.values()]
 
     def marks(self) -> dict[str, list[int]]:
         """Rows of the names that fit each marker, in the order of their paths."""

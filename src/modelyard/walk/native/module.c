@@ -190,7 +190,9 @@ static PyObject *tree_search(PyObject *self, PyObject *args) {
     Hit *hits = NULL;
     uint32_t *rows = rows_from(get_tree(self), row_list, &count);
     const char **needles = rows ? strings(needle_list, &needle_count) : NULL;
-    if (needles) {
+    if (needles && needle_count > 255) {
+        PyErr_SetString(PyExc_ValueError, "at most 255 needles");
+    } else if (needles) {
         Py_BEGIN_ALLOW_THREADS
         error = search(get_tree(self), rows, count, needles, needle_count, (size_t)cap, threads, &hits, &hit_count);
         Py_END_ALLOW_THREADS
@@ -266,6 +268,23 @@ static PyObject *tree_column(PyObject *self, PyObject *args) {
 }
 
 /* Rows of the n regular files that take most space, largest first; one name for each inode. */
+/* Every name of every regular file that takes at least so many bytes: [(row, number of the file)]. */
+static PyObject *tree_at_least(PyObject *self, PyObject *number) {
+    Tree *t = get_tree(self);
+    unsigned long long least = PyLong_AsUnsignedLongLong(number);
+    if (PyErr_Occurred()) return NULL;
+    PyObject *result = PyList_New(0);
+    uint32_t n = atomic_load(&t->entry_count);
+    for (uint32_t e = 0; result && e < n; e++) {
+        uint32_t f = entry_at(t, e)->target;
+        if (f == NONE || f & FOLDER_BIT || !S_ISREG(FILE_COLUMN(t, mode, f)) || FILE_COLUMN(t, allocated, f) < least) continue;
+        PyObject *item = Py_BuildValue("(II)", e, f);
+        if (!item || PyList_Append(result, item)) Py_CLEAR(result);
+        Py_XDECREF(item);
+    }
+    return result;
+}
+
 static PyObject *tree_largest(PyObject *self, PyObject *args) {
     Tree *t = get_tree(self);
     unsigned int want;
@@ -370,6 +389,7 @@ static PyMethodDef tree_methods[] = {
     {"overlap", tree_overlap, METH_VARARGS, "[(files, allocated)] that groups of rows have in common with the given rows."},
     {"column", tree_column, METH_VARARGS, "One column of every entry as native 64-bit integers."},
     {"names", tree_names, METH_O, "Rows of every name that the entry's file has in this walk."},
+    {"at_least", tree_at_least, METH_O, "[(row, file)] of every name of the regular files that take at least so many bytes."},
     {"largest", tree_largest, METH_VARARGS, "Rows of the files that take most space."},
     {NULL, NULL, 0, NULL},
 };

@@ -102,7 +102,9 @@ typedef struct {
     size_t count;
     const char **needles;
     size_t *lengths, needle_count;
-    uint8_t pairs[8192];          /* a bit for the first two bytes of each needle */
+    uint8_t maybe[8192];          /* a bit for the hash of each needle's first four bytes: small enough to stay near */
+    uint8_t first[65536];         /* by that hash: the number of the needle + 1 */
+    uint8_t more[256];            /* the next needle with the same hash, + 1 */
     size_t cap;
     atomic_size_t next;
     pthread_mutex_t lock;
@@ -123,12 +125,19 @@ static bool add_hits(Hits *to, const Hit *hits, size_t count) {
     return true;
 }
 
+static uint32_t hash_of(const unsigned char *four) {
+    uint32_t bytes;
+    memcpy(&bytes, four, 4);
+    return bytes * 0x9E3779B1u >> 16;
+}
+
 static bool find_needles(const Search *s, uint32_t row, const unsigned char *text, size_t n, Hits *to) {
     size_t left = HITS_A_FILE;
-    for (size_t at = 0; at + 1 < n && left; at++) {
-        unsigned pair = (unsigned)text[at] << 8 | text[at + 1];
-        if (!(s->pairs[pair >> 3] >> (pair & 7) & 1)) continue;
-        for (size_t i = 0; i < s->needle_count; i++) {
+    for (size_t at = 0; at + 4 <= n && left; at++) {
+        uint32_t hash = hash_of(text + at);
+        if (!(s->maybe[hash >> 3] >> (hash & 7) & 1)) continue;
+        for (size_t next = s->first[hash]; next; next = s->more[next - 1]) {
+            size_t i = next - 1;
             if (s->lengths[i] > n - at || memcmp(text + at, s->needles[i], s->lengths[i])) continue;
             Hit hit = {row, (uint32_t)i, (uint32_t)at};
             if (!add_hits(to, &hit, 1)) return false;
@@ -180,11 +189,13 @@ int search(const Tree *t, const uint32_t *rows, size_t count, const char **needl
     Search s = {.tree = t, .rows = rows, .count = count, .needles = needles, .needle_count = needle_count, .cap = cap, .lock = PTHREAD_MUTEX_INITIALIZER};
     s.lengths = malloc((needle_count + 1) * sizeof *s.lengths);
     if (!s.lengths) return ENOMEM;
-    for (size_t i = 0; i < needle_count; i++) {
+    for (size_t i = needle_count; i-- > 0;) {
         s.lengths[i] = strlen(needles[i]);
-        if (s.lengths[i] < 2) { s.lengths[i] = SIZE_MAX; continue; }   /* too short to look for */
-        unsigned pair = (unsigned)(unsigned char)needles[i][0] << 8 | (unsigned char)needles[i][1];
-        s.pairs[pair >> 3] |= (uint8_t)(1 << (pair & 7));
+        if (s.lengths[i] < 4) continue;   /* too short to look for */
+        uint32_t hash = hash_of((const unsigned char *)needles[i]);
+        s.maybe[hash >> 3] |= (uint8_t)(1 << (hash & 7));
+        s.more[i] = s.first[hash];
+        s.first[hash] = (uint8_t)(i + 1);
     }
     pthread_t others[16];
     int running = 0, wanted = threads < 17 ? threads - 1 : 16;
