@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import get_args, get_origin
 
 import msgspec
+import store_page
 from rich.console import Console
 
 from modelyard import api
@@ -103,5 +104,6 @@ def page() -> str:
 
 if __name__ == "__main__":
     (DOCS / "json.md").write_text(page())
+    (DOCS / "stores.md").write_text(store_page.page())
     with tempfile.TemporaryDirectory() as folder:
         (DOCS / "overview.svg").write_text(picture(Path(folder) / "home"))
