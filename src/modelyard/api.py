@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
 from modelyard.inventory import Prune as Prune
@@ -19,13 +20,14 @@ from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
 from modelyard.stores.reading import Found, declared, read_all, read_loose
 from modelyard.stores.third_party import installed
-from modelyard.uses import files
-from modelyard.uses.everyone import Everyone as Everyone
-from modelyard.uses.everyone import everyone as _everyone
+from modelyard.uses import ADAPTER
 from modelyard.walk.claims import Claims
 from modelyard.walk.mounts import mount_of
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Measured, Progress, Tree, walk
+
+if TYPE_CHECKING:
+    from modelyard.uses.everyone import Everyone as Everyone
 
 
 def this_platform() -> Platform:
@@ -81,7 +83,7 @@ def survey(
             refused.append(reached)
         elif reached:
             starts.append(reached)
-    markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers} | {files.ADAPTER})
+    markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers} | {ADAPTER})
     tree = walk(starts, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
     found = read_all(named, tree)
     if everything:
@@ -224,7 +226,9 @@ def everyone(
     survey: Survey, env: Mapping[str, str], home: Path, platform: Platform, *, system: bool = True
 ) -> Everyone:
     """Who uses what, as far as this machine tells: processes, servers, kernels, adapters and people's own code."""
-    return _everyone(survey.tree, survey.claims, survey.artifacts, env, home, platform, system=system)
+    from modelyard.uses.everyone import everyone as look  # late: most surveys ask nobody
+
+    return look(survey.tree, survey.claims, survey.artifacts, env, home, platform, system=system)
 
 
 def largest(survey: Survey, count: int) -> list[tuple[int, str | None]]:

@@ -12,13 +12,13 @@ from modelyard.inventory import Artifact, Platform, Use
 from modelyard.problem import Problem
 from modelyard.stores.json import parsed
 from modelyard.stores.places import expand
+from modelyard.uses import ADAPTER
 from modelyard.uses.calls import handles
 from modelyard.walk.claims import Claims
 from modelyard.walk.read import read_file
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-ADAPTER = "adapter_config.json"
 CAP = 1 << 20
 PROJECTS = (b"pyproject.toml", b"setup.py", b"requirements.txt", b"Pipfile", b"environment.yml", b"pixi.toml", b".git")
 
