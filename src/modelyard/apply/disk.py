@@ -1,0 +1,110 @@
+"""The calls that change a disk, one system call each, so that a test may stop the program at any of them."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import sys
+from collections.abc import Callable
+
+NOREPLACE = 1  # RENAME_NOREPLACE of renameat2(2)
+EXCL = 4  # RENAME_EXCL of renamex_np(2)
+AT_FDCWD = -100
+
+
+def _mover() -> Callable[[bytes, bytes], int] | None:
+    """The system's own rename that never replaces, where it has one."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin":
+        rename = library.renamex_np
+        rename.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint)
+        return lambda source, target: int(rename(source, target, EXCL))
+    if not hasattr(library, "renameat2"):
+        return None
+    renameat2 = library.renameat2
+    renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    return lambda source, target: int(renameat2(AT_FDCWD, source, AT_FDCWD, target, NOREPLACE))
+
+
+class Disk:
+    """Changes names and files. Every method raises OSError as the system call does."""
+
+    def __init__(self) -> None:
+        self._move = _mover()
+
+    def make_folder(self, path: bytes) -> None:
+        """A new folder that only its owner may enter."""
+        os.mkdir(path, 0o700)
+
+    def move(self, source: bytes, target: bytes) -> None:
+        """Renames on one file system and never replaces: FileExistsError when the target is there."""
+        if self._move is not None:
+            if self._move(source, target) == 0:
+                return
+            number = ctypes.get_errno()
+            if number not in (errno.EINVAL, errno.ENOSYS):
+                raise OSError(number, os.strerror(number), os.fsdecode(source), None, os.fsdecode(target))
+        if os.path.lexists(target):  # a file system without such a rename
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fsdecode(target))
+        os.rename(source, target)
+
+    def replace(self, source: bytes, target: bytes) -> None:
+        """Renames a file over another one, atomically."""
+        os.replace(source, target)
+
+    def create(self, path: bytes, mode: int = 0o600) -> int:
+        """A descriptor of a new file to append to."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+
+    def reopen(self, path: bytes) -> int:
+        """A descriptor of a file that is there, to append to."""
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def reserve(self, descriptor: int, size: int) -> None:
+        """Room on the disk for that many bytes, without making the file longer where the system can."""
+        if sys.platform == "linux":
+            fallocate = ctypes.CDLL(None, use_errno=True).fallocate64
+            fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+            if fallocate(descriptor, 1, os.fstat(descriptor).st_size, size) and ctypes.get_errno() == errno.ENOSPC:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def append(self, descriptor: int, data: bytes) -> None:
+        """Writes all of it at the end."""
+        while data:
+            data = data[os.write(descriptor, data) :]
+
+    def cut(self, descriptor: int, length: int) -> None:
+        """Takes away what stands behind `length` bytes of a file."""
+        os.ftruncate(descriptor, length)
+
+    def sync(self, descriptor: int) -> None:
+        """Lets what was written reach the medium."""
+        if sys.platform == "darwin":
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(descriptor)
+
+    def sync_folder(self, path: bytes) -> None:
+        """Lets the names of a folder reach the medium; file systems that cannot are passed over."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(descriptor)
+
+    def permit(self, name: bytes, folder: int) -> None:
+        """Lets the owner look into and change a folder in the trash."""
+        os.chmod(name, 0o700, dir_fd=folder)
+
+    def unlink(self, name: bytes, folder: int) -> None:
+        """Removes a name in an open folder."""
+        os.unlink(name, dir_fd=folder)
+
+    def remove_folder(self, name: bytes, folder: int | None = None) -> None:
+        """Removes an empty folder."""
+        os.rmdir(name, dir_fd=folder)

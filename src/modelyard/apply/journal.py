@@ -1,0 +1,142 @@
+"""The journal of one plan: an append-only file of checked lines, whole on the medium before and after every change.
+
+A line is the CRC-32 of the rest in eight hex digits, a blank, and a JSON record. A crash can tear the last line
+only, since each one reaches the medium before the next is written; a torn last line was never acted upon.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from modelyard.apply.disk import Disk
+from modelyard.plan import Mark, Path, Plan
+from modelyard.problem import Problem
+from modelyard.walk.read import read_file
+
+CAP = 1 << 30
+A_RECORD = 2048
+"""Bytes reserved a step: its intent, its result, and the same again for undoing or purging it."""
+
+Event = Literal["intent", "done", "refused", "undoing", "undone", "purging", "purged", "failed", "ended"]
+State = Literal["planned", "intent", "done", "refused", "undoing", "undone", "purging", "purged", "failed"]
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line after the first, which is the plan. `step` is its number in the plan, -1 where it is about none."""
+
+    event: Event
+    step: int = -1
+    at: str = ""
+    place: Path | None = None
+    why: str = ""
+    mark: Mark | None = None
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What a journal tells: the plan, the state of each step, and where what was removed lies now."""
+
+    path: bytes
+    plan: Plan
+    states: list[State]
+    places: dict[int, bytes] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    at: str = ""
+    measured: int = 0
+    length: int = 0
+    """Bytes of whole lines."""
+
+    def note(self, record: Record) -> None:
+        """Takes one record in."""
+        self.at = record.at or self.at
+        if record.event == "ended":
+            return
+        self.states[record.step] = record.event
+        self.measured += record.bytes
+        if record.place is not None:
+            self.places[record.step] = bytes(record.place)
+        if record.why:
+            self.reasons[record.step] = record.why
+
+    def steps(self, *states: State) -> list[int]:
+        """The numbers of the steps in one of these states, in the order of the plan."""
+        return [number for number, state in enumerate(self.states) if state in states]
+
+
+def _line(content: bytes) -> bytes:
+    return b"%08x %s\n" % (zlib.crc32(content), content)
+
+
+def _whole_lines(data: bytes) -> Iterator[bytes]:
+    """The content of each line up to the first that is torn or damaged."""
+    for line in data.split(b"\n")[:-1]:
+        if len(line) < 10 or line[:8] != b"%08x" % zlib.crc32(line[9:]):
+            return
+        yield line[9:]
+
+
+def read(path: bytes) -> Ledger | Problem:
+    """The ledger of a journal."""
+    data = read_file(path, CAP)
+    if isinstance(data, Problem):
+        return data
+    lines = _whole_lines(data)
+    first = next(lines, b"")
+    try:
+        plan = msgspec.json.decode(first, type=Plan)
+        ledger = Ledger(path, plan, ["planned"] * len(plan.steps), length=len(_line(first)))
+        for line in lines:
+            ledger.note(msgspec.json.decode(line, type=Record))
+            ledger.length += len(_line(line))
+    except (msgspec.MsgspecError, IndexError) as error:
+        return Problem(os.fsdecode(path), "damaged-journal", f"a journal that cannot be read: {error}")
+    return ledger
+
+
+class Journal:
+    """A journal that is open for writing; every batch of records is on the medium when `write` returns."""
+
+    def __init__(self, disk: Disk, ledger: Ledger, descriptor: int) -> None:
+        self.ledger = ledger
+        self._disk, self._descriptor = disk, descriptor
+
+    def write(self, records: Iterable[Record]) -> None:
+        """Appends records and lets them reach the medium."""
+        batch = list(records)
+        self._disk.append(self._descriptor, b"".join(_line(msgspec.json.encode(record)) for record in batch))
+        self._disk.sync(self._descriptor)
+        for record in batch:
+            self.ledger.note(record)
+
+
+@contextmanager
+def begin(disk: Disk, path: bytes, plan: Plan) -> Iterator[Journal]:
+    """A new journal with room for everything that will be written into it. FileExistsError: the plan was applied."""
+    descriptor = disk.create(path)
+    try:
+        disk.reserve(descriptor, len(msgspec.json.encode(plan)) + A_RECORD * (len(plan.steps) + 1))
+        disk.append(descriptor, _line(msgspec.json.encode(plan)))
+        disk.sync(descriptor)
+        disk.sync_folder(os.path.dirname(path))
+        yield Journal(disk, Ledger(path, plan, ["planned"] * len(plan.steps)), descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def resume(disk: Disk, ledger: Ledger) -> Iterator[Journal]:
+    """A journal that is there, without its torn end."""
+    descriptor = disk.reopen(ledger.path)
+    try:
+        disk.cut(descriptor, ledger.length)
+        yield Journal(disk, ledger, descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,41 @@
+"""One changing command at a time for each user."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STEP = 0.05
+
+
+class Locked(Exception):  # noqa: N818 - a state, not an error of the program
+    """Another modelyard holds the lock."""
+
+
+@contextmanager
+def locked(folder: bytes, wait: float = 0.0) -> Iterator[None]:
+    """Holds the lock in this folder; Locked when another process keeps it for longer than `wait` seconds."""
+    descriptor = os.open(os.path.join(folder, b"lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    until = time.monotonic() + wait
+    try:
+        while not _taken(descriptor):
+            if time.monotonic() >= until:
+                holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+                raise Locked(holder or "another modelyard")
+            time.sleep(STEP)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"process %d\n" % os.getpid(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""What a path looks like now, and whether that is still what a plan saw."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from modelyard.plan import Below, Mark
+from modelyard.walk.text import shown
+from modelyard.walk.tree import walk
+
+KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
+
+
+def take(path: bytes) -> Mark | None:
+    """The mark of a path, None where nothing is there. OSError where it cannot be looked at."""
+    try:
+        seen = os.lstat(path)
+        kind = KINDS.get(stat.S_IFMT(seen.st_mode), "other")
+        target = shown(os.readlink(path)) if kind == "link" else ""
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    size = 0 if kind == "folder" else seen.st_size
+    below = _below(path) if kind == "folder" else None
+    return Mark(kind, seen.st_dev, seen.st_ino, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_uid, target, below)  # type: ignore[arg-type]
+
+
+def _below(path: bytes) -> Below:
+    totals = walk([path]).totals()
+    return Below(totals.entries, totals.apparent, totals.newest or 0)
+
+
+def drift(expected: Mark | None, seen: Mark | None, *, moved: bool = False) -> str:
+    """Why what is there is not what was expected, empty when it is.
+
+    `moved`: modelyard itself renamed this inode since, which changes its ctime and nothing else.
+    """
+    if expected is None or seen is None:
+        if expected is seen:
+            return ""
+        return "it is gone" if seen is None else "something is there now"
+    for field, words in (
+        ("kind", f"it became a {seen.kind}"),
+        ("device", "it is on another device now"),
+        ("inode", "it was replaced"),
+        ("target", "the link points elsewhere now"),
+        ("size", "its size changed"),
+        ("mtime", "it was written to"),
+        ("uid", "it has another owner now"),
+        ("below", "something below it changed"),
+    ):
+        if getattr(expected, field) != getattr(seen, field):
+            return words
+    return "" if moved or expected.ctime == seen.ctime else "its attributes or names changed"

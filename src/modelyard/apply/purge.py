@@ -1,0 +1,61 @@
+"""Frees what waits in the trash, for good, and measures what came back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from modelyard.apply.disk import Disk
+from modelyard.apply.journal import Journal, Record
+from modelyard.apply.trash import remove_tree
+
+
+def purge(disk: Disk, journal: Journal, now: Callable[[], str]) -> int:
+    """Removes what the plan put into the trash; the bytes that its devices gained, others' writing included."""
+    ledger = journal.ledger
+    numbers = [number for number in ledger.steps("done", "purging") if number in ledger.places]
+    folders = sorted({os.path.dirname(ledger.places[number]) for number in numbers})
+    before = _free(folders)
+    journal.write(Record("purging", number, now()) for number in numbers)
+    results = [_gone(disk, journal, number, now) for number in numbers]
+    for folder in folders:
+        if os.path.isdir(folder):
+            disk.sync_folder(folder)
+    gained = sum(_free(folders).values()) - sum(before.values())
+    journal.write([*results, Record("ended", -1, now(), bytes=max(gained, 0))])
+    for folder in folders:
+        _tidy(disk, folder, ledger.plan.id)
+    return gained
+
+
+def _gone(disk: Disk, journal: Journal, number: int, now: Callable[[], str]) -> Record:
+    place = journal.ledger.places[number]
+    try:
+        if os.path.lexists(place):
+            remove_tree(disk, place)
+    except OSError as error:
+        return Record("purging", number, now(), why=os.strerror(error.errno or 0))
+    return Record("purged", number, now())
+
+
+def _free(folders: list[bytes]) -> dict[int, int]:
+    """Free bytes by device."""
+    found = {}
+    for folder in folders:
+        near = folder
+        while not os.path.isdir(near):
+            near = os.path.dirname(near)
+        space = os.statvfs(near)
+        found[os.lstat(near).st_dev] = space.f_bfree * space.f_frsize
+    return found
+
+
+def _tidy(disk: Disk, folder: bytes, plan: str) -> None:
+    """The plan's folder in the trash goes when it is empty, and the trash with it."""
+    if os.path.basename(folder) != plan.encode():
+        return
+    for each in (folder, os.path.dirname(folder)):
+        try:
+            disk.remove_folder(each)
+        except OSError:
+            return

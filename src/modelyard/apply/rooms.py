@@ -1,0 +1,85 @@
+"""Where modelyard keeps what it must remember: journals and the lock, and its own trash."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard.apply import journal
+from modelyard.apply.disk import Disk
+from modelyard.apply.journal import Ledger
+from modelyard.inventory import Platform
+from modelyard.problem import Problem
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+SUFFIX = b".jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Folders: `state` for new journals, `others` where earlier ones may lie, `trash` in the home."""
+
+    state: bytes
+    others: tuple[bytes, ...]
+    trash: bytes
+
+    def file(self, plan: str) -> bytes:
+        """The journal of a plan."""
+        return os.path.join(self.state, plan.encode() + SUFFIX)
+
+    def ledgers(self) -> Iterator[Ledger | Problem]:
+        """Every journal, the oldest first; those that cannot be read are Problems."""
+        found = []
+        for folder in (self.state, *self.others):
+            if os.path.isdir(folder):
+                found += [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(SUFFIX)]
+        read = [journal.read(path) for path in found]
+        yield from (each for each in read if isinstance(each, Problem))
+        ledgers = [each for each in read if isinstance(each, Ledger)]
+        yield from sorted(ledgers, key=lambda each: (each.plan.created, each.plan.id))
+
+
+def rooms(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) -> Rooms:
+    """The folders, made where they are missing. A full or read-only home: memory that outlives the program holds the
+    journal until there is room. OSError when neither can be had.
+    """
+    data, state = _folders(env, home, platform)
+    spare = _spare(env)
+    try:
+        _make(disk, data)
+        _make(disk, state)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        _make(disk, spare)
+        return Rooms(spare, (state,), os.path.join(data, b"trash"))
+    return Rooms(state, (spare,), os.path.join(data, b"trash"))
+
+
+def _folders(env: Mapping[str, str], home: Path, platform: Platform) -> tuple[bytes, bytes]:
+    """The platform's folders of an application's data and state (XDG base directories, Apple's file system guide)."""
+    if platform == "macos":
+        base = home / "Library" / "Application Support" / "modelyard"
+        return bytes(base), bytes(base / "journal")
+    data = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share")
+    state = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state")
+    return bytes(data / "modelyard"), bytes(state / "modelyard")
+
+
+def _spare(env: Mapping[str, str]) -> bytes:
+    """A folder in memory that lasts until the machine stops."""
+    runtime = env.get("XDG_RUNTIME_DIR")
+    return os.fsencode(f"{runtime}/modelyard" if runtime else f"/dev/shm/modelyard-{os.getuid()}")  # noqa: S108 - 0700
+
+
+def _make(disk: Disk, folder: bytes) -> None:
+    if os.path.isdir(folder):
+        return
+    parent = os.path.dirname(folder)
+    if not os.path.isdir(parent):
+        _make(disk, parent)
+    disk.make_folder(folder)
+    disk.sync_folder(parent)

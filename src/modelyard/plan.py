@@ -1,0 +1,141 @@
+"""What would change on the disk, as data: steps that each carry what they expect to find. No I/O."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Literal
+
+import msgspec
+
+Do = Literal["remove", "write"]
+SCHEMA_VERSION = 1
+
+
+class Below(msgspec.Struct, frozen=True):
+    """What lay below a folder: entries, apparent bytes, and the newest time of writing in nanoseconds since 1970."""
+
+    entries: int
+    apparent: int
+    newest: int
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a path looked like: times in nanoseconds since 1970, `target` the text of a link, `below` of a folder."""
+
+    kind: Literal["file", "folder", "link", "other"]
+    device: int
+    inode: int
+    size: int
+    mtime: int
+    ctime: int
+    uid: int
+    target: str = ""
+    below: Below | None = None
+
+
+class Path(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A path that survives JSON: as text where it is UTF-8, and else its bytes in base64 beside what can be shown."""
+
+    text: str
+    raw: str = ""
+
+    @classmethod
+    def of(cls, path: bytes) -> Path:
+        """The path of these bytes."""
+        try:
+            return cls(path.decode())
+        except UnicodeDecodeError:
+            return cls(path.decode("utf-8", "backslashreplace"), base64.b64encode(path).decode())
+
+    def __bytes__(self) -> bytes:
+        return base64.b64decode(self.raw, validate=True) if self.raw else self.text.encode()
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One change: take a name or a whole folder away, or give a small file another content.
+
+    `expect` None: nothing may be there. `content` is what a `write` puts there, in base64.
+    """
+
+    do: Do
+    path: Path
+    expect: Mark | None
+    artifact: str
+    recovery: str = ""
+    proof: str = "unproven"
+    freed: int = 0
+    content: str = ""
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """An artifact that fitted and was left out, and why."""
+
+    artifact: str
+    why: str
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The survey that a plan came from."""
+
+    machine: str
+    user: int
+    home: str
+    roots: list[str]
+    at: str
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Steps with the order in which they are to be made: names before the bytes that they point at.
+
+    `freed` is of the whole set, bytes, at least so much where `exact` is false. `digest` is the SHA-256 of everything
+    else in it; `id` begins with it.
+    """
+
+    title: str
+    created: str
+    origin: Origin
+    steps: list[Step]
+    freed: int
+    exact: bool
+    worst_proof: str
+    skipped: list[Skipped]
+    digest: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def id(self) -> str:
+        """Short enough to type, long enough to be the only one."""
+        return self.digest[:12]
+
+    def sealed(self) -> Plan:
+        """The plan with its digest."""
+        return msgspec.structs.replace(self, digest=_digest(self))
+
+    @property
+    def intact(self) -> bool:
+        """Whether the digest is that of the content: nobody changed the plan since it was made."""
+        return self.digest == _digest(self)
+
+
+def _digest(plan: Plan) -> str:
+    content = msgspec.json.encode(msgspec.structs.replace(plan, digest=""), order="sorted")
+    return hashlib.sha256(content).hexdigest()
+
+
+def encode(plan: Plan) -> bytes:
+    """The plan as JSON."""
+    return msgspec.json.encode(plan)
+
+
+def decode(text: bytes) -> Plan:
+    """The plan of a JSON text. ValueError where it is none, comes from another version, or was changed."""
+    try:
+        plan = msgspec.json.decode(text, type=Plan)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"this is no plan: {error}") from error
+    if plan.schema_version != SCHEMA_VERSION:
+        raise ValueError(f"a plan of version {plan.schema_version}, and this modelyard knows {SCHEMA_VERSION}")
+    if not plan.intact:
+        raise ValueError("the plan was changed after it was made: its digest does not fit its content")
+    return plan
