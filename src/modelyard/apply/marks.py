@@ -26,7 +26,8 @@ def take(path: bytes) -> Mark | None:
 
 
 def _below(path: bytes) -> Below:
-    totals = walk([path]).totals()
+    tree = walk([path])
+    totals = tree.totals(tree.find(path))
     return Below(totals.entries, totals.apparent, totals.newest or 0)
 
 

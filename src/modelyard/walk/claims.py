@@ -74,6 +74,42 @@ class Claims:
                 needed += self._needed_inside(inner, owners)
         return needed
 
+    def removable(self, owners: Collection[int]) -> list[int]:
+        """The rows that can go with the owners, none inside another: folders give way around what others need."""
+        own = {row for row in self.rows(owners) if not self._held_by_others(row, owners)}
+        found = []
+        for row in own:
+            if not self._below_any(row, own):
+                found += self._without(row, set(self._needed_inside(row, owners)))
+        return found
+
+    def _below_any(self, row: int, rows: Collection[int]) -> bool:
+        above = self._tree.parent(row)
+        while above is not None:
+            if above in rows:
+                return True
+            above = self._tree.parent(above)
+        return False
+
+    def _without(self, row: int, kept: set[int]) -> list[int]:
+        """The row, or what is below it but for the kept rows and the folders that hold them."""
+        way: set[int] = set()
+        for each in kept:
+            at = self._tree.parent(each)
+            while at is not None and at != row:
+                way.add(at)
+                at = self._tree.parent(at)
+        if not kept:
+            return [row]
+        found, waiting = [], [row]
+        while waiting:
+            for each in self._tree.children(waiting.pop()).values():
+                if each in way:
+                    waiting.append(each)
+                elif each not in kept:
+                    found.append(each)
+        return found
+
     def rows(self, owners: Collection[int]) -> set[int]:
         """Everything that the owners claim."""
         return {row for owner in owners for row in self._rows_of[owner]}
