@@ -31,10 +31,18 @@ class Held:
     evidence: str
 
 
-def held(tree: Tree) -> tuple[list[Held], int]:
-    """What processes hold of the tree, and of how many processes nothing could be told."""
-    starts = tuple(os.fsencode(start).rstrip(b"/") + b"/" for start in tree.starts)
-    found: list[Held] = []
+@dataclass(frozen=True, slots=True)
+class Grip:
+    """A path that a process holds, and how."""
+
+    path: bytes
+    who: str
+    evidence: str
+
+
+def grips() -> tuple[list[Grip], int]:
+    """What the other processes of this machine hold, and of how many nothing could be told."""
+    found: list[Grip] = []
     untold = 0
     for process in psutil.process_iter(["pid", "name", "cmdline"]):
         if process.pid == os.getpid():
@@ -46,11 +54,16 @@ def held(tree: Tree) -> tuple[list[Held], int]:
         except (psutil.Error, OSError):
             untold += 1
             continue
-        for path, evidence in places.items():
-            row = tree.find(path) if path.startswith(starts) else None
-            if row is not None:
-                found.append(Held(row, _who(process), evidence))
+        found += [Grip(path, _who(process), evidence) for path, evidence in places.items()]
     return found, untold
+
+
+def held(tree: Tree) -> tuple[list[Held], int]:
+    """What processes hold of the tree, and of how many processes nothing could be told."""
+    starts = tuple(os.fsencode(start).rstrip(b"/") + b"/" for start in tree.starts)
+    found, untold = grips()
+    rows = ((tree.find(each.path), each) for each in found if each.path.startswith(starts))
+    return [Held(row, each.who, each.evidence) for row, each in rows if row is not None], untold
 
 
 def users(number: int, found: list[Held], tree: Tree, claims: Claims) -> Iterator[Use]:

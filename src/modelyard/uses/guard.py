@@ -1,0 +1,79 @@
+"""Why a step must not be made now: what it would take away is in use, is not ours, or lies where nobody looked."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from modelyard.plan import Step
+from modelyard.uses.processes import Grip, grips
+from modelyard.walk.text import shown
+from modelyard.walk.tree import walk
+
+
+@dataclass(slots=True)
+class Guard:
+    """Looks at the processes once, when the first step is asked about. `roots` are the folders that were surveyed."""
+
+    roots: Sequence[bytes]
+    user: int
+    _grips: list[Grip] | None = None
+    _inodes: dict[tuple[int, int], Grip] = field(default_factory=dict)
+
+    def why(self, step: Step) -> str:
+        """The reason to refuse a step, empty when there is none."""
+        path = bytes(step.path)
+        return self._outside(path) or self._foreign(step, path) or self._in_use(path)
+
+    def _outside(self, path: bytes) -> str:
+        """Whether links above the path lead out of what was surveyed."""
+        folder = os.path.realpath(os.path.dirname(path))
+        if any(folder == root or folder.startswith(root.rstrip(b"/") + b"/") for root in self.roots):
+            return ""
+        return f"it lies in {shown(folder)}, outside what was looked at"
+
+    def _foreign(self, step: Step, path: bytes) -> str:
+        if step.expect is not None and step.expect.uid != self.user:
+            return f"it belongs to user {step.expect.uid}"
+        if step.expect is None or step.expect.kind != "folder":
+            return ""
+        owners = set(array("Q", walk([path]).columns.column("uid"))) - {self.user}
+        return f"files of user {min(owners)} lie in it" if owners else ""
+
+    def _in_use(self, path: bytes) -> str:
+        if self._grips is None:
+            self._grips, _ = grips()
+            self._inodes = {inode: each for each in self._grips if (inode := _inode(each.path))}
+        below = path + b"/"
+        for each in self._grips:
+            if each.path == path or each.path.startswith(below):
+                return f"{each.who} {each.evidence}"
+        return self._by_another_name(path)
+
+    def _by_another_name(self, path: bytes) -> str:
+        """Files of it that a process holds under a name elsewhere."""
+        if not self._inodes:
+            return ""
+        for inode in _inodes_below(path):
+            if grip := self._inodes.get(inode):
+                return f"{grip.who} {grip.evidence} by another name"
+        return ""
+
+
+def _inodes_below(path: bytes) -> Iterable[tuple[int, int]]:
+    """Device and inode of everything at and below a path."""
+    if os.path.islink(path) or not os.path.isdir(path):
+        found = _inode(path)
+        return [found] if found else []
+    columns = walk([path]).columns
+    return zip(array("Q", columns.column("device")), array("Q", columns.column("inode")), strict=True)
+
+
+def _inode(path: bytes) -> tuple[int, int] | None:
+    try:
+        seen = os.lstat(path)
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
