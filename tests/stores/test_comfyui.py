@@ -132,7 +132,18 @@ def test_a_folder_outside_the_walk_is_a_problem_with_what_to_type(home: Path, tm
     assert f"--root {tmp_path}/drive" in found[0].hint
 
 
-@pytest.mark.parametrize("text", [BOMB, "[" * 50_000, "a: [1", "- list", "x: words", "x: {base_path: [1, 2]}\ny: 7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        "x: " + "[" * 50_000 + "]" * 50_000,
+        "[" * 50_000,
+        "a: [1",
+        "- list",
+        "x: words",
+        "x: {base_path: [1, 2]}\ny: 7",
+    ],
+)
 def test_a_bomb_or_broken_settings_are_a_problem_and_hide_nothing(text: str, home: Path) -> None:
     make(home)
     before = set(look(home))

@@ -81,6 +81,8 @@ def parsed_yaml(text: bytes | str, kind: type[T]) -> T | ValueError:
     The events are looked at first: a few aliases of aliases would unfold to more than any memory holds, and the loader
     in C has no bound on nesting.
     """
+    if not text.strip():
+        return kind()
     import yaml  # late: few homes hold such a file
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
