@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def make(home: Path) -> None:
     makers.write(base / "models/Lora/style/ink.civitai.info", CIVITAI)
     makers.write(base / "models/Lora/style/ink.preview.png", b"png")
     makers.write(base / "embeddings/bad-hands.pt", b"e" * 2000)
-    makers.write(base / "extensions/sd-webui-controlnet/annotator/downloads/hed.pth", b"h" * (1 << 20))
+    os.truncate(makers.write(base / "extensions/sd-webui-controlnet/annotator/downloads/hed.pth"), 1 << 20)
     makers.write(base / "outputs/txt2img-images/2026-01-01/00001.png", b"i" * 3000)
     makers.write(base / "cache.json", "{}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def make(home: Path) -> None:
     makers.write(base / "models/loras/ink.metadata.json", json.dumps({"model_name": "Ink", "civitai": {"id": 7}}))
     makers.write(base / "models/diffusers/tiny/model_index.json", "{}")
     makers.write(base / "models/diffusers/tiny/unet/diffusion.safetensors", b"u" * 3000)
-    makers.write(base / "custom_nodes/face/ckpts/face.pth", b"f" * (1 << 20))
+    os.truncate(makers.write(base / "custom_nodes/face/ckpts/face.pth"), 1 << 20)
     makers.write(base / "custom_nodes/small/tiny.pth", b"f" * 100)
     for folder in ("output", "input", "user/default/workflows", "temp", "datasets/cats"):
         makers.write(base / folder / "one.png", b"i" * 2000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def make(home: Path) -> None:
     makers.write(base / "presets/default.json", json.dumps(preset))
     makers.write(base / "models/checkpoints/jugger.safetensors", b"w" * 5000)
     makers.write(base / "models/loras/own.safetensors", b"l" * 3000)
-    makers.write(base / "models/inpaint/inpaint_v26.fooocus.patch", b"p" * (1 << 20))
+    os.truncate(makers.write(base / "models/inpaint/inpaint_v26.fooocus.patch"), 1 << 20)
     makers.write(base / "models/prompt_expansion/fooocus_expansion/config.json", "{}")
     makers.write(base / "models/prompt_expansion/fooocus_expansion/pytorch_model.bin", b"e" * 3000)
     makers.write(base / "outputs/2026-01-01/1.png", b"i" * 3000)

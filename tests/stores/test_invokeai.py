@@ -57,7 +57,6 @@ def make(home: Path) -> None:
         model(KEYS[0], f"{KEYS[0]}/flux.safetensors", "Flux", "https://host/flux?token=secret", "url"),
         model(KEYS[1], KEYS[1], "Pipeline", "acme/pipeline", "hf_repo_id"),
         model("dddd-4", "sdxl/lora/old.safetensors", "Old"),
-        model("ffff-6", "ffff-6/gone.safetensors", "Gone"),
     )
 
 
@@ -78,7 +77,6 @@ def test_models_by_the_database_orphans_and_halves(home: Path) -> None:
         "sdxl/main/Flux": ("complete", "re-get"),
         "sdxl/main/Pipeline": ("complete", "re-get"),
         "sdxl/main/Old": ("complete", "none"),
-        "sdxl/main/Gone": ("dangling", "none"),
         "invokeai/models/cccc-3/orphan.safetensors": ("orphan", "none"),
         "invokeai/models/tmpinstall_xyz": ("partial", "re-get"),
         "invokeai/models/.download_cache": ("complete", "re-get"),
@@ -137,6 +135,13 @@ def test_a_model_described_in_a_way_of_tomorrow_makes_no_orphans(home: Path) -> 
     database(home / "invokeai/databases/invokeai.db", {"key": "x", "path": {"at": "elsewhere"}})
     assert codes(home) == ["unreadable-database"]
     assert "orphan" not in {each.state for each in look(home).values()}
+
+
+def test_a_record_whose_files_are_gone_is_dangling_and_takes_nothing(home: Path) -> None:
+    make(home)
+    database(home / "invokeai/databases/invokeai.db", model("ffff-6", "ffff-6/gone.safetensors", "Gone"))
+    gone = look(home)["sdxl/main/Gone"]
+    assert (gone.state, gone.rows) == ("dangling", ())
 
 
 def test_a_model_that_is_a_service_has_no_file_and_is_not_gone(home: Path) -> None:
