@@ -104,7 +104,7 @@ def _extra(install: Install, row: int | None) -> None:
     if isinstance(found, Problem):
         install.problems.append(found)
         return
-    home = home_of(install.tree, row)
+    home = home_of(install.tree)
     here = os.path.dirname(os.fsdecode(install.tree.path(row))) if row is not None else ""
     for section, keys in found.items():
         base = (keys or {}).get("base_path")

@@ -101,7 +101,7 @@ def read(root: Root, tree: Tree) -> Reading:
     if isinstance(settings, Problem):
         install.problems.append(settings)
         settings = Settings()
-    base, home = os.fsdecode(tree.path(install.base)), home_of(tree, install.base)
+    base, home = os.fsdecode(tree.path(install.base)), home_of(tree)
     for name, text in _folders(settings):
         _one(install, name, install.at(placed(text, base, home), f"config.txt {name}"))
     every_kind(install, install.child(b"models"))

@@ -51,7 +51,7 @@ def read(root: Root, tree: Tree) -> Reading:
     install = Install(STORE, root, tree)
     given = arguments(install)
     if BORROWS in given:
-        lender = placed(given[BORROWS], os.fsdecode(tree.path(install.base)), home_of(tree, install.base))
+        lender = placed(given[BORROWS], os.fsdecode(tree.path(install.base)), home_of(tree))
         row = install.at(lender, f"COMMANDLINE_ARGS {BORROWS}")
         for folder, what in BORROWED.items():
             models(install, tree.child(row, *os.fsencode(folder).split(b"/")), what)

@@ -58,7 +58,7 @@ def read(root: Root, tree: Tree) -> Reading:
     else:
         keys = setting_yaml(tree, settings, Keys)
         install.problems += [keys] if isinstance(keys, Problem) else []
-        base, home = os.fsdecode(tree.path(install.base)), home_of(tree, install.base)
+        base, home = os.fsdecode(tree.path(install.base)), home_of(tree)
         named = folders({} if isinstance(keys, Problem) else keys, base, home, {})
     place = {key: install.at(path, key) for key, path in named.items()}
     install.whole(place["download_cache_dir"], "models fetched on demand", "re-get", "model")

@@ -22,13 +22,9 @@ ALIASES = 16
 DEPTH = 64
 
 
-def home_of(tree: Tree, row: int | None) -> str:
-    """The home that a row lies below, empty where it lies below none: labels are relative to it."""
-    while row is not None and (above := tree.parent(row)) is not None:
-        if tree.label(row) == shown(tree.name(row)):
-            return os.fsdecode(tree.path(above))
-        row = above
-    return ""
+def home_of(tree: Tree) -> str:
+    """The home that the walk was made for, which `~` stands for in settings."""
+    return os.fsdecode(tree.home)
 
 
 def placed(text: str, base: str, home: str) -> str:

@@ -86,7 +86,7 @@ def read(root: Root, tree: Tree) -> Reading:
         install.problems.append(settings)
         settings = Settings()
     if settings.model_directory_override:
-        base, home = os.fsdecode(tree.path(install.base)), home_of(tree, install.base)
+        base, home = os.fsdecode(tree.path(install.base)), home_of(tree)
         every_kind(install, install.at(placed(settings.model_directory_override, base, home), MOVED))
     every_kind(install, install.child(b"Models"))
     install.whole(install.child(b"Images"), "images that were made")

@@ -99,7 +99,7 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
 
 def read_install(install: Install, given: Mapping[str, str]) -> None:
     """The models, weights of extensions and images of an install that is started with these arguments."""
-    base, home = os.fsdecode(install.tree.path(install.base)), home_of(install.tree, install.base)
+    base, home = os.fsdecode(install.tree.path(install.base)), home_of(install.tree)
 
     def folder(flag: str) -> int | None:
         return install.at(placed(given[flag], base, home), f"COMMANDLINE_ARGS {flag}") if flag in given else None
