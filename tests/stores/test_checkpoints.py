@@ -165,3 +165,12 @@ def test_numbers_that_are_none_in_a_state_as_python_writes_them(home: Path) -> N
 def test_a_folder_called_snapshots_that_is_no_hubs(home: Path) -> None:
     makers.trainer_checkpoint(home / "snapshots" / "run", 5)
     assert list(artifacts(home)) == ["snapshots/run/checkpoint-5"]
+
+
+def test_a_stable_diffusion_model_is_no_checkpoint_though_lightning_wrote_it(home: Path) -> None:
+    models = home / "webui" / "models"
+    for kind in ("VAE", "Lora"):
+        (models / kind).mkdir(parents=True)
+    makers.torch_zip(models / "Stable-diffusion" / "v1-5.ckpt", makers.LIGHTNING_PICKLE)
+    makers.torch_zip(home / "run" / "last.ckpt", makers.LIGHTNING_PICKLE)
+    assert [name for name in makers.artifacts(home) if name.startswith("checkpoint:")] == ["checkpoint:run/last.ckpt"]

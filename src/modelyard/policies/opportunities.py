@@ -59,7 +59,11 @@ REASONS = (
         lambda each, _: each.state == "partial" and each.kind == "checkpoint",
         "ls --kind checkpoint --state partial",
     ),
-    Reason("blobs nothing names", lambda each, _: each.state == "orphan", "ls --state orphan"),
+    Reason(
+        "blobs nothing names",
+        lambda each, _: each.state == "orphan" and each.recovery == "re-get",
+        "ls --state orphan --recovery re-get",
+    ),
     Reason(
         "detached revisions", lambda each, _: each.store == "hf" and "detached" in each.tags, "ls hf --tag detached"
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from modelyard.inventory import Platform, Reading, Root, Store
 from modelyard.stores.checkpoint_kinds import CheckpointKind, classify, is_lightning, step_of
 from modelyard.stores.checkpoint_run import Checkpoint, Run
+from modelyard.stores.model_names import holds_kinds
 from modelyard.walk.tree import Tree
 
 STORE = Store(
@@ -44,7 +45,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
 def recognise(tree: Tree, row: int) -> int | None:
     """The folder that holds the checkpoint, which is its run. What a hub cache or a package holds is not one."""
     if tree.name(row).endswith(b".ckpt") and not tree.is_folder(row):
-        return tree.parent(row) if is_lightning(tree, row) else None
+        return tree.parent(row) if is_lightning(tree, row) and not _of_an_install(tree, row) else None
     outermost = None
     at: int | None = row
     levels = 0
@@ -61,6 +62,16 @@ def _of_a_hub(tree: Tree, row: int) -> bool:
     """Whether the folder holds the revisions of a repository in a hub cache."""
     repo = tree.parent(row)
     return tree.name(row) == b"snapshots" and repo is not None and b"--" in tree.name(repo)
+
+
+def _of_an_install(tree: Tree, row: int) -> bool:
+    """Whether a `.ckpt` lies in the folder of models of a program for making images, where such files are models."""
+    at = tree.parent(row)
+    while at is not None:
+        if tree.name(at).lower() == b"models" and holds_kinds(tree.children(at)):
+            return True
+        at = tree.parent(at)
+    return False
 
 
 def read(root: Root, tree: Tree) -> Reading:

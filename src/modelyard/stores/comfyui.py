@@ -13,9 +13,9 @@ from modelyard.problem import Problem
 from modelyard.stores.model_folder import every_kind, models, weights
 from modelyard.stores.model_install import Install
 from modelyard.stores.model_names import kind_of
-from modelyard.stores.model_settings import home_of, named_yaml, placed, setting_yaml
+from modelyard.stores.model_settings import home_of, placed, setting_yaml
 from modelyard.stores.places import expand
-from modelyard.stores.settings import json_settings
+from modelyard.stores.settings import json_settings, yaml_settings
 from modelyard.walk.tree import Tree
 
 STORE = Store(
@@ -57,7 +57,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Pl
 
 def _named(path: str, env: Mapping[str, str], home: Path) -> Iterator[Place]:
     """The base folder of each section of a settings file."""
-    found = named_yaml(path, Sections)
+    found = yaml_settings(path, Sections)
     if isinstance(found, Problem):
         yield found
     else:

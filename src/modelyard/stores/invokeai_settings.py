@@ -9,8 +9,9 @@ from pathlib import Path
 
 from modelyard.inventory import Place, Platform, Root
 from modelyard.problem import Problem
-from modelyard.stores.model_settings import named_yaml, placed
+from modelyard.stores.model_settings import placed
 from modelyard.stores.places import expand
+from modelyard.stores.settings import yaml_settings
 
 SETTINGS = "invokeai.yaml"
 FOLDERS = {
@@ -38,7 +39,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Pl
         base, found_by = expand(env["INVOKEAI_ROOT"], env, home), "INVOKEAI_ROOT"
     elif env.get("VIRTUAL_ENV") and os.path.lexists(beside / SETTINGS):
         base, found_by = str(beside), "VIRTUAL_ENV"
-    keys = named_yaml(f"{base}/{SETTINGS}", Keys)
+    keys = yaml_settings(f"{base}/{SETTINGS}", Keys)
     if isinstance(keys, Problem):
         yield keys
         keys = {}

@@ -52,6 +52,11 @@ def kind_of(folder: bytes | str) -> str:
     return KIND_OF.get(name.lower().replace("-", "_"), name)
 
 
+def holds_kinds(names: Iterable[bytes]) -> bool:
+    """Whether a folder of models is one of a program for making images: a folder for each of several kinds."""
+    return sum(shown(name).lower().replace("-", "_") in KIND_OF for name in names) >= 2
+
+
 def is_one_model(names: Iterable[bytes], top: bool) -> bool:
     """Whether a folder is one model: a pipeline of diffusers, or below the top the layout of transformers."""
     held = frozenset(names)

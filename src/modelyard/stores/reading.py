@@ -16,7 +16,7 @@ from modelyard.walk.claims import Claims
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-LINKED = "a link in place of a folder; what it points to is not counted here"
+LINKED = "a link in place of a folder; what it points to was not looked at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _linked(root: Root, tree: Tree) -> Iterator[Problem]:
     """Links to folders in place of a root's own: what lies there is elsewhere and not counted under this root."""
     names = tree.children(root.row) if root.row is not None and not root.shared else {}
     for row in names.values():
-        if tree.is_link(row) and os.path.isdir(tree.path(row)):
+        if tree.is_link(row) and os.path.isdir(tree.path(row)) and tree.find(os.path.realpath(tree.path(row))) is None:
             yield Problem(shown(tree.path(row)), "linked-folder", LINKED, "look there too with --root")
 
 
