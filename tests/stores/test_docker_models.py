@@ -75,9 +75,15 @@ def test_a_damaged_index_keeps_every_blob_in_use(home: Path) -> None:
     makers.write(home / ".docker" / "models" / "models.json", "{")
     found = makers.artifacts(home)
     assert {name: each.state for name, each in found.items()} == {
-        "docker-models:models": "complete",
+        "docker-models:unlisted": "complete",
         "docker-models:#partial": "partial",
     }
+
+
+def test_a_model_that_the_index_forgot_keeps_its_blobs(home: Path) -> None:
+    make(home)
+    makers.write(home / ".docker" / "models" / "models.json", '{"models": []}')
+    assert {each.state for each in makers.artifacts(home).values()} == {"complete", "partial"}
 
 
 def test_the_volume_of_an_engine_is_recognised(home: Path) -> None:

@@ -25,9 +25,11 @@ STORE = Store(
     recoveries=("re-get",),
 )
 INDEX, LAYOUT, BLOBS = b"models.json", b"layout.json", b"blobs"
+NOTES, ALGORITHMS = (b"manifests", b"bundles"), (b"sha256", b"sha512")
 CAP = 16 << 20
 HALF = b".incomplete"  # resumed by the next pull; the runner removes those untouched for a week
 DAMAGED = "the index of the models is damaged, so that every blob counts as used"
+UNLISTED = "of models that the index does not list"
 
 
 class Entry(msgspec.Struct):
@@ -71,24 +73,31 @@ def read(root: Root, tree: Tree) -> Reading:
     blobs = dict(_blobs(tree, root.row))
     halves = [row for name, row in sorted(blobs.items()) if name.endswith(HALF.decode())]
     rest = unfinished(STORE, root, halves, "model")
+    problems: list[Problem] = []
     if isinstance(index, Problem | ValueError):
         hint = "pull one of its models again, which writes it anew"
-        kept = _artifact(root, tuple(row for row in blobs.values() if row not in halves), "models", DAMAGED)
-        parts = [tree.child(root.row, part) for part in (b"manifests", b"bundles")]
-        kept = replace(kept, pins=tuple(part for part in parts if part is not None))
-        problem = Problem(shown(tree.path(root.row)), "bad-index", f"{DAMAGED}: {index}", hint)
-        return Reading((kept, *rest), (problem,))
-    entries = index.models or []
-    found = [_model(root, tree, entry, blobs) for entry in entries]
-    used = {row for each in found for row in each.rows}
-    orphans = tuple(row for name, row in sorted(blobs.items()) if row not in used and row not in halves)
-    lost = _artifact(root, orphans, "#orphan", f"{len(orphans)} blobs no model uses")
-    return Reading((*found, *rest, *([replace(lost, state="orphan")] if orphans else [])))
+        problems = [Problem(shown(tree.path(root.row)), "bad-index", f"{DAMAGED}: {index}", hint)]
+        index = Index()
+    found = [_model(root, tree, entry, blobs) for entry in index.models or []]
+    used = {row for each in found for row in each.rows} | set(halves)
+    left = tuple(row for name, row in sorted(blobs.items()) if row not in used)
+    notes = [(part, row) for part in NOTES for row in _listed(tree, root.row, part) if row not in used]
+    doubt = bool(problems) or any(part == NOTES[0] for part, _ in notes)
+    words = UNLISTED if doubt else f"{len(left)} blobs no model uses"
+    lost = _artifact(root, left, "unlisted" if doubt else "#orphan", words)
+    lost = replace(lost, pins=tuple(row for _, row in notes), state="complete" if doubt else "orphan")
+    return Reading((*found, *rest, *([lost] if lost.rows else [])), tuple(problems))
+
+
+def _listed(tree: Tree, row: int, part: bytes) -> list[int]:
+    """What lies in a folder by algorithm and digest."""
+    folders = [tree.child(row, part, algorithm) for algorithm in ALGORITHMS]
+    return [each for folder in folders if folder is not None for _, each in sorted(tree.children(folder).items())]
 
 
 def _blobs(tree: Tree, row: int) -> Iterator[tuple[str, int]]:
     """Every blob by its digest."""
-    for algorithm in (b"sha256", b"sha512"):
+    for algorithm in ALGORITHMS:
         folder = tree.child(row, BLOBS, algorithm)
         for name, blob in tree.children(folder).items() if folder is not None else ():
             yield f"{shown(algorithm)}:{shown(name)}", blob
@@ -99,7 +108,7 @@ def _model(root: Root, tree: Tree, entry: Entry, blobs: Mapping[str, int]) -> Ar
     rows = tuple(dict.fromkeys(blobs[each] for each in digests if each in blobs))
     algorithm, _, number = entry.id.partition(":")
     way = (algorithm.encode("utf-8", "replace"), number.encode("utf-8", "replace"))
-    notes = [tree.child(root.row, part, *way) for part in (b"manifests", b"bundles")]
+    notes = [tree.child(root.row, part, *way) for part in NOTES]
     tags = tuple(shown(tag) for tag in entry.tags or ())
     missing = len(set(digests)) - len(rows)
     name = tags[0] if tags else shown(number)[:12]
