@@ -42,7 +42,7 @@ bench: deps
 docs: $(VENV)/installed
 	$(BIN)/python docs/make.py
 
-deps: $(VENV)/installed $(VENV)/tested .deps/hub-0.36
+deps: $(VENV)/installed $(VENV)/tested .deps/hub-0.36 .deps/runners
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +60,9 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/torch.txt
 
 .deps/hub-0.36: $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --target $@ huggingface_hub==0.36.0
+
+.deps/runners: $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --target $@ -r requirements/runners.txt
 
 clean:
 	rm -rf $(VENV) .deps build dist src/*.egg-info src/modelyard/walk/*.so

@@ -32,4 +32,12 @@ def test_uploads_under_way_are_precious_and_the_old_chunk_cache_is_dead(home: Pa
         "staging": "none",
         "hf-xet:logs": "re-make",
     }
+    assert (found["chunk-cache"].state, found["shard-cache"].state) == ("orphan", "complete")
     assert "never reads it" in found["chunk-cache"].detail
+
+
+def test_a_cache_elsewhere_is_recognised_by_an_endpoint(home: Path) -> None:
+    make(home)
+    (home / CACHE).rename(home / "moved")
+    makers.write(home / "chunk-cache" / "other", b"o" * 3000)
+    assert {each.root for each in makers.artifacts(home).values()} == {str(home / "moved")}

@@ -59,6 +59,18 @@ def test_a_dead_variable_of_old_clients_still_leads_to_what_lies_there(
     assert f"hf:model/acme/tiny@{'a' * 12}" in artifacts(home, {variable: str(tmp_path / "old")})
 
 
+def test_what_diffusers_of_old_downloaded_is_left_over_and_listed_once(home: Path) -> None:
+    """Its folder has the layout of the hub, so that it is recognised by what it holds as well."""
+    makers.hub_repo(home / ".cache/huggingface/diffusers", "models--acme--tiny", {"unet.bin": b"w" * 5000})
+    makers.hub_repo(home / "forge" / "models" / "diffusers", "models--acme--live", {"unet.bin": b"w" * 5000})
+    found = artifacts(home)
+    assert {name: each.state for name, each in found.items()} == {
+        f"hf:model/acme/tiny@{'a' * 12}": "orphan",
+        f"hf:model/acme/live@{'a' * 12}": "complete",
+    }
+    assert "never reads it" in found[f"hf:model/acme/tiny@{'a' * 12}"].detail
+
+
 def test_a_revision_and_its_older_one_share_a_blob(home: Path) -> None:
     makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w" * 200_000, "c": b"1" * 5000})
     makers.hub_repo(home / HUB, "models--acme--tiny", {"w": b"w" * 200_000, "c": b"2" * 5000}, "b" * 40, ())

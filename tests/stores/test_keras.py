@@ -18,9 +18,11 @@ def make(home: Path) -> None:
 
 
 def test_precedence_of_what_moves_it(home: Path) -> None:
-    for platform in ("linux", "macos", "windows"):
-        assert makers.places(keras, home, platform) == [("~/.keras", "default")]
-    assert makers.places(keras, home, KERAS_HOME="/k") == [("/k", "KERAS_HOME")]
+    assert makers.places(keras, home, "windows") == [("~/.keras", "default")]
+    for platform in ("linux", "macos"):
+        assert makers.places(keras, home, platform)[0] == ("~/.keras", "default")
+        assert makers.places(keras, home, platform)[1][0] == "/tmp/.keras"
+    assert makers.places(keras, home, KERAS_HOME="/k")[0] == ("/k", "KERAS_HOME")
 
 
 def test_weights_data_sets_and_what_was_unpacked(home: Path) -> None:
@@ -30,6 +32,19 @@ def test_weights_data_sets_and_what_was_unpacked(home: Path) -> None:
         "keras:models/vgg16_weights.h5": ("model", "re-get"),
         "keras:datasets/flowers.tgz": ("dataset", "re-get"),
         "keras:datasets/flowers_extracted": ("dataset", "re-make"),
+    }
+
+
+def test_an_archive_is_never_called_what_was_unpacked_from_it(home: Path) -> None:
+    """`get_file(extract=True)` keeps the archive as NAME_archive beside the folder NAME."""
+    base = home / ".keras" / "datasets"
+    makers.write(base / "flower_photos.tgz_archive", b"z" * 4000)
+    makers.write(base / "flower_photos.tgz" / "rose.jpg", b"r" * 4000)
+    makers.write(base / "mine_extracted" / "a.jpg", b"r" * 4000)
+    assert {name: each.recovery for name, each in makers.artifacts(home).items()} == {
+        "keras:datasets/flower_photos.tgz_archive": "re-get",
+        "keras:datasets/flower_photos.tgz": "re-make",
+        "keras:datasets/mine_extracted": "re-get",
     }
 
 

@@ -57,6 +57,19 @@ def test_only_a_hash_in_the_name_says_that_it_can_be_had_again(name: str, recove
     assert artifacts(home)[f"torchhub:{name}"].recovery == recovery
 
 
+def test_weights_that_timm_fetched_by_address_and_from_the_hub(home: Path) -> None:
+    """timm has no store of its own: addresses go into torch's, repositories into the cache of the hub."""
+    makers.write(home / HUB / "checkpoints" / "resnet50_a1_0-14fe96d1.pth", b"w" * 4000)
+    hub = home / ".cache" / "huggingface" / "hub"
+    makers.hub_repo(hub, "models--timm--resnet18.a1_in1k", {"model.safetensors": b"w" * 4000})
+    found = artifacts(home)
+    assert set(found) == {
+        "torchhub:resnet50_a1_0-14fe96d1.pth",
+        f"hf:model/timm/resnet18.a1_in1k@{'a' * 12}",
+    }
+    assert {each.recovery for each in found.values()} == {"re-get"}
+
+
 def test_half_downloads_of_new_and_old_versions(home: Path) -> None:
     for name in (f"a.pth.{'0' * 32}.partial", "tmpab12cd3_"):
         makers.write(home / HUB / "checkpoints" / name)

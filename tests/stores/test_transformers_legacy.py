@@ -1,4 +1,4 @@
-"""Caches of old transformers and sentence-transformers."""
+"""Caches of old transformers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from modelyard.stores import transformers_legacy
 
 
 def make(home: Path) -> None:
-    """A flat download with its note, one without, and a full copy of a model."""
+    """A flat download with its note, and one without."""
     cache = home / ".cache" / "huggingface" / "transformers"
     makers.write(cache / f"{'a' * 64}.{'b' * 64}", b"w" * 5000)
     makers.write(cache / f"{'a' * 64}.{'b' * 64}.json", '{"url": "https://hub.example/bert/model.bin", "etag": "x"}')
     makers.write(cache / f"{'a' * 64}.{'b' * 64}.lock", b"")
     makers.write(cache / f"{'c' * 64}.{'d' * 64}.h5", b"w" * 4000)
-    makers.write(home / ".cache/torch/sentence_transformers/acme_tiny/pytorch_model.bin", b"w" * 4000)
 
 
 def test_every_place_of_every_version(home: Path) -> None:
@@ -24,7 +23,6 @@ def test_every_place_of_every_version(home: Path) -> None:
         "~/.cache/huggingface/transformers",
         "~/.cache/torch/transformers",
         "~/.cache/torch/pytorch_transformers",
-        "~/.cache/torch/sentence_transformers",
         "~/.pytorch_pretrained_bert",
     ]
     moved = makers.places(transformers_legacy, home, "macos", TRANSFORMERS_CACHE="/t", TORCH_HOME="/h", HF_HOME="/f")
@@ -40,5 +38,5 @@ def test_a_file_by_the_address_it_came_from(home: Path) -> None:
     found = makers.artifacts(home)
     assert found[f"transformers-legacy:{'a' * 12}"].title == "https://hub.example/bert/model.bin"
     assert len(found[f"transformers-legacy:{'a' * 12}"].pins) == 2
-    assert found["transformers-legacy:sentence_transformers/acme_tiny"].recovery == "re-get"
-    assert len(found) == 3
+    assert {each.state for each in found.values()} == {"orphan"}
+    assert len(found) == 2

@@ -27,3 +27,4 @@ def test_each_file_is_a_model(home: Path) -> None:
         "whisper:base.pt": "model",
         "whisper:large-v3.pt": "model",
     }
+    assert all("only its hash tells" in each.detail for each in found.values())

@@ -60,5 +60,10 @@ class Filter:
 
 
 def choose(artifacts: Iterable[Artifact], wanted: Filter, order: str) -> list[Artifact]:
-    """The artifacts that fit, in the order asked for: `size`, `freed`, `used` (longest ago first) or `name`."""
-    return sorted((artifact for artifact in artifacts if wanted.fits(artifact)), key=ORDERS[order])
+    """The artifacts that fit, in the order asked for: `size`, `freed`, `used` (longest ago first) or `name`.
+
+    A text that is the name of a store means that store alone.
+    """
+    found = [artifact for artifact in artifacts if wanted.fits(artifact)]
+    store = [artifact for artifact in found if artifact.store == wanted.text.lower()]
+    return sorted(store or found, key=ORDERS[order])

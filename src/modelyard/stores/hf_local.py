@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from modelyard.inventory import Artifact, Platform, Reading, Root, Store
 from modelyard.problem import Problem
+from modelyard.units import SECOND
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -18,7 +20,7 @@ STORE = Store(
     ("*.metadata",),
     scattered=True,
     kinds=("model",),
-    recoveries=("re-get",),
+    recoveries=("re-get", "none"),
 )
 NOTES = (b".cache", b"huggingface", b"download")
 NOTE_CAP = 4096
@@ -42,13 +44,17 @@ def recognise(tree: Tree, row: int) -> int | None:
 
 
 def read(root: Root, tree: Tree) -> Reading:
-    """One artifact a folder: the files that have a note, and the notes; what lies beside them is somebody's own."""
+    """One artifact a folder: the files that have a note, and the notes; what lies beside them is somebody's own.
+
+    A file that was written after its note is no longer what was downloaded.
+    """
     notes = tree.child(root.row, *NOTES)
     if notes is None or root.row is None:
         return Reading()
     files: list[int] = []
     halves: list[int] = []
     commits: set[str] = set()
+    changed = gone = 0
     for way, row in _notes(tree, notes, ()):
         if way[-1].endswith(b".incomplete"):
             halves.append(row)
@@ -56,14 +62,28 @@ def read(root: Root, tree: Tree) -> Reading:
             file = tree.child(root.row, *way[:-1], way[-1].removesuffix(b".metadata"))
             files += [] if file is None else [file]
             text = tree.read(row, NOTE_CAP)
-            commits |= set() if isinstance(text, Problem) else {shown(text.partition(b"\n")[0].strip())}
+            lines = [] if isinstance(text, Problem) else [shown(line.strip()) for line in text.splitlines()]
+            commits |= set(lines[:1])
+            gone += file is None
+            changed += file is not None and _is_newer(tree, file, lines[2:])
     folder = tree.label(root.row)
     holder = tree.child(root.row, *NOTES[:2])
+    words = [f"{changed} files changed since they were downloaded"] if changed else []
+    words += [f"{gone} files are no longer here"] if gone else []
     draft = Artifact(f"hf-local:{folder}", "model", "hf-local", folder, root.path, tuple(files), recovery="re-get")
-    found = [replace(draft, pins=(holder,) if holder is not None else (), revision=min(commits, default=""))]
+    whole = replace(draft, pins=(holder,) if holder is not None else (), revision=min(commits, default=""))
+    found = [replace(whole, recovery="none" if changed else "re-get", detail=", ".join(words))]
     if halves:
         found.append(replace(draft, id=f"{draft.id}#partial", blobs=tuple(halves), state="partial"))
     return Reading(tuple(found))
+
+
+def _is_newer(tree: Tree, file: int, noted: list[str]) -> bool:
+    """Whether a file was written after the time in its note; the client itself allows a second."""
+    seen = tree.entry(file)
+    if seen is None or not noted or not re.fullmatch(r"\d{1,12}(?:\.\d+)?", noted[0]):
+        return False
+    return seen.mtime / SECOND > float(noted[0]) + 1
 
 
 def _notes(tree: Tree, row: int, way: tuple[bytes, ...]) -> Iterator[tuple[tuple[bytes, ...], int]]:

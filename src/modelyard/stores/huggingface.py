@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from modelyard.inventory import Artifact, Platform, Reading, Root, Store
@@ -29,11 +30,13 @@ STORE = Store(
     kinds=("model", "dataset"),
     recoveries=("re-get",),
 )
+OLD_DIFFUSERS = "default of diffusers before 0.14"
+DEAD = "diffusers 0.14 and later never reads it"
 SHARED_MARKER = b".huggingface-shared-blobs"
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
-    """The cache the current client uses, then the places older and related clients were told to use."""
+    """The cache the current client uses, then the places older and related clients used or were told to use."""
     under = from_variables(("HF_HOME",), env, home)
     cache, found_by = xdg_cache(env, home)
     default = Root(f"{under.path}/hub", "HF_HOME") if under else Root(str(cache / "huggingface" / "hub"), found_by)
@@ -41,6 +44,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     for variable in LEGACY_VARIABLES:
         if legacy := from_variables((variable,), env, home):
             yield legacy
+    yield Root(f"{under.path if under else cache / 'huggingface'}/diffusers", OLD_DIFFUSERS)
 
 
 def recognise(tree: Tree, row: int) -> int | None:
@@ -63,7 +67,14 @@ def read(root: Root, tree: Tree) -> Reading:
             problems += repo.problems
             used |= repo.payloads
     artifacts += _shared_leftovers(tree, root, used)
-    return Reading(tuple(artifacts), tuple(problems))
+    dead = root.found_by == OLD_DIFFUSERS
+    return Reading(tuple(_left(each) for each in artifacts) if dead else tuple(artifacts), tuple(problems))
+
+
+def _left(artifact: Artifact) -> Artifact:
+    """A revision that no present client looks for."""
+    whole = artifact.state == "complete" and artifact.recovery == "re-get"
+    return replace(artifact, state="orphan" if whole else artifact.state, detail=f"{artifact.detail}; {DEAD}")
 
 
 def _shared_leftovers(tree: Tree, root: Root, used: set[int]) -> Iterator[Artifact]:

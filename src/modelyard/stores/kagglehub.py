@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from modelyard.inventory import Artifact, Kind, Platform, Reading, Root, State, Store
+from modelyard.inventory import Artifact, Kind, Platform, Reading, Root, Store
 from modelyard.stores.folders import never as recognise
 from modelyard.stores.places import from_variables
 from modelyard.walk.text import shown
@@ -20,6 +21,8 @@ STORE = Store(
     kinds=("model", "dataset", "other"),
     recoveries=("re-get",),
 )
+ARCHIVE, MARKER = b".archive", b".complete"
+SINGLE = b".complete"  # the folder with the markers of files that were fetched one by one
 LEVELS: dict[bytes, tuple[int, Kind]] = {
     b"models": (5, "model"),
     b"datasets": (4, "dataset"),
@@ -45,24 +48,29 @@ def read(root: Root, tree: Tree) -> Reading:
 
 
 def _versions(root: Root, tree: Tree, row: int, name: str, levels: int, kind: Kind) -> Iterator[Artifact]:
+    """Archives lie beside the folder of all versions, or where the version will be."""
     for each, inner in sorted(tree.children(row).items()):
         way = f"{name}/{shown(each)}"
-        if levels > 1 and tree.is_folder(inner):
+        if each.endswith(ARCHIVE) and tree.is_file(inner):
+            yield replace(_artifact(root, inner, way, kind), state="partial", detail="a download that was not unpacked")
+        elif levels > 1 and tree.is_folder(inner) and each != SINGLE:
             yield from _versions(root, tree, inner, way, levels - 1, kind)
-        elif levels == 1 and (tree.is_folder(inner) or each.endswith(b".archive")):
+        elif levels == 1 and tree.is_folder(inner) and each != SINGLE:
             yield _version(root, tree, inner, way, kind)
 
 
+def _artifact(root: Root, row: int, name: str, kind: Kind) -> Artifact:
+    return Artifact(f"kagglehub:{name}", kind, "kagglehub", name, root.path, (row,), recovery="re-get")
+
+
 def _version(root: Root, tree: Tree, row: int, name: str, kind: Kind) -> Artifact:
-    """A notebook's marker is shared by all its versions and a competition's lies elsewhere: both prove nothing."""
-    number = tree.name(row)
-    folder = tree.parent(row)
+    """A notebook's marker is shared by all its versions: it proves nothing, and neither does its absence."""
+    number, folder = tree.name(row), tree.parent(row)
     above = tree.parent(folder) if folder is not None and tree.name(folder) == b"versions" else folder
-    marker = tree.child(above, number + b".complete")
-    judged = kind == "model" or name.startswith("datasets/")
-    state: State = "partial" if number.endswith(b".archive") or (judged and marker is None) else "complete"
-    pins = () if marker is None else (marker,)
-    version = shown(number)
-    return Artifact(
-        f"kagglehub:{name}", kind, "kagglehub", name, root.path, (row,), pins, version, state=state, recovery="re-get"
-    )
+    marker = tree.child(above, number + MARKER)
+    single = tree.child(above, SINGLE, number)
+    known = marker is not None or single is not None or name.startswith("notebooks/")
+    pins = tuple(each for each in (marker, single) if each is not None)
+    words = "single files of it" if marker is None and single is not None else ""
+    draft = replace(_artifact(root, row, name, kind), pins=pins, revision=shown(number), detail=words)
+    return draft if known else replace(draft, state="partial")

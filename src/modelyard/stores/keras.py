@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +20,14 @@ STORE = Store(
     recoveries=("re-get", "re-make"),
 )
 SETTINGS = b"keras.json"
-UNPACKED = re.compile(rb"(_archive|_extracted)$")
+ARCHIVE, UNPACKED = b"_archive", b"_extracted"
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
-    """`KERAS_HOME`, else `~/.keras`."""
+    """`KERAS_HOME`, else `~/.keras`; where that cannot be written, a folder among the temporary files."""
     yield from_variables(("KERAS_HOME",), env, home) or Root(str(home / ".keras"), "default")
+    if platform != "windows":
+        yield Root("/tmp/.keras", "default where the home cannot be written", system=True)  # noqa: S108 - only read
 
 
 def recognise(tree: Tree, row: int) -> int | None:
@@ -50,8 +51,14 @@ def _downloads(root: Root, tree: Tree) -> Iterator[Artifact]:
         if not tree.is_folder(folder):
             yield child(STORE, root, tree, folder, kind, "re-get")
             continue
-        for each, row in sorted(tree.children(folder).items()):
+        names = tree.children(folder)
+        for each, row in sorted(names.items()):
             draft = child(STORE, root, tree, row, kind, "re-get", f"{name.decode('utf-8', 'replace')}/")
-            stem = UNPACKED.sub(b"", each)
-            packed = stem != each and any(other.startswith(stem) and other != each for other in tree.children(folder))
+            packed = tree.is_folder(row) and _is_packed_too(each, names)
             yield replace(draft, recovery="re-make", detail="unpacked; its archive is still there") if packed else draft
+
+
+def _is_packed_too(folder: bytes, names: Mapping[bytes, int]) -> bool:
+    """`get_file` unpacks `NAME_archive` into `NAME`, and `STEM.tgz` into `STEM_extracted`."""
+    stem = folder.removesuffix(UNPACKED)
+    return folder + ARCHIVE in names or (stem != folder and any(name.startswith(stem + b".") for name in names))

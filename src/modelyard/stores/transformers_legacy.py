@@ -1,4 +1,4 @@
-"""What transformers before 4.22 and sentence-transformers before 2.3 downloaded; nothing of today reads it."""
+"""What transformers before 4.22 downloaded; transformers 5 neither reads nor migrates it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import msgspec
 
 from modelyard.inventory import Artifact, Platform, Reading, Root, Store
 from modelyard.problem import Problem
-from modelyard.stores.folders import child
 from modelyard.stores.folders import never as recognise
 from modelyard.stores.json import parsed
 from modelyard.stores.places import from_variables, xdg_cache
@@ -28,7 +27,6 @@ STORE = Store(
 )
 VARIABLES = ("TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE")
 FLAT = re.compile(rb"[0-9a-f]{64}(\.[0-9a-f]{64}(\.h5)?)?$")
-COPIES = "sentence_transformers"
 
 
 class Note(msgspec.Struct):
@@ -46,17 +44,13 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     cache, found_by = xdg_cache(env, home)
     yield Root(f"{under.path if under else cache / 'huggingface'}/transformers", under.found_by if under else found_by)
     torch = from_variables(("TORCH_HOME",), env, home) or Root(str(cache / "torch"), found_by)
-    for name in ("transformers", "pytorch_transformers", COPIES):
+    for name in ("transformers", "pytorch_transformers"):
         yield Root(f"{torch.path}/{name}", torch.found_by)
     yield Root(str(home / ".pytorch_pretrained_bert"), "default")
 
 
 def read(root: Root, tree: Tree) -> Reading:
-    """One artifact a file by the address it came from; a folder that is a full copy of a model is one too."""
-    assert root.row is not None
-    if root.path.endswith(COPIES):
-        rows = [row for _, row in sorted(tree.children(root.row).items()) if tree.is_folder(row)]
-        return Reading(tuple(child(STORE, root, tree, row, "model", "re-get", f"{COPIES}/") for row in rows))
+    """One artifact a file by the address it came from."""
     return Reading(tuple(_files(root, tree)))
 
 
@@ -75,6 +69,7 @@ def _files(root: Root, tree: Tree) -> Iterator[Artifact]:
             root.path,
             (row,),
             pins,
+            state="orphan",
             recovery="re-get",
             detail="transformers 5 never reads it",
         )

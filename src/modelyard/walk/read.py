@@ -57,6 +57,20 @@ def read_link(path: bytes) -> bytes | Problem:
         return from_errno(shown(path), error.errno or 0)
 
 
+def names_in(folder: str) -> list[str]:
+    """The names in a folder wherever it lies, in order; none where it cannot be listed."""
+    try:
+        descriptor = _open(os.fsencode(folder), FLAGS | getattr(os, "O_DIRECTORY", 0))
+    except (OSError, ValueError):  # ValueError: a NUL in a variable
+        return []
+    try:
+        return sorted(os.listdir(descriptor))
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+
+
 def read_setting(path: str) -> str | Problem:
     """The text of a small settings file wherever it lies, empty where there is none."""
     try:

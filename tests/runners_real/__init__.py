@@ -1,0 +1,1 @@
+"""Tests against what real runners and trackers leave on a disk."""
