@@ -51,7 +51,7 @@ HEAD = """\
 Every command answers `--json` with one document: bytes are integers, times are RFC 3339 in UTC, ids are stable.
 `schema_version` grows when a field changes its meaning; fields may be added at any time, so ignore what you do not
 know. Paths and names that are not UTF-8 or hold control characters are escaped as `\\xNN`. This page is written by
-`make docs` from the types in `src/modelyard/cli/documents.py`.
+`make docs` from the types in `src/modelyard/cli/documents/`.
 
 `exact` says whether `freed` is the whole truth: where something could not be known it is false and `freed` is a lower
 bound. `freed` is what the device gains if exactly this set goes, so the figures of several rows cannot be added.

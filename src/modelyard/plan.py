@@ -88,6 +88,7 @@ class Origin(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """Steps with the order in which they are to be made: names before the bytes that they point at.
 
+    `stores` are the roots of stores, in which no trash may be made.
     `freed` is of the whole set, bytes, at least so much where `exact` is false. `digest` is the SHA-256 of everything
     else in it; `id` begins with it.
     """
@@ -96,6 +97,7 @@ class Plan(msgspec.Struct, frozen=True):
     created: str
     origin: Origin
     steps: list[Step]
+    stores: list[str]
     freed: int
     exact: bool
     worst_proof: str

@@ -50,9 +50,9 @@ def held_by(found: api.Survey, numbers: Collection[int]) -> set[Path]:
 def remove(home: Path, store: str, chosen: Collection[int]) -> tuple[api.Survey, Plan]:
     """Removes these artifacts."""
     found = look(home, store)
-    made: list[Step] = steps(found.tree, found.claims, found.artifacts, chosen)
+    made: list[Step] = steps(found.tree, found.claims, found.artifacts, chosen, {})
     plan = plan_for([], home)
-    plan = Plan("clean", plan.created, plan.origin, made, 0, True, "unproven", []).sealed()
+    plan = Plan("clean", plan.created, plan.origin, made, [], 0, True, "unproven", []).sealed()
     apply(home, plan, Disk())
     ledger = journals.read(journal_file(home, plan))
     assert isinstance(ledger, Ledger)

@@ -93,7 +93,7 @@ def plan_for(paths: Iterable[Path], home: Path) -> Plan:
     """A plan that removes these."""
     steps = [Step("remove", Place.of(bytes(path)), marks.take(bytes(path)), shown(bytes(path))) for path in paths]
     origin = Origin("here", os.getuid(), str(home), [], now())
-    return Plan("clean", now(), origin, steps, 0, True, "unproven", []).sealed()
+    return Plan("clean", now(), origin, steps, [], 0, True, "unproven", []).sealed()
 
 
 def digest(home: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from modelyard.apply import journal
 from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Ledger
+from modelyard.apply.trash import NAME
 from modelyard.inventory import Platform
 from modelyard.problem import Problem
 
@@ -55,8 +56,8 @@ def rooms(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) ->
         if error.errno not in NO_ROOM:
             raise
         _make(disk, spare)
-        return Rooms(spare, (state,), os.path.join(data, b"trash"))
-    return Rooms(state, (spare,), os.path.join(data, b"trash"))
+        return Rooms(spare, (state,), os.path.join(data, NAME % os.getuid()))
+    return Rooms(state, (spare,), os.path.join(data, NAME % os.getuid()))
 
 
 def _folders(env: Mapping[str, str], home: Path, platform: Platform) -> tuple[bytes, bytes]:

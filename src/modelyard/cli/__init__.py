@@ -16,6 +16,11 @@ COMMANDS = {
     "show": "Everything known about one artifact.",
     "top": "The largest files and what they belong to.",
     "where": "Every root of every store, and how it was found.",
+    "clean": "Give space back and lose nothing: a plan, one question, undo.",
+    "apply": "Make a plan that was saved.",
+    "undo": "Bring back what a plan removed.",
+    "purge": "Free what waits in the trash.",
+    "journal": "Every plan that was applied, and what became of it.",
     "demo": "Build a sample workstation in a new folder.",
 }
 
@@ -57,7 +62,7 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Nothing here changes a file; `demo` only writes into a new folder.
+    Only clean, apply, undo and purge change anything; `demo` writes into a new folder.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

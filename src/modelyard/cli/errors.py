@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 import click
 
-OK, ERROR, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, ERROR, USAGE, PARTLY, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 75, 130
 
 
 class HelpfulError(Exception):
     """An error with a sentence for the person and the next command to type."""
 
-    def __init__(self, message: str, hint: str) -> None:
+    def __init__(self, message: str, hint: str, code: int = ERROR) -> None:
         super().__init__(message)
-        self.hint = hint
+        self.hint, self.code = hint, code
 
 
 def _complain(message: str, hint: str = "") -> None:
@@ -44,7 +44,7 @@ def guarded(run: Callable[[], object]) -> int:
         return INTERRUPTED
     except HelpfulError as error:
         _complain(str(error), error.hint)
-        return ERROR
+        return error.code
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK

@@ -34,7 +34,7 @@ class ProgressLine:
             print(f"\r{'':<{WIDTH}}\r", end="", file=sys.stderr, flush=True)
 
 
-def _place(request: Request) -> tuple[Mapping[str, str], Path, bool]:
+def place(request: Request) -> tuple[Mapping[str, str], Path, bool]:
     """The variables and the home to look at, and whether they are those of this user."""
     if request.home is None:
         return os.environ, Path.home(), True
@@ -43,14 +43,14 @@ def _place(request: Request) -> tuple[Mapping[str, str], Path, bool]:
 
 def everyone(request: Request, found: api.Survey) -> api.Everyone:
     """Who uses what of a survey."""
-    env, home, own = _place(request)
+    env, home, own = place(request)
     return api.everyone(found, env, home, api.this_platform(), system=own)
 
 
 def look(request: Request) -> tuple[api.Survey, float]:
     """The survey that was asked for, and the seconds it took."""
     line = ProgressLine() if request.progress and sys.stderr.isatty() else None
-    env, home, own = _place(request)
+    env, home, own = place(request)
     started = time.perf_counter()
     try:
         found = api.survey(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from modelyard.inventory import Artifact
 from modelyard.plan import Below, Mark, Path, Step
+from modelyard.policies.clean import Candidate
 from modelyard.problem import Problem
 from modelyard.walk.claims import Claims
 from modelyard.walk.read import read_link
@@ -16,7 +17,13 @@ from modelyard.walk.tree import Tree
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
 
 
-def steps(tree: Tree, claims: Claims, artifacts: Sequence[Artifact], chosen: Collection[int]) -> list[Step]:
+def steps(
+    tree: Tree,
+    claims: Claims,
+    artifacts: Sequence[Artifact],
+    chosen: Collection[int],
+    proofs: Mapping[str, Candidate],
+) -> list[Step]:
     """One step a row that can go when all the chosen artifacts go, in an order that is safe to stop anywhere."""
     owner: dict[int, int] = {}
     pins = set()
@@ -26,7 +33,7 @@ def steps(tree: Tree, claims: Claims, artifacts: Sequence[Artifact], chosen: Col
             owner.setdefault(row, number)
     rows = claims.removable(chosen)
     ordered = sorted(rows, key=lambda row: (_rank(tree, row, pins), tree.path(row)))
-    return [_step(tree, row, artifacts[_owner(tree, row, owner)]) for row in ordered]
+    return [_step(tree, row, artifacts[_owner(tree, row, owner)], proofs) for row in ordered]
 
 
 def _rank(tree: Tree, row: int, pins: Collection[int]) -> int:
@@ -44,10 +51,12 @@ def _owner(tree: Tree, row: int, owner: Mapping[int, int]) -> int:
     return owner[at]
 
 
-def _step(tree: Tree, row: int, artifact: Artifact) -> Step:
+def _step(tree: Tree, row: int, artifact: Artifact, proofs: Mapping[str, Candidate]) -> Step:
     freed = tree.measure([row]).sizes.freed
     path = Path.of(tree.path(row))
-    return Step("remove", path, mark(tree, row), artifact.id, artifact.recovery, artifact.proof, freed)
+    proof = proofs.get(artifact.id)
+    words = f"{proof.proof}: {proof.evidence}" if proof else artifact.proof
+    return Step("remove", path, mark(tree, row), artifact.id, artifact.recovery, words, freed)
 
 
 def mark(tree: Tree, row: int) -> Mark:
@@ -68,10 +77,9 @@ def _below(tree: Tree, row: int) -> Below:
     return Below(totals.entries, totals.apparent, totals.newest or 0)
 
 
-def left_behind(tree: Tree, claims: Claims, chosen: Collection[int]) -> Iterator[str]:
-    """Paths of the chosen artifacts that stay because something else needs them."""
-    gone = set(claims.removable(chosen))
-    for row in sorted(claims.rows(chosen)):
+def left_behind(tree: Tree, claims: Claims, gone: Collection[int], number: int) -> Iterator[str]:
+    """Paths of an artifact that stay though `gone` rows go, because something else needs them."""
+    for row in sorted(claims.rows({number})):
         at: int | None = row
         while at is not None and at not in gone:
             at = tree.parent(at)

@@ -57,6 +57,7 @@ from modelyard.stores import (
     torch_extensions,
     torchhub,
     transformers_legacy,
+    trash,
     triton,
     uv,
     venv,
@@ -127,4 +128,5 @@ ADAPTERS: tuple[Adapter, ...] = (
     cuda_python,
     lightning_logs,
     tensorboard,
+    trash,
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from modelyard.inventory import Artifact, Platform, Prune, Root, Store
 from modelyard.problem import Problem
-from modelyard.stores import loose
+from modelyard.stores import loose, trash
 from modelyard.stores.adapter import Adapter
 from modelyard.walk.claims import Claims
 from modelyard.walk.text import shown
@@ -68,14 +68,32 @@ def read_loose(tree: Tree, claims: Claims) -> Found:
     return Found(loose.STORE, (), _numbered(reading.artifacts), reading.problems, (), seconds)
 
 
+def _outside_the_trash(tree: Tree) -> dict[str, list[int]]:
+    marks = tree.marks()
+    held = set(marks.get(trash.MARKER, ()))
+    if not held:
+        return marks
+    return {
+        marker: [row for row in rows if marker == trash.MARKER or not _inside(tree, row, held)]
+        for marker, rows in marks.items()
+    }
+
+
+def _inside(tree: Tree, row: int, held: Collection[int]) -> bool:
+    at = tree.parent(row)
+    while at is not None and at not in held:
+        at = tree.parent(at)
+    return at is not None
+
+
 def _told(problem: Problem, home: Path) -> bool:
     """Whether a problem says anything about this home rather than the machine."""
     return not os.path.isabs(problem.path) or Path(problem.path).is_relative_to(home)
 
 
 def read_all(named: Iterable[Declared], tree: Tree) -> list[Found]:
-    """One Found for each adapter."""
-    marks = tree.marks()
+    """One Found for each adapter. What lies in modelyard's own trash is nothing but trash."""
+    marks = _outside_the_trash(tree)
     return [_read(each, marks, tree) for each in named]
 
 

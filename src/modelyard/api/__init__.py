@@ -26,6 +26,9 @@ from modelyard.walk.mounts import mount_of
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Measured, Progress, Tree, walk
 
+KEEP = ".modelyard-keep"
+"""A file of this name keeps what lies in and below its folder out of every plan."""
+
 if TYPE_CHECKING:
     from modelyard.uses.everyone import Everyone as Everyone
 
@@ -83,7 +86,7 @@ def survey(
             refused.append(reached)
         elif reached:
             starts.append(reached)
-    markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers} | {ADAPTER})
+    markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers} | {ADAPTER, KEEP})
     tree = walk(starts, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
     found = read_all(named, tree)
     if everything:

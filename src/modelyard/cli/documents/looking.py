@@ -1,4 +1,4 @@
-"""The JSON documents of the command line, as types: bytes are integers, times RFC 3339 in UTC."""
+"""Documents of the verbs that only look: bytes are integers, times RFC 3339 in UTC."""
 
 from __future__ import annotations
 
@@ -245,13 +245,3 @@ class Built(msgspec.Struct):
     apparent: int
     allocated: int
     schema_version: int = SCHEMA_VERSION
-
-
-DOCUMENTS: dict[str, type[msgspec.Struct]] = {
-    "modelyard": Overview,
-    "ls": Listing,
-    "show": Shown,
-    "top": Top,
-    "where": Where,
-    "demo": Built,
-}

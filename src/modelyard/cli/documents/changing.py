@@ -1,0 +1,91 @@
+"""Documents of the verbs that change something: plans, receipts, journals."""
+
+from __future__ import annotations
+
+import msgspec
+
+from modelyard.cli.documents.looking import SCHEMA_VERSION, ProblemLine
+
+
+class StepLine(msgspec.Struct):
+    """One change of a plan, in the order in which they are made."""
+
+    do: str
+    path: str
+    artifact: str
+    recovery: str
+    proof: str
+    freed: int
+
+
+class SkippedLine(msgspec.Struct):
+    """An artifact that was left out of a plan, or of which something stays, and why."""
+
+    artifact: str
+    why: str
+
+
+class PlanLine(msgspec.Struct):
+    """What would change. `freed` is of the whole set; `exact` false: at least so much."""
+
+    id: str
+    title: str
+    digest: str
+    steps: list[StepLine]
+    freed: int
+    exact: bool
+    worst_proof: str
+    skipped: list[SkippedLine]
+
+
+class Planned(msgspec.Struct):
+    """A plan that was made and not applied."""
+
+    plan: PlanLine
+    schema_version: int = SCHEMA_VERSION
+
+
+class RefusedLine(msgspec.Struct):
+    """A step that was not made, and why."""
+
+    path: str
+    why: str
+
+
+class ReceiptLine(msgspec.Struct):
+    """What was done: steps, bytes as predicted, and bytes as measured where some were freed for good."""
+
+    journal_id: str
+    done: int
+    skipped: list[RefusedLine]
+    failed: list[RefusedLine]
+    freed_predicted: int
+    freed_measured: int | None
+
+
+class Made(msgspec.Struct):
+    """What a verb that changes something did."""
+
+    receipt: ReceiptLine
+    schema_version: int = SCHEMA_VERSION
+
+
+class JournalLine(msgspec.Struct):
+    """A plan that was applied: how many of its steps wait in the trash, were undone, were purged."""
+
+    id: str
+    title: str
+    created: str
+    steps: int
+    in_trash: int
+    undone: int
+    purged: int
+    freed: int
+
+
+class Journals(msgspec.Struct):
+    """Every plan that was applied, the oldest first."""
+
+    journals: list[JournalLine]
+    problems: list[ProblemLine]
+    schema_version: int = SCHEMA_VERSION

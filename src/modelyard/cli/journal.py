@@ -1,0 +1,69 @@
+"""`modelyard journal`: what was done, and what became of it."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.api import reclaim
+from modelyard.api.reclaim import Ledger
+from modelyard.cli import as_json, documents
+from modelyard.cli.options import Request, with_place
+from modelyard.cli.output import console, line, table
+from modelyard.cli.plans import receipt_document
+from modelyard.cli.yards import find, ledgers, opened
+from modelyard.problem import Problem
+from modelyard.units import size
+
+
+@click.command("journal")
+@click.argument("name", default="", metavar="[ID]")
+@with_place
+def command(request: Request, name: str) -> int:
+    """Every plan that was applied, what of it waits in the trash, and what was purged; with ID the steps of one."""
+    with opened(request) as yard:
+        if name:
+            found = find(yard, name)
+            _print_one(request, found)
+            return 0
+        found_all = ledgers(yard)
+        problems = [each for each in yard.ledgers() if isinstance(each, Problem)]
+    if request.json:
+        rows = [
+            documents.JournalLine(
+                each.plan.id, each.plan.title, each.plan.created, len(each.plan.steps), len(each.steps("done")),
+                len(each.steps("undone")), len(each.steps("purged")), each.plan.freed,
+            )
+            for each in found_all
+        ]  # fmt: skip
+        as_json.emit(documents.Journals(rows, as_json.problems(tuple(problems))))
+        return 0
+    out = console()
+    table(
+        out,
+        ("Plan", "Made", "Steps", "In the trash", "Undone", "Purged", "Frees"),
+        [
+            (
+                each.plan.id, each.plan.created, f"{len(each.plan.steps):,}", f"{len(each.steps('done')):,}",
+                f"{len(each.steps('undone')):,}", f"{len(each.steps('purged')):,}", size(each.plan.freed),
+            )
+            for each in found_all
+        ],
+        right=(2, 3, 4, 5, 6),
+        flexible=1,
+    )  # fmt: skip
+    for problem in problems:
+        line(out, f"{problem.path}: {problem.message}", "yellow")
+    return 0
+
+
+def _print_one(request: Request, ledger: Ledger) -> None:
+    if request.json:
+        as_json.emit(receipt_document(reclaim.receipt(ledger)))
+        return
+    out = console()
+    line(out, f"{ledger.plan.id}  {ledger.plan.title}, made {ledger.plan.created}", "bold")
+    rows = [
+        (state, size(step.freed), step.path.text, ledger.reasons.get(number, ""))
+        for number, (step, state) in enumerate(zip(ledger.plan.steps, ledger.states, strict=True))
+    ]
+    table(out, ("State", "Size", "Path", "Why"), rows, right=(1,), flexible=2)
