@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-OK, ERROR, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, ERROR, USAGE, COMPLAINTS, INTERRUPTED = 0, 1, 2, 5, 130
 
 
 class HelpfulError(Exception):
