@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.doctor import complaints, examination
+from modelyard.doctor import complaints, prepare
 from modelyard.doctor.complaint import Complaint
 from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
 from modelyard.inventory import Prune as Prune
@@ -253,4 +253,4 @@ def examine(survey: Survey, env: Mapping[str, str], home: Path, platform: Platfo
 
     since 1970. Reads only, and runs nothing.
     """
-    return complaints(examination(survey, survey.tree, env, home, platform, now))
+    return complaints(prepare(survey, survey.tree, env, home, platform, now))

@@ -19,12 +19,12 @@ from modelyard.doctor import (
     unread,
     variables,
 )
-from modelyard.doctor.assignments import assignments
+from modelyard.doctor.assignments import all_assignments
 from modelyard.doctor.complaint import SEVERITIES, Complaint
 from modelyard.doctor.examination import Examination, spots
 from modelyard.doctor.packages import environments as environment_rows
 from modelyard.doctor.packages import installed
-from modelyard.doctor.volumes import Volume, promised, volumes
+from modelyard.doctor.volumes import Volume, mount_table, promised
 from modelyard.inventory import Inventory, Platform
 from modelyard.walk.tree import Tree
 
@@ -60,7 +60,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examination(
+def prepare(
     inventory: Inventory,
     tree: Tree,
     env: Mapping[str, str],
@@ -71,7 +71,7 @@ def examination(
     expected: tuple[str, ...] | None = None,
 ) -> Examination:
     """Everything the checks look at. `mounted` and `expected` stand for this machine's mount table and fstab."""
-    found, unread_files = assignments(env, home, platform)
+    found, unread_files = all_assignments(env, home, platform)
     rows = environment_rows(inventory.artifacts, tree)
     own = tree.find(f"{os.path.realpath(home)}/.local")
     return Examination(
@@ -81,7 +81,7 @@ def examination(
         home,
         platform,
         now,
-        volumes() if mounted is None else mounted,
+        mount_table() if mounted is None else mounted,
         promised() if expected is None else expected,
         tuple(found),
         tuple(unread_files),

@@ -27,7 +27,7 @@ class Assignment:
     line: int = 0
 
 
-def assignments(env: Mapping[str, str], home: Path, platform: Platform) -> tuple[list[Assignment], list[Problem]]:
+def all_assignments(env: Mapping[str, str], home: Path, platform: Platform) -> tuple[list[Assignment], list[Problem]]:
     """Everything that is set, and the start files that could not be read; of several lines of a file the last."""
     found = [Assignment(name, value) for name, value in env.items()]
     problems = []

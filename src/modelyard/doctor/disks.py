@@ -130,7 +130,7 @@ def no_access_times(examination: Examination) -> Iterator[Complaint]:
                 examination.label(volume.path),
                 f"{examination.label(volume.path)} is mounted with noatime, and {summary(spots)} lie there",
                 "when a thing was used last is unknown: modelyard then relies on when its files were written",
-                examination.words("sudo", "mount", "-o", "remount,relatime", volume.path) if linux else "mount",
+                examination.words("sudo", "mount", "-o", "remount,atime,relatime", volume.path) if linux else "mount",
                 "until the next start; for good in /etc/fstab" if linux else "shows the options of every volume",
             )
 

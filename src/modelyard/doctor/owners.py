@@ -49,14 +49,14 @@ def _is_private(examination: Examination, spot: Spot) -> bool:
 def _foreign_rows(examination: Examination, roots: dict[int, Spot]) -> Iterator[tuple[int, int]]:
     """Each row of another user below one of the roots: who, and which root."""
     columns = examination.tree.columns
-    uids, modes, parents = (array("Q", columns.column(name)) for name in ("uid", "mode", "parent"))
+    uids, modes = (array("Q", columns.column(name)) for name in ("uid", "mode"))
     above: dict[int, int | None] = {}
     for uid in sorted(set(uids) - {examination.owner}):
         at = -1
         for _ in range(uids.count(uid)):
             at = uids.index(uid, at + 1)
             if modes[at]:  # a mount point that was not touched has none
-                root = at if at in roots else _root_above(examination, parents[at], roots, above)
+                root = _root_above(examination, at, roots, above)
                 if root is not None:
                     yield uid, root
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterable
 
@@ -15,7 +16,7 @@ ASSIGNED = r"^[[:space:]]*(export[[:space:]]+)?"
 def quoted(text: str, platform: Platform) -> str:
     """A word as bash and zsh, or PowerShell, read it, whatever bytes are in it."""
     if platform == "windows":
-        return "'" + shown(text).replace("'", "''") + "'"
+        return text if re.fullmatch(r"[\w.-]+", text, re.ASCII) else "'" + shown(text).replace("'", "''") + "'"
     if shown(text) == text:
         return shlex.quote(text)
     plain = (chr(each) if 32 <= each < 127 and each not in b"'\\" else f"\\x{each:02x}" for each in os.fsencode(text))

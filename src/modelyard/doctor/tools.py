@@ -6,14 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 
-import msgspec
-
 from modelyard.doctor.complaint import Complaint
 from modelyard.doctor.examination import Examination
 from modelyard.inventory import Holding
 from modelyard.problem import Problem
 from modelyard.stores.json import parsed
 from modelyard.units import size
+from modelyard.uses.files import KernelSpec, kernel_folders
 from modelyard.walk.text import shown
 
 PROGRAMS = {
@@ -47,14 +46,8 @@ PACKAGES = {
     "hf": ("huggingface-hub",),
     "hf-datasets": ("datasets",),
 }
-KERNELS = {"linux": ".local/share/jupyter", "macos": "Library/Jupyter", "windows": "AppData/Roaming/jupyter"}
 CAP = 65536
-
-
-class Kernel(msgspec.Struct):
-    """What starts a kernel."""
-
-    argv: list[str] = []
+NOT_KNOWN = "whether the Python of this kernel is still there is unknown"
 
 
 def wanted() -> frozenset[str]:
@@ -125,22 +118,31 @@ def _orphaned(examination: Examination, holding: Holding, why: str) -> Complaint
 
 def kernels(examination: Examination) -> Iterator[Complaint]:
     """Jupyter kernels whose Python is gone."""
-    tree, env = examination.tree, examination.env
-    data = env.get("JUPYTER_DATA_DIR") or f"{examination.home}/{KERNELS[examination.platform]}"
-    folder = tree.find(os.path.realpath(f"{data}/kernels"))
-    for name, row in sorted(tree.children(folder).items()) if folder is not None else ():
-        file = tree.child(row, b"kernel.json")
-        text = tree.read(file, CAP) if file is not None else b"{}"
-        kernel = Kernel() if isinstance(text, Problem) else parsed(text, Kernel)
-        program = kernel.argv[0] if isinstance(kernel, Kernel) and kernel.argv else ""
-        if not os.path.isabs(program) or "\0" in program or os.path.exists(program) or examination.missing(program):
-            continue
+    tree = examination.tree
+    for place in kernel_folders(examination.env, examination.home, examination.platform):
+        folder = tree.find(os.path.realpath(place))
+        for _, row in sorted(tree.children(folder).items()) if folder is not None else ():
+            file = tree.child(row, b"kernel.json")
+            text = tree.read(file, CAP) if file is not None else b"{}"
+            if isinstance(text, Problem):
+                yield Complaint("kernel-unchecked", "unchecked", text.path, f"{text.path}: {text.message}", NOT_KNOWN)
+                continue
+            spec = parsed(text, KernelSpec)
+            program = spec.argv[0] if isinstance(spec, KernelSpec) and spec.argv else ""
+            if os.path.isabs(program) and "\0" not in program and not os.path.exists(program):
+                yield from _dead(examination, row, program)
+
+
+def _dead(examination: Examination, row: int, program: str) -> Iterator[Complaint]:
+    """A kernel on a drive that is only unplugged is not dead."""
+    label, name = examination.label(examination.path(row)), os.fsdecode(examination.tree.name(row))
+    if not examination.missing(program):
         yield Complaint(
             "dead-kernel",
             "fault",
-            examination.label(examination.path(row)),
+            label,
             f"the Jupyter kernel {shown(name)} starts {examination.label(program)}, which is gone",
             "it is offered in every notebook and fails to start",
-            examination.words("jupyter", "kernelspec", "remove", os.fsdecode(name)),
-            f"asks, then removes {examination.label(examination.path(row))} alone",
+            examination.words("jupyter", "kernelspec", "remove", name),
+            f"asks, then removes {label} alone",
         )

@@ -11,8 +11,8 @@ from modelyard.problem import Problem
 from modelyard.walk.read import read_setting
 
 FSTAB = "/etc/fstab"
-GATHERED = ("/mnt", "/media", "/run/media", "/Volumes", "/")
-"""Folders in which volumes are mounted; a path whose first missing part lies in one of them has lost its volume."""
+GATHERED = {"/mnt": 1, "/media": 2, "/run/media": 2, "/Volumes": 1}
+"""Folders in which volumes are mounted, and how deep: some systems put a folder for each user between."""
 NETWORK = frozenset(
     (
         "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "davfs2", "drvfs", "glusterfs", "gpfs", "lustre",
@@ -44,7 +44,7 @@ class Volume:
         return self.kind.startswith("fuse") and self.kind not in OWN_FUSE
 
 
-def volumes() -> tuple[Volume, ...]:
+def mount_table() -> tuple[Volume, ...]:
     """The mount table of this machine."""
     import psutil  # late: only the doctor needs it
 
@@ -85,10 +85,13 @@ def missing_volume(path: str, mounted: Iterable[Volume], expected: Iterable[str]
     for place in expected:
         if is_below(path, place) and place not in there:
             return place
-    below, folder = path, os.path.dirname(path)
-    if os.path.lexists(path):
-        return None
-    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
-        below, folder = folder, os.path.dirname(folder)
-    per_user = os.path.dirname(folder) in ("/media", "/run/media")
-    return below if folder in GATHERED or per_user else None
+    if not path.startswith("/"):
+        return None if os.path.lexists(path[:3]) else path[:2]
+    for folder, deep in GATHERED.items():
+        if path.startswith(folder + "/"):
+            parts = path[len(folder) + 1 :].split("/")[:deep]
+            places = ["/".join((folder, *parts[: count + 1])) for count in range(len(parts))]
+            lost = next((place for place in places if place in there or not os.path.lexists(place)), None)
+            return None if lost is None or lost in there else places[-1]
+    first = "/" + path.split("/")[1]
+    return None if os.path.lexists(first) else first
