@@ -34,7 +34,9 @@ def sick(home: Path, odd: str = "x") -> dict[str, str]:
     venv(home / ".cache" / odd / "venv")
     makers.trainer_checkpoint(home / "Dropbox" / odd, 500)
     age(makers.write(home / ".cache/torch_extensions" / odd / "op/lock", b""), 3)
-    makers.write(home / ".local/share/jupyter/kernels" / odd / "kernel.json", '{})
+    makers.write(
+        home / ".local/share/jupyter/kernels" / odd / "kernel.json", json.dumps({"argv": [f"{home}/gone/python"]})
+    )
     makers.write(home / ".conda/environments.txt", os.fsencode(f"/mnt/{odd.splitlines()[0]}/env\n"))
     makers.write(home / ".netrc")
     rc(home, "export TRANSFORMERS_CACHE=/data/hub", "export TORCH_HOME='~/torch'")

@@ -111,3 +111,21 @@ def test_a_blob_that_only_its_downloader_can_read_is_told_and_mended(hub: Path, 
 
 def test_a_cache_of_one_person_needs_no_group(hub: Path, home: Path) -> None:
     assert not told("team-modes", home)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o044, 0o200])
+def test_a_blob_that_its_owner_cannot_read_is_told_and_mended(mode: int, hub: Path, home: Path) -> None:
+    blob = next((hub / "models--acme--tiny/blobs").iterdir())
+    blob.chmod(mode)
+    (home / "work/notes.txt").chmod(0)
+    found = only(told("unreadable-files", home))
+    assert found.message.startswith("1 file in ")
+    run(found.command, home)
+    assert not told("unreadable-files", home)
+    assert (home / "work/notes.txt").stat().st_mode & 0o777 == 0
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o444, 0o600])
+def test_a_blob_that_nobody_may_write_is_well(mode: int, hub: Path, home: Path) -> None:
+    next((hub / "models--acme--tiny/blobs").iterdir()).chmod(mode)
+    assert not told("unreadable-files", home)

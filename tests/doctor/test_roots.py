@@ -40,6 +40,11 @@ def test_volumes_are_missed_wherever_they_are_usually_mounted(path: str, home: P
     assert only(told("missing-volume", home, {"HF_HOME": path})).place in path
 
 
+def test_a_dead_variable_is_not_missed_too(home: Path) -> None:
+    rc(home, f"export TRANSFORMERS_CACHE='{NOWHERE}'")
+    assert not told("missing-volume", home, {"TRANSFORMERS_CACHE": NOWHERE})
+
+
 def test_a_folder_that_is_only_not_made_yet_is_no_missing_volume(home: Path) -> None:
     assert not told("missing-volume", home, {"HF_HOME": f"{home}/later/hf", "TORCH_HOME": "/tmp/later/torch"})
 

@@ -56,12 +56,15 @@ def command(request: Request) -> int:
 def _print(told: Sequence[Complaint], artifacts: int) -> None:
     out = console()
     counts = Counter(each.severity for each in told)
-    if not sum(counts[each] for each in TO_MEND):
+    mend = sum(counts[each] for each in TO_MEND)
+    if not mend:
         out.print(f"Nothing to mend: {len(CHECKS)} checks, {artifacts:,} artifacts.", style="bold green")
     for severity in SEVERITIES:
         if counts[severity]:
             head, style = HEADS[severity]
-            out.print(Text.assemble("\n", (f"{head} ({counts[severity]:,})", style)))
+            if severity != told[0].severity or not mend:
+                out.print()
+            out.print(f"{head} ({counts[severity]:,})", style=style)
             _group(out, [each for each in told if each.severity == severity])
 
 

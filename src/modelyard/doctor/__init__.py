@@ -15,6 +15,7 @@ from modelyard.doctor import (
     roots,
     secrets,
     services,
+    team,
     tools,
     unread,
     variables,
@@ -49,7 +50,8 @@ CHECKS: tuple[Check, ...] = (
     disks.in_memory,
     disks.no_access_times,
     owners.foreign,
-    owners.team_modes,
+    owners.unreadable,
+    team.team_modes,
     environments.in_caches,
     leftovers.locks,
     leftovers.halves,
@@ -73,7 +75,8 @@ def prepare(
     """Everything the checks look at. `mounted` and `expected` stand for this machine's mount table and fstab."""
     found, unread_files = all_assignments(env, home, platform)
     rows = environment_rows(inventory.artifacts, tree)
-    own = tree.find(f"{os.path.realpath(home)}/.local")
+    homes = (str(home), os.path.realpath(home))
+    own = tree.find(f"{homes[-1]}/.local")
     return Examination(
         inventory,
         tree,
@@ -89,6 +92,7 @@ def prepare(
         tuple(installed(rows if own is None else [*rows, own], tree, tools.wanted())),
         tuple(spots(inventory, tree)),
         os.stat(home).st_uid,
+        homes,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -35,7 +34,7 @@ def in_clouds(examination: Examination) -> Iterator[Complaint]:
 
 def _cloud(examination: Examination, path: str) -> tuple[str, str] | None:
     """The synchronised folder of the home that a path lies in, and its service."""
-    for home in (str(examination.home), os.path.realpath(examination.home)):
+    for home in examination.homes:
         if path.startswith(home + "/"):
             parts = path[len(home) + 1 :].split("/")
             depth = 3 if parts[:2] == [APPLE, "CloudStorage"] else 2 if parts[0] == APPLE else 1

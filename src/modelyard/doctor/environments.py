@@ -16,6 +16,7 @@ CACHES = ("pypoetry", "poetry", "uv", "rattler", "pixi", "pip")
 SHARING = (1, 32)
 NEWER = "huggingface_hub>=1.32"
 PINNED = "transformers before 5 forbids it: then delete models with a newer client only, as `uvx hf cache rm` does"
+SOLVED = "whoever cleans the cache ends them; what they hold must then be solved anew"
 WORDS: dict[str, tuple[Severity, str]] = {
     "uv": ("note", "uv makes those of projects again when they are used"),
     "pixi": ("note", "pixi makes them again from the lock file of their project"),
@@ -47,10 +48,10 @@ def _caches(examination: Examination) -> set[int]:
 
 def _kept(examination: Examination, folder: str, rows: list[int]) -> Complaint:
     tool = _tool(folder)
-    severity, after = WORDS.get(tool, ("fault", "cleaning the cache ends them, and what they hold must be solved anew"))
+    severity, after = WORDS.get(tool, ("fault", SOLVED))
     home = examination.home
     data = expand(examination.env.get("XDG_DATA_HOME") or "~/.local/share", examination.env, home)
-    command, caution = examination.modelyard("ls", "--kind", "environment"), "shows them with their paths"
+    command, caution = examination.modelyard("ls", "--kind", "environment"), "shows all environments with their sizes"
     if tool == "poetry":
         command = examination.words("poetry", "config", "virtualenvs.path", f"{data}/pypoetry/virtualenvs")
         caution = "new environments go there; those here stay until `poetry install` in their project made a new one"

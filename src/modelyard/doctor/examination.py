@@ -47,10 +47,12 @@ class Examination:
     spots: tuple[Spot, ...]
     owner: int
     """The user whose home it is."""
+    homes: tuple[str, ...]
+    """The home as it was given, and its true path."""
 
     def label(self, path: str) -> str:
         """A path as people read it, with `~` for the home."""
-        for home in (str(self.home), os.path.realpath(self.home)):
+        for home in self.homes:
             if is_below(path, home):
                 return shown("~" + path[len(home) :])
         return shown(path)
@@ -62,7 +64,7 @@ class Examination:
     @property
     def user_packages(self) -> str:
         """Where `pip install --user` puts packages."""
-        return f"{os.path.realpath(self.home)}/.local"
+        return f"{self.homes[-1]}/.local"
 
     def words(self, *each: str) -> str:
         """A command line."""

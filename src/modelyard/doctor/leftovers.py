@@ -14,7 +14,7 @@ from modelyard.units import SECOND, SPANS, ago, size
 
 DAY = SPANS["d"] * SECOND
 WEEK = SPANS["w"] * SECOND
-BAKED = "torch waits for it without end, and prints nothing"
+BAKED = "torch waits for it without end when it needs this extension"
 WAITS = "TF Hub waits ten minutes for it before it loads this module"
 SOFT = "huggingface_hub waits for it without end"
 
@@ -23,7 +23,7 @@ def locks(examination: Examination) -> Iterator[Complaint]:
     """Locks whose existence locks; those of the system's own kind lock nothing when they are left behind."""
     for store, find, after in KINDS:
         for spot in examination.of_store(store):
-            for row in find(examination, spot.row):
+            for row in sorted(find(examination, spot.row), key=examination.path):
                 seen = examination.tree.entry(row)
                 if seen is None or examination.now - seen.mtime < DAY or _alive(examination, row):
                     continue
@@ -32,10 +32,10 @@ def locks(examination: Examination) -> Iterator[Complaint]:
                     "stale-lock",
                     "fault",
                     examination.label(path),
-                    f"{examination.label(path)} is {ago(seen.mtime, examination.now)} old, and nothing holds it",
+                    f"the lock {examination.label(path)} is {ago(seen.mtime, examination.now)} old",
                     after,
                     remove_files([path], examination.platform),
-                    "removes this lock alone; be sure that no program of yours is at it on another machine",
+                    "removes this lock alone; first be sure that no program still works at it",
                 )
 
 

@@ -1,19 +1,15 @@
-"""Files of others in one's own stores, and modes in shared ones that lock the others out."""
+"""Files in one's own stores that belong to others, or that even their owner may not read."""
 
 from __future__ import annotations
 
-import os
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from modelyard.doctor.complaint import Complaint
 from modelyard.doctor.examination import Examination, Spot
-from modelyard.inventory import Platform
 
 ENGINES = {"image", "container", "volume"}
-SECRETS = (b"token", b"stored_tokens")
-TEAM_FOLDER = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRGRP | stat.S_ISGID
 
 
 def foreign(examination: Examination) -> Iterator[Complaint]:
@@ -21,47 +17,72 @@ def foreign(examination: Examination) -> Iterator[Complaint]:
     private = {spot.row: spot for spot in examination.spots if _is_private(examination, spot)}
     if examination.platform == "windows" or not private:
         return
-    found: dict[tuple[int, int], int] = {}
-    for uid, root in _foreign_rows(examination, private):
-        found[(root, uid)] = found.get((root, uid), 0) + 1
-    for (root, uid), count in found.items():
-        spot = private[root]
-        name = "root" if uid == 0 else f"the user {uid}"
-        command = ("find", spot.path, "!", "-user", str(examination.owner), "-exec", "chown", "-h")
+    uids = array("Q", examination.tree.columns.column("uid"))
+    for uid in sorted(set(uids) - {examination.owner}):
+        for root, count in _counted(examination, uids, {uid}, private).items():
+            yield _foreign(examination, private[root], uid, count)
+
+
+def _foreign(examination: Examination, spot: Spot, uid: int, count: int) -> Complaint:
+    name = "root" if uid == 0 else f"the user {uid}"
+    command = ("find", spot.path, "!", "-user", str(examination.owner), "-exec", "chown", "-h")
+    return Complaint(
+        "foreign-files",
+        "fault",
+        examination.label(spot.path),
+        f"{name} owns {count:,} file{'s' if count > 1 else ''} in {examination.label(spot.path)}",
+        f"{spot.store.title} cannot replace, complete or remove them",
+        examination.words("sudo", *command, str(examination.owner)) + " {} +",
+        "gives them to the owner of this home; their contents stay",
+    )
+
+
+def unreadable(examination: Examination) -> Iterator[Complaint]:
+    """Files of one's own that even their owner may not read."""
+    private = {spot.row: spot for spot in examination.spots if _is_private(examination, spot)}
+    if examination.platform == "windows" or not private:
+        return
+    modes = array("Q", examination.tree.columns.column("mode"))
+    closed = {mode for mode in set(modes) if stat.S_ISREG(mode) and not mode & stat.S_IRUSR}
+    for root, count in _counted(examination, modes, closed, private).items():
+        spot, label = private[root], examination.label(private[root].path)
         yield Complaint(
-            "foreign-files",
+            "unreadable-files",
             "fault",
-            examination.label(spot.path),
-            f"{name} owns {count:,} file{'s' if count > 1 else ''} in {examination.label(spot.path)}",
-            f"{spot.store.title} cannot replace, complete or remove them",
-            examination.words("sudo", *command, str(examination.owner)) + " {} +",
-            "gives them to the owner of this home; their contents stay",
+            label,
+            f"{count:,} file{'s' if count > 1 else ''} in {label} may not be read by their owner",
+            f"{spot.store.title} fails at them, or downloads them again",
+            examination.words("chmod", "-R", "u+rX", spot.path),
+            "lets the owner read everything below this folder; nothing else changes",
         )
 
 
 def _is_private(examination: Examination, spot: Spot) -> bool:
     """A store of this home that no group shares; engines keep files of users of their own."""
-    if spot.root.shared or ENGINES & set(spot.store.kinds) or _is_team(examination, spot):
+    if spot.root.shared or ENGINES & set(spot.store.kinds) or is_team(examination, spot):
         return False
-    return spot.path.startswith(os.path.realpath(examination.home) + "/")
+    return spot.path.startswith(examination.homes[-1] + "/")
 
 
-def _foreign_rows(examination: Examination, roots: dict[int, Spot]) -> Iterator[tuple[int, int]]:
-    """Each row of another user below one of the roots: who, and which root."""
-    columns = examination.tree.columns
-    uids, modes = (array("Q", columns.column(name)) for name in ("uid", "mode"))
+def _counted(
+    examination: Examination, column: Sequence[int], wanted: Collection[int], roots: Mapping[int, Spot]
+) -> dict[int, int]:
+    """How many rows below each root have one of these values in a column. Only such rows are looked at one by one."""
     above: dict[int, int | None] = {}
-    for uid in sorted(set(uids) - {examination.owner}):
+    found: dict[int, int] = {}
+    for value in wanted:
         at = -1
-        for _ in range(uids.count(uid)):
-            at = uids.index(uid, at + 1)
-            if modes[at]:  # a mount point that was not touched has none
-                root = _root_above(examination, at, roots, above)
-                if root is not None:
-                    yield uid, root
+        for _ in range(column.count(value)):
+            at = column.index(value, at + 1)
+            root = _root_above(examination, at, roots, above)
+            if root is not None and examination.tree.entry(at) is not None:  # a mount point was not touched
+                found[root] = found.get(root, 0) + 1
+    return found
 
 
-def _root_above(examination: Examination, row: int, roots: dict[int, Spot], above: dict[int, int | None]) -> int | None:
+def _root_above(
+    examination: Examination, row: int, roots: Mapping[int, Spot], above: dict[int, int | None]
+) -> int | None:
     passed = []
     at: int | None = row
     while at is not None and at not in roots and at not in above:
@@ -72,45 +93,7 @@ def _root_above(examination: Examination, row: int, roots: dict[int, Spot], abov
     return found
 
 
-def _is_team(examination: Examination, spot: Spot) -> bool:
+def is_team(examination: Examination, spot: Spot) -> bool:
     """Whether a group shares the folder: it hands its group on to what is made in it."""
     seen = examination.tree.entry(spot.row)
     return seen is not None and bool(seen.mode & stat.S_ISGID) and bool(seen.mode & stat.S_IWGRP)
-
-
-def team_modes(examination: Examination) -> Iterator[Complaint]:
-    """Folders and files of a shared store that the group cannot use."""
-    platform: Platform = examination.platform
-    for spot in examination.spots if platform != "windows" else ():
-        if spot.root.shared or not _is_team(examination, spot):
-            continue
-        wrong = list(_closed(examination, spot.row, 3))
-        if wrong:
-            fix = examination.words("sudo", "chmod", "-R", "g+rwX", spot.path)
-            hand_on = examination.words("sudo", "find", spot.path, "-type", "d", "-exec", "chmod", "g+s")
-            yield Complaint(
-                "team-modes",
-                "fault",
-                examination.label(spot.path),
-                f"{examination.label(spot.path)} is shared with a group that cannot use {len(wrong):,} of its entries, "
-                f"{examination.label(wrong[0])} among them",
-                "for the others of the group downloads and updates fail with permission denied",
-                f"{fix} && {hand_on} {{}} +",
-                "gives the group reading and writing below this folder; takes nothing from anybody",
-            )
-
-
-def _closed(examination: Examination, folder: int, depth: int) -> Iterator[str]:
-    """Entries that the group cannot read, or folders that it cannot write and that do not hand their group on."""
-    tree = examination.tree
-    for _, row in sorted(tree.children(folder).items()):
-        seen = tree.entry(row)
-        if seen is None or tree.is_link(row):
-            continue
-        if tree.is_folder(row):
-            if seen.mode & TEAM_FOLDER != TEAM_FOLDER:
-                yield examination.path(row)
-            if depth:
-                yield from _closed(examination, row, depth - 1)
-        elif not seen.mode & stat.S_IRGRP and tree.name(row) not in SECRETS:
-            yield examination.path(row)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from modelyard.doctor.complaint import Complaint
 from modelyard.doctor.examination import Examination, Spot
 from modelyard.doctor.shell import copy_missing
-from modelyard.doctor.variables import names
+from modelyard.doctor.variables import DEAD, names
 from modelyard.inventory import Root, Store
 from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
@@ -46,9 +46,10 @@ def missing(examination: Examination) -> Iterator[Complaint]:
 def _pointers(examination: Examination) -> Iterator[tuple[str, str]]:
     for holding in examination.inventory.holdings:
         for root in holding.roots:
-            if not root.endpoint and not root.remote and not root.found_by.startswith(("default", "recognised")):
+            led = not root.found_by.startswith(("default", "recognised")) and root.found_by not in DEAD
+            if led and not root.endpoint and not root.remote:
                 yield os.path.normpath(root.path), shown(root.found_by)
-    known = names(examination)
+    known = names(examination) - DEAD.keys()
     for each in examination.assignments:
         if each.file and each.name in known and "://" not in each.value:
             path = expand(each.value, examination.env, examination.home)

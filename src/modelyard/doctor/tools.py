@@ -141,7 +141,7 @@ def _dead(examination: Examination, row: int, program: str) -> Iterator[Complain
             "dead-kernel",
             "fault",
             label,
-            f"the Jupyter kernel {shown(name)} starts {examination.label(program)}, which is gone",
+            f"the Jupyter kernel `{shown(name)}` starts {examination.label(program)}, which is gone",
             "it is offered in every notebook and fails to start",
             examination.words("jupyter", "kernelspec", "remove", name),
             f"asks, then removes {label} alone",

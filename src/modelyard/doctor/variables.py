@@ -51,7 +51,7 @@ def dead(examination: Examination) -> Iterator[Complaint]:
                 "dead-variable",
                 "fault",
                 place(examination, each),
-                f"{name} does nothing any more: {why}",
+                f"{place(examination, each)} does nothing any more: {why}",
                 f"new downloads go to the default place and not to {shown(each.value)}{holds}",
                 *_instead(examination, each, "" if taken else instead),
             )
@@ -61,7 +61,7 @@ def deprecated(examination: Examination) -> Iterator[Complaint]:
     """The old name of the hub's variable, which huggingface_hub still reads and some tools do not."""
     for each in examination.set_values("HUGGINGFACE_HUB_CACHE"):
         if not examination.set_values(HUB):
-            message = f"HUGGINGFACE_HUB_CACHE is the old name of {HUB}"
+            message = f"{place(examination, each)} is the old name of {HUB}"
             after = "tools that know the new name only keep a second hub cache"
             yield Complaint(
                 "deprecated-variable",
@@ -109,14 +109,11 @@ def malformed(examination: Examination) -> Iterator[Complaint]:
     """Values with quotes, blanks or `~` in them, or relative ones."""
     for name in sorted(names(examination)):
         for each in examination.set_values(name):
+            where = place(examination, each)
             for wrong, after, right in _flaws(examination, each):
-                command, caution = set_variable(name, right, examination.platform), ""
-                if each.file:
-                    where = f"{examination.label(each.file)}, line {each.line}"
-                    caution = f"put this in place of {where}"
-                yield Complaint(
-                    "malformed-variable", "fault", place(examination, each), f"{name} {wrong}", after, command, caution
-                )
+                command = set_variable(name, right, examination.platform)
+                caution = f"put this in place of line {each.line}" if each.file else ""
+                yield Complaint("malformed-variable", "fault", where, f"{where} {wrong}", after, command, caution)
 
 
 def _flaws(examination: Examination, each: Assignment) -> Iterator[tuple[str, str, str]]:
@@ -162,7 +159,7 @@ def not_loaded(examination: Examination) -> Iterator[Complaint]:
                 "variable-not-loaded",
                 "note",
                 place(examination, each),
-                f"{each.name} is set there and not in this shell",
+                f"{place(examination, each)} is not set in this shell",
                 f"programs started here do not look into {shown(each.value)}",
                 examination.words(".", each.file),
             )
