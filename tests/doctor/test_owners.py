@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import makers
 from doctor.patients import only, run, told
+from modelyard import api
+from modelyard.doctor import owners, prepare
 
 OWNER, OTHER = 4321, 4322
 HUB = ".cache/huggingface/hub"
@@ -107,6 +110,62 @@ def test_a_blob_that_only_its_downloader_can_read_is_told_and_mended(hub: Path, 
     next((hub / "models--acme--tiny/blobs").iterdir()).chmod(0o600)
     run(only(told("team-modes", home)).command.replace("sudo ", ""), home)
     assert not told("team-modes", home)
+
+
+@pytest.mark.parametrize("name", [".locks/models--acme--tiny/abc.lock", "models--acme--tiny/refs/main"])
+def test_locks_and_references_that_only_their_maker_can_write_are_told_and_mended(
+    name: str, hub: Path, home: Path
+) -> None:
+    makers.write(hub / name, b"")
+    team(hub)
+    secret = makers.write(hub / "token", "secret")
+    blob = next((hub / "models--acme--tiny/blobs").iterdir())
+    for path, mode in ((hub / name, 0o644), (secret, 0o600), (blob, 0o440)):
+        path.chmod(mode)
+    run(only(told("team-modes", home)).command.replace("sudo ", ""), home)
+    assert [path.stat().st_mode & 0o777 for path in (hub / name, secret, blob)] == [0o664, 0o600, 0o440]
+    assert not told("team-modes", home)
+
+
+def test_a_cache_of_many_that_does_not_hand_its_group_on_is_told_and_mended(hub: Path, home: Path) -> None:
+    for folder in (hub, hub / "models--acme--tiny"):
+        folder.chmod(0o775)
+    makers.hub_repo(hub, "models--acme--big", {"w": b"W" * 5000})
+    give(hub / "models--acme--big", OTHER)
+    assert not told("foreign-files", home)
+    found = only(told("team-modes", home))
+    assert f"~/{HUB} among them" in found.message
+    run(found.command.replace("sudo ", ""), home)
+    assert hub.stat().st_mode & 0o7777 == 0o2775
+    assert not told("team-modes", home)
+
+
+def test_what_root_left_in_a_cache_of_one_makes_it_no_shared_one(hub: Path, home: Path) -> None:
+    hub.chmod(0o775)
+    give(hub / "models--acme--tiny", 0)
+    assert only(told("foreign-files", home)).message.startswith("root owns")
+    assert not told("team-modes", home)
+
+
+def test_a_token_in_a_shared_folder_stays_closed(hub: Path, home: Path) -> None:
+    team(hub)
+    makers.write(hub / "token", "secret").chmod(0o600)
+    assert not told("team-modes", home)
+
+
+def test_files_of_others_among_somebodys_runs_are_no_fault(home: Path) -> None:
+    makers.trainer_checkpoint(home / "work/run", 500)
+    os.chown(home, OWNER, OWNER)
+    assert not told("foreign-files", home)
+
+
+def test_engines_keep_files_of_users_of_their_own(hub: Path, home: Path) -> None:
+    give(hub / "models--acme--tiny", OTHER)
+    found = api.survey({}, home, "linux", system=False)
+    about = prepare(found, found.tree, {}, home, "linux", 0, (), ())
+    engine = tuple(replace(each, store=replace(each.store, kinds=("image", "volume"))) for each in about.spots)
+    assert list(owners.foreign(about))
+    assert not list(owners.foreign(replace(about, spots=engine)))
 
 
 def test_a_cache_of_one_person_needs_no_group(hub: Path, home: Path) -> None:

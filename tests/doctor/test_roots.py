@@ -143,6 +143,12 @@ def test_one_root_alone_or_the_same_one_twice_is_no_fault(kept: str, home: Path)
     assert not told("two-roots", home, env)
 
 
+def test_a_root_inside_another_is_no_second_one(home: Path) -> None:
+    hub(home / HUB)
+    hub(home / HUB / "inner")
+    assert not told("two-roots", home, {"HF_HUB_CACHE": f"{home}/{HUB}/inner"})
+
+
 def test_a_link_to_the_root_in_force_is_no_second_root(home: Path) -> None:
     hub(home / "data/hub")
     (home / ".cache/huggingface").mkdir(parents=True)

@@ -94,6 +94,14 @@ def _root_above(
 
 
 def is_team(examination: Examination, spot: Spot) -> bool:
-    """Whether a group shares the folder: it hands its group on to what is made in it."""
-    seen = examination.tree.entry(spot.row)
-    return seen is not None and bool(seen.mode & stat.S_ISGID) and bool(seen.mode & stat.S_IWGRP)
+    """Whether a group shares the folder: it may write there, and the folder hands its group on or holds files of many.
+
+    What root left there makes nobody share it.
+    """
+    tree = examination.tree
+    seen = tree.entry(spot.row)
+    if seen is None or not seen.mode & stat.S_IWGRP:
+        return False
+    inside = (tree.entry(row) for row in tree.children(spot.row).values())
+    users = {seen.uid, *(each.uid for each in inside if each is not None)} - {0}
+    return bool(seen.mode & stat.S_ISGID) or len(users) > 1

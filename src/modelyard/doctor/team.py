@@ -11,6 +11,10 @@ from modelyard.doctor.owners import is_team
 
 SECRETS = (b"token", b"stored_tokens")
 TEAM_FOLDER = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRGRP | stat.S_ISGID
+OPENED = (
+    r"-type d -exec chmod g+rwxs {} + -o -type f \( -name '*.lock' -o -path '*/refs/*' \) -exec chmod g+rw {} + "
+    "-o -type f ! -name token ! -name stored_tokens -exec chmod g+r {} +"
+)
 DEEP = 3
 """Folders below the root that are looked into: a repository, its parts, a revision."""
 
@@ -22,31 +26,31 @@ def team_modes(examination: Examination) -> Iterator[Complaint]:
             continue
         wrong = list(_closed(examination, spot.row, DEEP))
         if wrong:
-            fix = examination.words("sudo", "chmod", "-R", "g+rwX", spot.path)
-            hand_on = examination.words("sudo", "find", spot.path, "-type", "d", "-exec", "chmod", "g+s")
+            place = examination.label(spot.path)
             yield Complaint(
                 "team-modes",
                 "fault",
-                examination.label(spot.path),
-                f"{examination.label(spot.path)} is shared with a group that cannot use {len(wrong):,} of its entries, "
+                place,
+                f"{place} is shared with a group that cannot use {len(wrong):,} of its entries, "
                 f"{examination.label(wrong[0])} among them",
                 "for the others of the group downloads and updates fail with permission denied",
-                f"{fix} && {hand_on} {{}} +",
-                "gives the group reading and writing below this folder; takes nothing from anybody",
+                f"sudo find {examination.quoted(spot.path)} {OPENED}",
+                "lets the group read files and write folders, locks and references; tokens stay closed",
             )
 
 
 def _closed(examination: Examination, folder: int, depth: int) -> Iterator[str]:
-    """Entries that the group cannot read, or folders that it cannot write and that do not hand their group on."""
+    """Folders that the group cannot write or that do not hand their group on, and files that it cannot use."""
     tree = examination.tree
-    for _, row in sorted(tree.children(folder).items()):
-        seen = tree.entry(row)
-        if seen is None or tree.is_link(row):
-            continue
+    seen = tree.entry(folder)
+    if seen is not None and seen.mode & TEAM_FOLDER != TEAM_FOLDER:
+        yield examination.path(folder)
+    for name, row in sorted(tree.children(folder).items()):
         if tree.is_folder(row):
-            if seen.mode & TEAM_FOLDER != TEAM_FOLDER:
+            yield from _closed(examination, row, depth - 1) if depth else ()
+        elif tree.is_file(row) and name not in SECRETS:
+            written = name.endswith(b".lock") or tree.name(folder) == b"refs"
+            wanted = stat.S_IRGRP | stat.S_IWGRP if written else stat.S_IRGRP
+            file = tree.entry(row)
+            if file is not None and file.mode & wanted != wanted:
                 yield examination.path(row)
-            if depth:
-                yield from _closed(examination, row, depth - 1)
-        elif not seen.mode & stat.S_IRGRP and tree.name(row) not in SECRETS:
-            yield examination.path(row)
