@@ -41,7 +41,7 @@ def test_a_healthy_home_ends_with_zero(run: Run, home: Path) -> None:
     makers.hub_repo(home / ".cache/huggingface/hub", "models--acme--tiny", {"w": b"w"})
     code, out, err = run()
     assert (code, err) == (0, "")
-    assert out == f"Nothing to mend: {len(CHECKS)} checks, 1 artifacts.\n"
+    assert out == f"Nothing to mend: {len(CHECKS)} checks, 1 artifact.\n"
 
 
 def test_a_note_alone_ends_with_zero(run: Run, home: Path) -> None:

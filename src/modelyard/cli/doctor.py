@@ -58,7 +58,10 @@ def _print(told: Sequence[Complaint], artifacts: int) -> None:
     counts = Counter(each.severity for each in told)
     mend = sum(counts[each] for each in TO_MEND)
     if not mend:
-        out.print(f"Nothing to mend: {len(CHECKS)} checks, {artifacts:,} artifacts.", style="bold green")
+        out.print(
+            f"Nothing to mend: {len(CHECKS)} checks, {artifacts:,} artifact{'s' if artifacts != 1 else ''}.",
+            style="bold green",
+        )
     for severity in SEVERITIES:
         if counts[severity]:
             head, style = HEADS[severity]

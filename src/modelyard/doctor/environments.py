@@ -16,7 +16,7 @@ CACHES = ("pypoetry", "poetry", "uv", "rattler", "pixi", "pip")
 SHARING = (1, 32)
 NEWER = "huggingface_hub>=1.32"
 PINNED = "transformers before 5 forbids it: then delete models with a newer client only, as `uvx hf cache rm` does"
-SOLVED = "whoever cleans the cache ends them; what they hold must then be solved anew"
+SOLVED = "whoever cleans the cache ends what lies there, and it must be solved anew"
 WORDS: dict[str, tuple[Severity, str]] = {
     "uv": ("note", "uv makes those of projects again when they are used"),
     "pixi": ("note", "pixi makes them again from the lock file of their project"),

@@ -96,13 +96,14 @@ def halves(examination: Examination) -> Iterator[Complaint]:
             groups.setdefault(artifact.store, []).append(artifact)
     for store, found in groups.items():
         held = sum(each.sizes.freed for each in found)
-        count = f"{len(found):,} unfinished downloads" if len(found) > 1 else found[0].title
+        count = f"{len(found):,} unfinished downloads" if len(found) > 1 else "an unfinished download"
+        title = next(each.store.title for each in examination.inventory.holdings if each.store.name == store)
         yield Complaint(
             "old-partials",
             "note",
             examination.label(found[0].root),
-            f"{count} of {store}: {size(held)} that were not touched for a week",
-            "hardly a tool goes on with them; their bytes are lost",
+            f"{count} of {title}: {size(held)}, not touched for a week",
+            "hardly a tool goes on with such; they take space for nothing",
             examination.modelyard("ls", "--store", store, "--state", "partial", "--older", "7d"),
             "shows them; it removes nothing",
         )
