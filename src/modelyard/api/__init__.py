@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelyard.doctor import complaints, prepare
+from modelyard.doctor.complaint import Complaint
 from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
 from modelyard.inventory import Prune as Prune
 from modelyard.policies.opportunities import Opportunity
@@ -247,3 +249,11 @@ def largest(survey: Survey, count: int) -> list[tuple[int, str | None]]:
 def opportunities(survey: Survey, now: int, limit: int = 5) -> list[Opportunity]:
     """Where most bytes could come back; `now` in nanoseconds since 1970."""
     return _opportunities(survey, survey.freed, now, limit)
+
+
+def examine(survey: Survey, env: Mapping[str, str], home: Path, platform: Platform, now: int) -> list[Complaint]:
+    """What is wrong on this machine, the worst first, with the variables and home of the survey; `now` in nanoseconds
+
+    since 1970. Reads only, and runs nothing.
+    """
+    return complaints(prepare(survey, survey.tree, env, home, platform, now))

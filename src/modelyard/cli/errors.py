@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-OK, ERROR, USAGE, PARTLY, REFUSED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 75, 130
+OK, ERROR, USAGE, PARTLY, REFUSED, COMPLAINTS, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 
 
 class HelpfulError(Exception):

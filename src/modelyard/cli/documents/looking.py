@@ -235,6 +235,27 @@ class Where(msgspec.Struct):
     schema_version: int = SCHEMA_VERSION
 
 
+class ComplaintLine(msgspec.Struct):
+    """One thing that is wrong. `severity`: danger, fault, note or unchecked; the first two are to be mended."""
+
+    code: str
+    severity: str
+    place: str
+    message: str
+    consequence: str
+    command: str
+    caution: str
+
+
+class Examined(msgspec.Struct):
+    """What is wrong on this machine, the worst first. `checks`: how many kinds of check were made."""
+
+    complaints: list[ComplaintLine]
+    checks: int
+    partial: bool
+    schema_version: int = SCHEMA_VERSION
+
+
 class Built(msgspec.Struct):
     """The sample workstation that was built."""
 
