@@ -6,6 +6,7 @@ from modelyard.stores import (
     checkpoints,
     conda,
     cupy,
+    docker,
     dvc,
     fastai,
     flashinfer,
@@ -28,6 +29,7 @@ from modelyard.stores import (
     ollama,
     paddlehub,
     pip,
+    podman,
     tfds,
     tfhub,
     torch_extensions,
@@ -79,4 +81,6 @@ ADAPTERS: tuple[Adapter, ...] = (
     transformers_legacy,
     jan,
     mlflow,
+    docker,
+    podman,
 )
