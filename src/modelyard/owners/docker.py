@@ -21,7 +21,7 @@ INSPECTION = 10.0
 ALL = 60.0
 NEWEST = (1, 53)
 """The newest API whose answers are known here; a newer engine is asked in this one."""
-UNTAGGED = "<none>:<none>"
+UNTAGGED, NOWHERE = "<none>:<none>", "<none>"
 ANONYMOUS = "com.docker.volume.anonymous"
 NAMELESS = re.compile("[0-9a-f]{64}")
 CONTENT_STORE = "io.containerd.snapshotter.v1"
@@ -74,8 +74,11 @@ def _converse(line: Line) -> Engine | Problem:
         _in_machine(info),
         store,
         _images(line, prefix, images, usage, store),
-        tuple(_container(each, usage) for each in containers),
-        tuple(_volume(each, usage, marked=podman or spoken >= (1, 42)) for each in volumes),
+        tuple(_container(each, usage) for each in sorted(containers, key=lambda each: each.names or [each.id])),
+        tuple(
+            _volume(each, usage, marked=podman or spoken >= (1, 42))
+            for each in sorted(volumes, key=lambda each: each.name)
+        ),
         usage.records,
         usage.reclaimable,
         usage.problems,
@@ -90,7 +93,7 @@ def _images(line: Line, prefix: str, listed: list[replies.ListedImage], usage: U
     """Every image, the largest first; those for which time was left with their layers."""
     until = time.monotonic() + INSPECTION
     found = []
-    for each in sorted(listed, key=lambda image: -(image.size or 0)):
+    for each in sorted(listed, key=lambda image: (-(image.size or 0), image.id)):
         image = _image(each, usage, store)
         left = until - time.monotonic()
         found.append(_inspected(line, prefix, image, left) if left > 0 else image)
@@ -98,7 +101,7 @@ def _images(line: Line, prefix: str, listed: list[replies.ListedImage], usage: U
 
 
 def _image(listed: replies.ListedImage, usage: Usage, store: bool) -> Image:
-    origins = [digest.rpartition("@")[0] for digest in listed.repo_digests or ()]
+    origins = {digest.rpartition("@")[0] for digest in listed.repo_digests or ()} - {NOWHERE}
     # Where images are kept as content, those built here have digests too; Podman gives them the host localhost.
     pulled = any(not origin.startswith("localhost/") for origin in origins) and not store
     tags = tuple(tag for tag in listed.repo_tags or () if tag != UNTAGGED)

@@ -47,8 +47,8 @@ def usage_of(line: Line, prefix: str, api: tuple[int, ...]) -> Usage:
 
 
 def _joined(one: replies.DiskUsage, other: replies.DiskUsage) -> replies.DiskUsage:
-    """Two answers as one; what the later one leaves out stands as it was."""
-    told = {name: getattr(other, name) for name in other.__struct_fields__ if getattr(other, name) is not None}
+    """Two answers as one; what the later one leaves out, or counts as nothing, stands as it was."""
+    told = {name: value for name in other.__struct_fields__ if (value := getattr(other, name)) not in (None, 0)}
     return msgspec.structs.replace(one, **told)
 
 
@@ -64,7 +64,9 @@ def understood(usage: replies.DiskUsage, problems: tuple[Problem, ...] = ()) -> 
         # A container that wrote nothing has no SizeRw at all.
         {each.id: max(0, each.size_rw or 0) for each in containers or ()},
         {each.name: _volume(each.usage_data) for each in volumes or ()},
-        tuple(_record(each) for each in records or ()) if told else None,
+        tuple(_record(each) for each in sorted(records or (), key=lambda each: (-(each.size or 0), each.id)))
+        if told
+        else None,
         _reclaimable(usage),
         problems,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from modelyard.inventory import Artifact, LastUsed, Part
 from modelyard.owners.engine import Container, Engine, Image, Record, Volume
 from modelyard.stores.engine_cache import Cache, cache
-from modelyard.stores.engine_layers import parts
+from modelyard.stores.engine_layers import layers
 from modelyard.units import rfc3339, size
 from modelyard.walk.text import shown
 
@@ -43,7 +43,7 @@ class Place:
 
 def artifacts(engine: Engine, place: Place) -> Iterator[Artifact]:
     """All that an engine holds; what several hold is a part of each."""
-    held = cache(engine, parts(engine))
+    held = cache(engine, layers(engine))
     users: dict[str, list[str]] = {}
     for container in engine.containers:
         for used in (container.image, *container.volumes):

@@ -6,14 +6,17 @@ base image holds its layers with a size of 0, and stops being called shared when
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from modelyard.inventory import Part
 from modelyard.owners.engine import Engine, Image, Record
+from modelyard.stores.engine_layers import Layer
 
 DEEPEST = 512
 """More ancestors than any record has: storage drivers allow about 125 layers."""
+PLACE = re.compile(r"^\[[^\]]*\d+/\d+\] ")
 FROM = ("pulled from ", "from local ")
 
 
@@ -34,67 +37,94 @@ class _Held:
     certain: bool
 
 
-def cache(engine: Engine, images: Mapping[str, tuple[Part, ...]]) -> Cache:
+def cache(engine: Engine, images: Mapping[str, tuple[Layer, ...]]) -> Cache:
     """Who holds which layers. Where the engine leaves a doubt the cache holds them all, and they are not exact."""
-    everything = _Held(frozenset(part.name for parts in images.values() for part in parts), certain=False)
+    everything = _Held(frozenset(layer.part.name for layers in images.values() for layer in layers), certain=False)
     records = {record.id: record for record in engine.records or ()}
     held = _held(engine, records, images, everything)
     if engine.records is None:
         held[""] = everything
+    if engine.content_store:
+        held = {each: _packed(one, images) for each, one in held.items()}
     doubtful = {name for each in held.values() if not each.certain for name in each.names}
-    marked = {
-        image: tuple(replace(part, exact=part.exact and part.name not in doubtful) for part in parts)
-        for image, parts in images.items()
-    }
-    known = {part.name: part for parts in marked.values() for part in parts}
+    parts = {layer.part.name: layer.part for layers in images.values() for layer in layers}
+    known = {name: replace(part, exact=part.exact and name not in doubtful) for name, part in parts.items()}
     shared = {name for each in held.values() for name in each.names}
-    own = {record.id: _own(engine, record, records, held, known) for record in records.values() if not record.shared}
-    return Cache(marked, tuple(known[name] for name in sorted(shared)), own)
+    own = {each.id: _own(engine, each, records, held, known) for each in records.values() if not each.shared}
+    marked = {image: _counting(known[layer.part.name] for layer in layers) for image, layers in images.items()}
+    return Cache(marked, _counting(known[name] for name in sorted(shared)), own)
+
+
+def _counting(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Each part once, without those that are known to take no space."""
+    return tuple({part.name: part for part in parts if part.size or not part.exact}.values())
 
 
 def _held(
-    engine: Engine, records: Mapping[str, Record], images: Mapping[str, tuple[Part, ...]], everything: _Held
+    engine: Engine, records: Mapping[str, Record], images: Mapping[str, tuple[Layer, ...]], everything: _Held
 ) -> dict[str, _Held]:
-    """The layers behind each shared record: those of its size, those below its children's, or those it names."""
-    prefixes = _prefixes(images.values())
-    children: dict[str, list[Record]] = {}
+    """The layers behind each shared record: those of its size or instruction, those below its children's, or of its
+
+    image.
+    """
+    ways = list(_ways(images.values()))
+    fits = {record.id: _fits(record, ways) for record in records.values() if record.shared}
+    below: dict[str, list[tuple[str, ...]]] = {}
     for record in records.values():
         for parent in record.parents:
-            children.setdefault(parent, []).append(record)
+            below.setdefault(parent, []).extend(way[:-1] for way in fits.get(record.id, ()))
     found = {}
-    for record in records.values():
-        if not record.shared:
-            continue
-        fits = prefixes.get(record.size, []) if record.size else []
-        if not fits:
-            fits = [
-                fit[:-1]
-                for child in children.get(record.id, ())
-                if child.shared
-                for fit in prefixes.get(child.size, [])
-            ]
-        if not fits:
-            fits = [tuple(part.name for part in images[image.id]) for image in _named(engine.images, record)]
-        names = frozenset(name for fit in fits for name in fit)
-        found[record.id] = _Held(names, len(set(fits)) == 1) if fits else everything
+    for each, fitting in fits.items():
+        way = fitting or below.get(each) or _named(engine.images, images, records[each])
+        names = frozenset(name for names in way for name in names)
+        found[each] = _Held(names, len(set(way)) == 1) if way else everything
     return found
 
 
-def _prefixes(images: Iterable[Sequence[Part]]) -> dict[int, list[tuple[str, ...]]]:
-    """For each size of a layer the ways from the lowest layer to one of that size, by the names of parts."""
-    found: dict[int, dict[tuple[str, ...], None]] = {}
-    for parts in images:
-        names = tuple(part.name for part in parts)
-        for depth, part in enumerate(parts, start=1):
-            found.setdefault(part.size, {})[names[:depth]] = None
-    return {size: list(ways) for size, ways in found.items()}
+def _packed(held: _Held, images: Mapping[str, tuple[Layer, ...]]) -> _Held:
+    """With the packed form of the layers, which no image tells apart from that of its other layers."""
+    more = {
+        layer.part.name
+        for layers in images.values()
+        if any(layer.part.name in held.names for layer in layers)
+        for layer in layers
+        if layer.packed
+    }
+    return _Held(held.names | more, held.certain)
 
 
-def _named(images: Iterable[Image], record: Record) -> list[Image]:
-    """The images that a record says it came from."""
+def _ways(images: Iterable[Sequence[Layer]]) -> Iterator[tuple[Layer, tuple[str, ...]]]:
+    """Each layer of any image once, with the names of all layers from the lowest to it."""
+    seen = set()
+    for layers in images:
+        names = tuple(layer.part.name for layer in layers)
+        for depth, layer in enumerate(layers, start=1):
+            if layer.part.name not in seen:
+                seen.add(layer.part.name)
+                yield layer, names[:depth]
+
+
+def _fits(record: Record, ways: Iterable[tuple[Layer, tuple[str, ...]]]) -> list[tuple[str, ...]]:
+    """The ways to layers of exactly its size; without any those to layers that its instruction made.
+
+    Where images are kept packed too, records count both forms and no size fits.
+    """
+    same = [way for layer, way in ways if record.size and layer.part.size == record.size]
+    told = _instruction(record.description)
+    return same or [way for layer, way in ways if told and _instruction(layer.command) == told]
+
+
+def _instruction(text: str) -> str:
+    """What a record's description and a line of history have in common: `[2/3] COPY a /a`, `COPY a /a # buildkit`."""
+    text = PLACE.sub("", text.strip()).removesuffix("# buildkit")
+    return " ".join(text.removeprefix("mount / from exec ").removeprefix("RUN ").split())
+
+
+def _named(listed: Iterable[Image], images: Mapping[str, tuple[Layer, ...]], record: Record) -> list[tuple[str, ...]]:
+    """All layers of each image that a record says it came from."""
     origin = next((record.description[len(word) :] for word in FROM if record.description.startswith(word)), "")
     name = origin.partition("@")[0].removeprefix("docker.io/").removeprefix("library/").strip()
-    return [image for image in images if name and name in image.tags]
+    return [tuple(layer.part.name for layer in images[each.id]) for each in listed if name and name in each.tags]
 
 
 def _own(

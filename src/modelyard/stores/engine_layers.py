@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from modelyard.inventory import Part
 from modelyard.owners.engine import Engine, Image, Step
@@ -26,8 +27,8 @@ def chains(layers: Sequence[str]) -> list[str]:
     return found
 
 
-def sized(image: Image) -> list[int] | None:
-    """The size of each layer of an image, lowest first; None where history and layers do not fit together.
+def stepped(image: Image) -> list[Step] | None:
+    """The line of history that made each layer of an image, lowest first; None where the two do not fit together.
 
     The history tells sizes, and says nothing of which of its lines without a size made a layer.
     """
@@ -37,18 +38,16 @@ def sized(image: Image) -> list[int] | None:
     spare = empty - (len(image.layers) - sum(1 for step in image.steps if step.size))
     if not 0 <= spare <= empty:
         return None
-    sizes = []
-    layers = iter(image.layers)
-    layer = next(layers, None)
+    found: list[Step] = []
     for step in image.steps:
         if _words_only(step):
             continue
-        if not step.size and spare and layer != NOTHING:
+        at_end = len(found) == len(image.layers)
+        if not step.size and spare and (at_end or image.layers[len(found)] != NOTHING):
             spare -= 1
-            continue
-        sizes.append(step.size)
-        layer = next(layers, None)
-    return sizes if len(sizes) == len(image.layers) else None
+        else:
+            found.append(step)
+    return found if len(found) == len(image.layers) else None
 
 
 def _words_only(step: Step) -> bool:
@@ -56,62 +55,70 @@ def _words_only(step: Step) -> bool:
     return not step.size and bool(words) and words[0] in WORDS_ONLY
 
 
-def parts(engine: Engine) -> dict[str, tuple[Part, ...]]:
-    """The parts of each image by its id, named so that no other engine has parts of these names."""
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A part of an image and the instruction that made it, empty where it is no layer."""
+
+    part: Part
+    command: str = ""
+    packed: bool = False
+    """Whether it stands for packed layers that the unpacked ones came from."""
+
+
+def layers(engine: Engine) -> dict[str, tuple[Layer, ...]]:
+    """The layers of each image by its id, lowest first, their parts named so that no other engine has the same.
+
+    Images that do not agree on the size of a layer leave the smaller one, not exact.
+    """
     sizes: dict[str, int] = {}
     doubtful: set[str] = set()
-    chained: dict[str, list[str]] = {}
+    chained: dict[str, dict[str, Step]] = {}
     for image in engine.images:
-        found = sized(image)
-        if found is None:
+        steps = stepped(image)
+        if steps is None:
             continue
-        names = chained[image.id] = chains(image.layers or ())
-        for name, size in zip(names, found, strict=True):
-            if sizes.setdefault(name, size) != size:
+        chained[image.id] = dict(zip(chains(image.layers or ()), steps, strict=True))
+        for name, step in chained[image.id].items():
+            if sizes.setdefault(name, step.size) != step.size:
                 doubtful.add(name)
-                sizes[name] = min(size, sizes[name])
+                sizes[name] = min(step.size, sizes[name])
     content = _content(engine, chained) if engine.content_store else {}
-    return {
-        image.id: (
-            *(
-                Part(f"{engine.identity} {name}", sizes[name], name not in doubtful)
-                for name in dict.fromkeys(chained.get(image.id, ()))
-                if sizes[name]
-            ),
-            *content.get(image.id, ()),
-            *(() if image.id in chained else _alone(engine, image)),
-        )
-        for image in engine.images
-    }
+    found: dict[str, tuple[Layer, ...]] = {}
+    for image in engine.images:
+        if image.id not in chained:
+            found[image.id] = (_alone(engine, image),)
+            continue
+        own = [
+            Layer(Part(f"{engine.identity} {name}", sizes[name], name not in doubtful), step.command)
+            for name, step in chained[image.id].items()
+        ]
+        found[image.id] = (*own, *content.get(image.id, ()))
+    return found
 
 
-def _alone(engine: Engine, image: Image) -> tuple[Part, ...]:
+def _alone(engine: Engine, image: Image) -> Layer:
     """What only this image has, where its layers are not known. Nothing is promised of what it shares."""
     size = image.size - image.shared if image.shared is not None else 0
-    return (Part(f"{engine.identity} image {image.id}", max(0, size), exact=image.shared == 0),)
+    return Layer(Part(f"{engine.identity} image {image.id}", max(0, size), exact=image.shared == 0))
 
 
-def _content(engine: Engine, chained: Mapping[str, list[str]]) -> dict[str, tuple[Part, ...]]:
+def _content(engine: Engine, chained: Collection[str]) -> dict[str, tuple[Layer, ...]]:
     """The packed layers that containerd keeps beside the unpacked ones.
 
     Their sizes are told by image only. Images with a layer in common share packed layers too, how much nobody says:
     the largest of such a family stands for all of it.
     """
     families = _families(engine.images)
-    packed: dict[str, int] = {}
-    members: dict[str, int] = {}
+    packed: dict[str, list[int]] = {}
     for image in engine.images:
         if image.id in chained:
-            rest = max(0, image.size - sum(step.size for step in image.steps))
-            family = families[image.id]
-            packed[family] = max(rest, packed.get(family, 0))
-            members[family] = members.get(family, 0) + 1
-    return {
-        image: (
-            Part(f"{engine.identity} packed {families[image]}", packed[families[image]], members[families[image]] == 1),
-        )
-        for image in chained
+            rest = image.size - sum(step.size for step in image.steps)
+            packed.setdefault(families[image.id], []).append(max(0, rest))
+    whole = {
+        family: Layer(Part(f"{engine.identity} packed {family}", max(sizes), len(sizes) == 1), packed=True)
+        for family, sizes in packed.items()
     }
+    return {image: (whole[families[image]],) for image in chained}
 
 
 def _families(images: Iterable[Image]) -> dict[str, str]:
