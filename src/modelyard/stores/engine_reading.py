@@ -37,12 +37,17 @@ _answered: WeakKeyDictionary[Tree, dict[str, Answered]] = WeakKeyDictionary()
 """By survey, which the tree stands for: a folder must know whether the engine in it was counted already."""
 
 
-def read_engine(store: Store, kind: Literal["docker", "podman"], root: Root, tree: Tree) -> Reading:
-    """What the engine at an endpoint holds; nothing when it is of another kind or was read by another address."""
-    quiet = root.found_by.startswith(QUIET)
+def read_engine(
+    store: Store, kind: Literal["docker", "podman"], root: Root, tree: Tree, *, borrowed: bool = False
+) -> Reading:
+    """What the engine at an endpoint holds; nothing when it is of another kind or was read by another address.
+
+    Of a borrowed address another store tells what is wrong with it.
+    """
     engine = look(root.path if root.path.startswith("npipe:") else _address(root.path))
     if isinstance(engine, Problem):
-        return Reading() if quiet and engine.code == "unreachable" else Reading(problems=(engine,))
+        quiet = borrowed or (engine.code == "unreachable" and root.found_by.startswith(QUIET))
+        return Reading(problems=() if quiet else (engine,))
     known = _answered.setdefault(tree, {})
     if engine.kind != kind:
         return Reading(problems=tuple(_misplaced(store, engine, root)), answered=True)

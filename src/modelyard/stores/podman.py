@@ -121,7 +121,7 @@ recognise = never
 def read(root: Root, tree: Tree) -> Reading:
     """What the service tells; the folder and the machines' disks as a whole while no service tells what is in them."""
     if root.endpoint:
-        return read_engine(STORE, "podman", root, tree)
+        return read_engine(STORE, "podman", root, tree, borrowed=root.found_by == "DOCKER_HOST")
     assert root.row is not None
     if root.found_by == MACHINES:
         return Reading(tuple(_machines(root, tree)))
