@@ -9,7 +9,7 @@ from urllib.parse import quote
 from modelyard.owners import engine_replies as replies
 from modelyard.owners.docker_usage import Usage, usage_of
 from modelyard.owners.engine import Container, Engine, Image, Step, Volume
-from modelyard.owners.engine_line import Line, connect, reach, within
+from modelyard.owners.engine_line import SLOW, Line, connect, reach, within
 from modelyard.owners.podman_usage import PREFIX as PODMAN
 from modelyard.owners.podman_usage import podman_usage
 from modelyard.problem import Problem
@@ -38,14 +38,12 @@ def look(address: str) -> Engine | Problem:
     line = connect(address)
     if isinstance(line, Problem):
         return line
-    late: Engine | Problem = line.problem("slow-engine", f"no end of its answers after {ALL:.0f} seconds")
-    return within(ALL, lambda: _converse(line), late)
+    late = line.problem("slow-engine", "no end of its answers", SLOW)
+    version = within(FIRST + 1, lambda: line.ask("/version", replies.Version, FIRST), late)
+    return version if isinstance(version, Problem) else within(ALL, lambda: _converse(line, version), late)
 
 
-def _converse(line: Line) -> Engine | Problem:
-    version = line.ask("/version", replies.Version, FIRST)
-    if isinstance(version, Problem):
-        return version
+def _converse(line: Line, version: replies.Version) -> Engine | Problem:
     api = tuple(int(part) for part in re.findall(r"\d{1,6}", version.api_version)[:2])
     if len(api) != 2:
         return line.problem("strange-engine", "/version: no version of an API in its answer")

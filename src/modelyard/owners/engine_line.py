@@ -30,6 +30,7 @@ WAIT = 4.0
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED})
 INSTALL = 'pip install "modelyard[docker]"'
 FORBIDDEN = "add yourself to the group that owns the socket (for Docker: docker) and log in again, or run as its owner"
+SLOW = "see whether `docker system df` comes back, or that of podman, and run again"
 STRANGE = "is it the socket of a container engine? what moves it is in `modelyard where`"
 
 
@@ -58,7 +59,7 @@ def _refused(path: str, error: OSError) -> Problem:
     return Problem(shown(path), "unreachable-engine", f"the socket cannot be used: {words}", STRANGE)
 
 
-def within(seconds: float, work: Callable[[], T], late: T) -> T:
+def within(seconds: float, work: Callable[[], T], late: Problem) -> T | Problem:
     """What the work gives, or `late` when it takes longer: whatever a socket does, a survey goes on."""
     done: list[T] = []
     worker = threading.Thread(target=lambda: done.append(work()), daemon=True)
@@ -104,7 +105,7 @@ class Line:
 
     def _late(self, path: str, seconds: float) -> Problem:
         words = f"{path}: no whole answer within {seconds:.0f} seconds"
-        return self.problem("slow-engine", words, "see whether `docker system df` comes back, then run again")
+        return self.problem("slow-engine", words, SLOW)
 
     def problem(self, code: str, message: str, hint: str = "") -> Problem:
         """A Problem with this engine."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from modelyard.inventory import Artifact, LastUsed, Part
 from modelyard.owners.engine import Container, Engine, Image, Record, Volume
-from modelyard.stores.engine_cache import Cache, cache
-from modelyard.stores.engine_layers import layers
+from modelyard.stores.engine_cache import Cache
 from modelyard.units import rfc3339, size
 from modelyard.walk.text import shown
 
@@ -36,14 +35,13 @@ class Place:
         """The id of a volume's artifact."""
         return f"{self.prefix}volume/{shown(volume.name)}"
 
-    def record(self, record: Record) -> str:
+    def record(self, record: Record, held: Cache) -> str:
         """The id of a build-cache record's artifact; those that share with images are one."""
-        return f"{self.prefix}{SHARED}" if record.shared else f"{self.prefix}build-cache/{shown(record.id)}"
+        return f"{self.prefix}build-cache/{shown(record.id)}" if record.id in held.own else f"{self.prefix}{SHARED}"
 
 
-def artifacts(engine: Engine, place: Place) -> Iterator[Artifact]:
+def artifacts(engine: Engine, held: Cache, place: Place) -> Iterator[Artifact]:
     """All that an engine holds; what several hold is a part of each."""
-    held = cache(engine, layers(engine))
     users: dict[str, list[str]] = {}
     for container in engine.containers:
         for used in (container.image, *container.volumes):
@@ -146,9 +144,9 @@ def _volume(volume: Volume, place: Place, part: Part, users: Sequence[str]) -> A
 def _records(engine: Engine, place: Place, held: Cache) -> Iterator[Artifact]:
     records = engine.records or ()
     for record in records:
-        if not record.shared:
-            yield _record(record, place, held.own[record.id])
-    shared = [record for record in records if record.shared]
+        if record.id in held.own:
+            yield _record(record, place, held)
+    shared = [record for record in records if record.id not in held.own]
     if not shared and engine.records is not None:
         return
     yield Artifact(
@@ -173,9 +171,9 @@ def _last_used(times: Iterator[int | None]) -> LastUsed | None:
     return None if latest is None else LastUsed(latest, "the engine's own record", "high")
 
 
-def _record(record: Record, place: Place, held: tuple[Part, ...]) -> Artifact:
+def _record(record: Record, place: Place, held: Cache) -> Artifact:
     return Artifact(
-        place.record(record),
+        place.record(record, held),
         "other",
         place.store,
         shown(" ".join(record.description.split())[:120]) or f"build cache {record.id[:12]}",
@@ -185,5 +183,5 @@ def _record(record: Record, place: Place, held: tuple[Part, ...]) -> Artifact:
         detail="a build uses it now" if record.in_use else "",
         last_used=_last_used(iter((record.last_used,))),
         facts=(("type", shown(record.type)), ("used", f"{record.times} times")),
-        parts=held,
+        parts=held.own[record.id],
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from modelyard.inventory import Prune
 from modelyard.owners.engine import Engine, Image, Record, Volume
 from modelyard.stores.engine_artifacts import Place
+from modelyard.stores.engine_cache import Cache
 
 KEPT_TYPES = frozenset({"internal", "frontend"})
 """Records that `builder prune` leaves without `-a`; moby/buildkit cache/manager.go."""
@@ -34,7 +35,7 @@ SOME = "; without -a this command leaves frontends and internal records"
 ALL = "; records that share layers free them only when the images are gone too"
 
 
-def prunes(engine: Engine, place: Place) -> Iterator[Prune]:
+def prunes(engine: Engine, held: Cache, place: Place) -> Iterator[Prune]:
     """Each cleaning command with the artifacts that it would remove as things are."""
     told, command = engine.reclaimable, engine.kind
     untagged = [image for image in engine.images if not image.tags]
@@ -71,16 +72,16 @@ def prunes(engine: Engine, place: Place) -> Iterator[Prune]:
         words,
     )
     if engine.kind == "docker":
-        yield from _cache(engine, place)
+        yield from _cache(engine, held, place)
 
 
-def _cache(engine: Engine, place: Place) -> Iterator[Prune]:
+def _cache(engine: Engine, held: Cache, place: Place) -> Iterator[Prune]:
     records = engine.records or ()
     for title, option, removed, words in (
-        ("build cache", "", _pruned(records), SOME),
+        ("build cache", "", [record for record in _pruned(records) if record.id in held.own], SOME),
         ("all build cache", " -a", [record for record in records if not record.in_use], ALL),
     ):
-        ids = _ids(place.record(record) for record in removed)
+        ids = _ids(place.record(record, held) for record in removed)
         yield Prune(title, f"{engine.kind} builder prune{option}", ids, engine.reclaimable.cache, CACHE + words)
 
 

@@ -13,6 +13,8 @@ from modelyard.owners.docker import look
 from modelyard.owners.engine import Engine
 from modelyard.problem import Problem
 from modelyard.stores.engine_artifacts import Place, artifacts
+from modelyard.stores.engine_cache import cache
+from modelyard.stores.engine_layers import layers
 from modelyard.stores.engine_places import QUIET
 from modelyard.stores.engine_prunes import prunes
 from modelyard.walk.text import shown
@@ -55,10 +57,11 @@ def read_engine(
         return Reading(answered=True)
     first = not any(each.kind == kind and each.address != root.path for each in known.values())
     place = Place(store.name, shown(root.path), f"{store.name}:" if first else f"{store.name}:{shown(root.path)}/")
-    found = tuple(artifacts(engine, place))
+    held = cache(engine, layers(engine))
+    found = tuple(artifacts(engine, held, place))
     size = sum({part.name: part.size for each in found for part in each.parts}.values())
     known[engine.identity] = _answer(engine, root, size)
-    return Reading(found, engine.problems, tuple(prunes(engine, place)), answered=True)
+    return Reading(found, engine.problems, tuple(prunes(engine, held, place)), answered=True)
 
 
 def _address(path: str) -> str:
