@@ -10,7 +10,7 @@ SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/walk/native/*)
 install = PATH="$$PATH:/usr/sbin:/sbin"; for each in $(1); do command -v $$each >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; }
 
-.PHONY: run demo test filesystems check bench docs deps clean
+.PHONY: run demo test filesystems engines check bench docs deps clean
 
 run: $(VENV)/installed
 	@$(BIN)/modelyard $(ARGS)
@@ -19,12 +19,16 @@ demo: $(VENV)/installed
 	@[ -e "$(DEMO)" ] || $(BIN)/modelyard demo "$(DEMO)"
 	@$(BIN)/modelyard --home "$(DEMO)"
 
-test: check filesystems
+test: check filesystems engines
 	$(BIN)/pytest -n auto --dist loadfile
 
 # The tests make xfs, btrfs and ext4 file systems on loop devices, which takes root and these programs.
 filesystems:
 	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4, xfsprogs btrfs-progs e2fsprogs)
+
+# They start a Docker engine and Podman of their own, too; nothing of the machine's is touched.
+engines:
+	@$(call install, dockerd podman runc conmon busybox, --no-install-recommends docker.io podman runc busybox-static)
 
 check: deps
 	$(BIN)/ruff check src tests benchmarks docs examples setup.py

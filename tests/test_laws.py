@@ -74,8 +74,13 @@ def test_finds_its_artifacts_and_nothing_of_other_stores(store: str, home: Path)
 def test_its_kinds_and_recoveries_are_those_it_declares(store: str, home: Path) -> None:
     adapter = next(each for each in ADAPTERS if each.STORE.name == store)
     found = of(look(home, store), store)
-    assert {each.kind for each in found} == set(adapter.STORE.kinds)
-    assert {each.recovery for each in found} == set(adapter.STORE.recoveries)
+    kinds, recoveries = {each.kind for each in found}, {each.recovery for each in found}
+    if any(root.endpoint for root in makers.named(adapter, home)):  # the rest only a running service shows
+        assert kinds <= set(adapter.STORE.kinds)
+        assert recoveries <= set(adapter.STORE.recoveries)
+        return
+    assert kinds == set(adapter.STORE.kinds)
+    assert recoveries == set(adapter.STORE.recoveries)
 
 
 def test_reading_changes_nothing(store: str, home: Path) -> None:

@@ -42,6 +42,8 @@ class Store:
     """Names by which it is recognised at any path: `name`, `prefix*` or `*suffix`."""
     scattered: bool = False
     """Where it is recognised it lies among other people's files, which are then not its unclaimed bytes."""
+    closed: bool = False
+    """What lies in its folders is its own affair: nothing of another store is recognised there."""
     kinds: tuple[Kind, ...] = ()
     """The kinds of its artifacts."""
     recoveries: tuple[Recovery, ...] = ()

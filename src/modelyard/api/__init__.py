@@ -20,7 +20,7 @@ from modelyard.policies.opportunities import opportunities as _opportunities
 from modelyard.problem import Problem, from_errno
 from modelyard.stores import ADAPTERS
 from modelyard.stores.adapter import Adapter
-from modelyard.stores.reading import Found, declared, read_all, read_loose
+from modelyard.stores.reading import Found, closed_rows, declared, read_all, read_loose
 from modelyard.stores.third_party import installed
 from modelyard.uses import ADAPTER
 from modelyard.walk.claims import Claims
@@ -90,9 +90,10 @@ def survey(
             starts.append(reached)
     markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers} | {ADAPTER, KEEP})
     tree = walk(starts, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
-    found = read_all(named, tree)
+    closed = closed_rows(named, tree)
+    found = read_all(named, tree, closed)
     if everything:
-        loose = read_loose(tree, _claims(tree, found))
+        loose = read_loose(tree, _claims(tree, found), closed)
         found.append(loose)
     return _inventory(tree, found, str(home), refused)
 

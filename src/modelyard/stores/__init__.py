@@ -11,6 +11,7 @@ from modelyard.stores import (
     cuda_python,
     cupy,
     diffusionbee,
+    docker,
     docker_models,
     dvc,
     fastai,
@@ -46,6 +47,7 @@ from modelyard.stores import (
     ollama,
     paddlehub,
     pip,
+    podman,
     ramalama,
     sentence_transformers,
     spacy,
@@ -128,5 +130,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     cuda_python,
     lightning_logs,
     tensorboard,
+    docker,
+    podman,
     trash,
 )

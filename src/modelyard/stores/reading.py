@@ -60,21 +60,27 @@ def declared(
     return named
 
 
-def read_loose(tree: Tree, claims: Claims) -> Found:
-    """The model files that nobody claimed."""
+def read_loose(tree: Tree, claims: Claims, closed: Collection[int]) -> Found:
+    """The model files that nobody claimed, outside the closed rows."""
     started = time.perf_counter()
-    reading = loose.read(tree, lambda row: bool(claims.owners_of(row)))
+    reading = loose.read(tree, lambda row: bool(claims.owners_of(row)) or _inside(tree, row, closed))
     seconds = time.perf_counter() - started
     return Found(loose.STORE, (), _numbered(reading.artifacts), reading.problems, (), seconds)
 
 
-def _outside_the_trash(tree: Tree) -> dict[str, list[int]]:
+def closed_rows(named: Iterable[Declared], tree: Tree) -> set[int]:
+    """The folders in which nothing is recognised: modelyard's own trash, and what engines keep for themselves."""
+    roots = (root for each in named if each.adapter.STORE.closed for root in each.roots if not root.endpoint)
+    rows = {tree.find(os.path.realpath(root.path)) for root in roots} | set(tree.marks().get(trash.MARKER, ()))
+    return {row for row in rows if row is not None}
+
+
+def _open_marks(tree: Tree, closed: Collection[int]) -> dict[str, list[int]]:
     marks = tree.marks()
-    held = set(marks.get(trash.MARKER, ()))
-    if not held:
+    if not closed:
         return marks
     return {
-        marker: [row for row in rows if marker == trash.MARKER or not _inside(tree, row, held)]
+        marker: [row for row in rows if marker == trash.MARKER or not _inside(tree, row, closed)]
         for marker, rows in marks.items()
     }
 
@@ -91,9 +97,9 @@ def _told(problem: Problem, home: Path) -> bool:
     return not os.path.isabs(problem.path) or Path(problem.path).is_relative_to(home)
 
 
-def read_all(named: Iterable[Declared], tree: Tree) -> list[Found]:
-    """One Found for each adapter. What lies in modelyard's own trash is nothing but trash."""
-    marks = _outside_the_trash(tree)
+def read_all(named: Iterable[Declared], tree: Tree, closed: Collection[int] = ()) -> list[Found]:
+    """One Found for each adapter; nothing is recognised below the closed rows."""
+    marks = _open_marks(tree, closed)
     return [_read(each, marks, tree) for each in named]
 
 

@@ -132,7 +132,8 @@ class Claims:
     def _with_parts(self, sizes: Sizes, parts: Collection[Part], owners: Collection[int]) -> Sizes:
         """Sizes with the parts that services keep, which come back only when every holder goes."""
         held = sum(part.size for part in parts)
-        freed = sum(part.size for part in parts if self._holders[part.name] <= set(owners))
+        going = set(owners)
+        freed = sum(part.size for part in parts if self._holders[part.name] <= going)
         exact = sizes.exact and all(part.exact for part in parts)
         return Sizes(sizes.apparent + held, sizes.allocated + held, sizes.freed + freed, exact, sizes.entries)
 
