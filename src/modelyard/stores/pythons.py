@@ -72,7 +72,7 @@ def _installation(
     more = f" and {len(used_by) - SHOWN} more" if len(used_by) > SHOWN else ""
     facts = [("Used by", ", ".join(used_by[:SHOWN]) + more)] if used_by else []
     inside = tree.children(row)
-    count = f"{len(used_by)} environment{'' if len(used_by) == 1 else 's'}"
+    seen = "1 environment seen needs it" if len(used_by) == 1 else f"{len(used_by)} environments seen need it"
     return Artifact(
         f"{store.name}:{name}",
         "environment",
@@ -82,6 +82,6 @@ def _installation(
         tuple(each for part, each in sorted(inside.items()) if part != b"envs") if b"envs" in inside else (row,),
         tuple(link for _, link in short),
         recovery=recovery,
-        detail=f"{count} seen that need it" if used_by else "no environment seen that needs it",
+        detail=seen if used_by else "no environment seen that needs it",
         facts=(*facts, *packages(tree, row).facts()),
     )

@@ -112,9 +112,9 @@ def _tools(root: Root, tree: Tree, problems: list[Problem]) -> Iterator[Artifact
         text = tree.read(receipt, CAP)
         found = text if isinstance(text, Problem) else parsed_toml(text, Receipt)
         commands = found.tool.entrypoints if isinstance(found, Receipt) else []
-        links = (tree.find(each.install_path) for each in commands if each.install_path)
-        pins = tuple(link for link in links if link is not None and tree.is_link(link))
-        made, about = environment(STORE, root, tree, row, f"tool/{shown(name)}", None, pins)
+        made, about = environment(STORE, root, tree, row, f"tool/{shown(name)}", None)
         problems += about.problems
-        facts = (("Commands", ", ".join(each.name for each in commands)),) if commands else ()
+        facts = (
+            (("Commands", ", ".join(shown(each.install_path or each.name) for each in commands)),) if commands else ()
+        )
         yield replace(made, facts=(*made.facts, *facts))
