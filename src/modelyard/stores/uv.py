@@ -11,7 +11,7 @@ from modelyard.inventory import Artifact, Kind, Reading, Recovery, Root, Store
 from modelyard.problem import Problem
 from modelyard.stores.folders import child, unfinished
 from modelyard.stores.pythons import installations
-from modelyard.stores.toml import parsed_toml
+from modelyard.stores.toml import not_toml, parsed_toml
 from modelyard.stores.uv_cache import environment, linking, live, unnamed
 from modelyard.stores.uv_settings import roots as roots
 from modelyard.stores.virtual_environment import BUCKET, CAP, RECEIPT, is_environment
@@ -68,7 +68,8 @@ def read(root: Root, tree: Tree) -> Reading:
     for name, row in sorted(tree.children(root.row).items()):
         if (found := BUCKET.match(name)) and tree.is_folder(row):
             buckets.setdefault(found[1].decode(), []).append(row)
-    living = [each for row in buckets.get("environments", ()) for each in live(STORE, root, tree, row)]
+    archives = buckets.get("archive", ())
+    living = [each for row in buckets.get("environments", ()) for each in live(STORE, root, tree, row, archives)]
     half = tree.child(root.row, b".temp")
     problems = [problem for _, about in living for problem in about.problems]
     return Reading(
@@ -111,6 +112,9 @@ def _tools(root: Root, tree: Tree, problems: list[Problem]) -> Iterator[Artifact
             continue
         text = tree.read(receipt, CAP)
         found = text if isinstance(text, Problem) else parsed_toml(text, Receipt)
+        if isinstance(found, ValueError):
+            found = not_toml(shown(tree.path(receipt)), found)
+        problems += [found] if isinstance(found, Problem) else []
         commands = found.tool.entrypoints if isinstance(found, Receipt) else []
         made, about = environment(STORE, root, tree, row, f"tool/{shown(name)}", None)
         problems += about.problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from modelyard.inventory import Artifact, Root, Store
@@ -38,8 +38,10 @@ def environment(
     return made, about
 
 
-def live(store: Store, root: Root, tree: Tree, bucket: int) -> Iterator[tuple[Artifact, Description]]:
-    """Environments in a bucket: of projects that chose the cache, of scripts, and of `uvx` as links to archives."""
+def live(
+    store: Store, root: Root, tree: Tree, bucket: int, archives: Collection[int]
+) -> Iterator[tuple[Artifact, Description]]:
+    """Environments in a bucket: of projects, of scripts, and of `uvx` as links into the archives."""
     projects = _projects(tree, bucket)
     place = shown(tree.name(bucket))
     words = "in the cache: `uv cache prune` and `clean` remove it"
@@ -50,7 +52,7 @@ def live(store: Store, root: Root, tree: Tree, bucket: int) -> Iterator[tuple[Ar
             continue
         for link, each in sorted(tree.children(row).items()):
             archive = tree.follow(each) if tree.is_link(each) else None
-            if archive is not None and is_environment(tree, archive):
+            if archive is not None and tree.parent(archive) in archives and is_environment(tree, archive):
                 title = f"{place}/{shown(name)}/{shown(link)}"
                 made, about = environment(store, root, tree, archive, title, None, (each,))
                 yield replace(made, detail=f"{made.detail}, for `uvx`, {words}"), about

@@ -96,7 +96,7 @@ def _runs(tree: Tree, row: int, home: bytes) -> tuple[bool | None, str]:
     if python is None:
         return False, "no: there is no Python in it"
     missing = absence(tree.path(python))
-    if not missing and home:
+    if missing == "" and home:
         if not os.path.isabs(home):
             return None, f"cannot be told here: it needs {shown(home)}"
         missing = absence(home, folder=True)
