@@ -22,9 +22,14 @@ def environment(prefix: Path, settings: str | bytes = SETTINGS, python: str = "/
 def pixi_environment(project: Path, name: str = "default", place: Path | None = None) -> Path:
     """An environment of a pixi project, in it or detached."""
     prefix = place or project / ".pixi" / "envs" / name
-    manifest = project / "pixi.toml"
     makers.conda_env(prefix, ("python-3.12.5-h2ad013b_0_cpython", "cudnn-9.3.0-h1a2b3c4_0", "tiny-1.0-0"))
     makers.write(prefix / "bin" / "python", b"\x7fELF")
-    makers.write(prefix / "conda-meta" / "pixi", json.dumps({"manifest_path": str(manifest), "environment_name": name}))
+    return pixi_notes(project, prefix, name)
+
+
+def pixi_notes(project: Path, prefix: Path, name: str) -> Path:
+    """What pixi adds to an environment: which manifest it was made for, and where."""
+    note = {"manifest_path": str(project / "pixi.toml"), "environment_name": name, "pixi_version": "0.72.0"}
+    makers.write(prefix / "conda-meta" / "pixi", json.dumps(note))
     makers.write(prefix / "conda-meta" / "pixi_env_prefix", str(prefix / "conda-meta"))
     return prefix
