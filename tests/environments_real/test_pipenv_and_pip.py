@@ -50,18 +50,16 @@ def test_pipenv_s_cache_is_found_and_its_own(work: Path, pipenv: Client, home: P
 def test_downloads_that_no_newer_pip_reads_are_told_from_those_it_does(
     old_pip: Client, virtualenv: Client, index: str, home: Path
 ) -> None:
-    fetch = ["download", "--no-deps", "--index-url", index, "--trusted-host", "127.0.0.1", "-d", home / "down"]
-    old_pip(*fetch, "smalllib")
+    fetch = ["download", "--no-deps", "--index-url", index, "--trusted-host", "127.0.0.1", "smalllib", "-d"]
+    old_pip(*fetch, home / "one")
     assert ids(look(home), "pip") == {"pip:http-old"}
     virtualenv("-p", base_python(), home / "new")
-    start([home / "new/bin/pip", "--disable-pip-version-check", *fetch, "bigmodel"], home)
+    start([home / "new/bin/pip", "--disable-pip-version-check", *fetch, home / "two"], home)
     found = look(home)
     dead, live = get(found, "pip:http-old"), get(found, "pip:http")
     assert "never reads these" in dead.detail
-    assert 200_000 < dead.sizes.freed < 2_000_000 < live.sizes.freed
-    shutil.rmtree(home / ".cache/pip/http")
-    again = start([home / "new/bin/pip", "--disable-pip-version-check", *fetch, "--no-cache-dir", "bigmodel"], home)
-    assert "Saved" in again or "already" in again
+    for each in (dead, live):  # it fetched again what the other one had kept
+        assert each.sizes.freed == each.sizes.allocated > 200_000
 
 
 def test_what_virtualenv_keeps_is_found(virtualenv: Client, home: Path) -> None:

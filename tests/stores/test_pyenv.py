@@ -61,3 +61,10 @@ def test_an_environment_inside_a_version_is_its_own(home: Path) -> None:
     assert found["conda:env/miniconda3-latest"].sizes.freed > 0
     version = found["pyenv:version/3.11.7"]
     assert survey.freed([alone.id, version.id]).freed == alone.sizes.freed + version.sizes.freed
+
+
+def test_an_installation_elsewhere_is_recognised(home: Path) -> None:
+    make(home)
+    makers.write(home / ".pyenv" / "pyenv.d" / "rehash" / "source.bash")
+    (home / ".pyenv").rename(home / "moved")
+    assert "pyenv:version/3.11.7" in makers.artifacts(home)

@@ -8,6 +8,8 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import islice
 
 from modelyard.problem import Problem
 from modelyard.units import size
@@ -15,12 +17,12 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 Facts = tuple[tuple[str, str], ...]
-MOST = 5
+MOST, SAMPLE = 5, 3
 METADATA = (b".dist-info", b".egg-info")
 BESIDE = (b".libs", b".data")
 PURE = (b".pth", b".egg-link", b"__pycache__")
 EDITABLE = re.compile(rb"__editable__\.([A-Za-z0-9_.]+?)-\d[^/]*\.pth$")
-CUDA_PACKAGES = ("cuda", "tensorrt", "tensorrt_libs", "triton")
+CUDA_PACKAGES = (b"cuda", b"tensorrt", b"tensorrt_libs", b"triton")
 CUDA_LIBRARIES = tuple(
     f"lib{name}".encode()
     for name in (
@@ -37,8 +39,8 @@ class Packages:
 
     count: int
     """Installed distributions, by the metadata that installers leave."""
-    sizes: Mapping[str, int]
-    cuda: Mapping[str, int]
+    sizes: Mapping[bytes, int]
+    cuda: Mapping[bytes, int]
     editable: tuple[str, ...]
     """Distributions whose code lies in a source tree outside."""
     linked: bytes
@@ -59,9 +61,9 @@ class Packages:
         )
 
 
-def _largest(sizes: Mapping[str, int]) -> str:
-    found = sorted((item for item in sizes.items() if item[1]), key=lambda item: (-item[1], item[0]))[:MOST]
-    return ", ".join(f"{name} {size(taken)}" for name, taken in found)
+def _largest(sizes: Mapping[bytes, int]) -> str:
+    found = nsmallest(MOST, ((-taken, name) for name, taken in sizes.items() if taken))
+    return ", ".join(f"{shown(name)} {size(-taken)}" for taken, name in found)
 
 
 def package_folders(tree: Tree, prefix: int) -> list[int]:
@@ -77,10 +79,10 @@ def package_folders(tree: Tree, prefix: int) -> list[int]:
 
 def packages(tree: Tree, prefix: int) -> Packages:
     """One lookup a name in site-packages, one level deeper for what NVIDIA packs apart; no file is read."""
-    sizes: dict[str, int] = {}
+    sizes: dict[bytes, int] = {}
     editable: list[str] = []
     metadata: list[int] = []
-    cuda: dict[str, int] = {}
+    cuda: dict[bytes, int] = {}
     for folder in package_folders(tree, prefix):
         names = tree.children(folder)
         for name, row in names.items():
@@ -93,19 +95,20 @@ def packages(tree: Tree, prefix: int) -> Packages:
         _libraries(tree, cuda, tree.child(folder, b"torch", b"lib"))
     for folder in _library_folders(tree, prefix):
         _libraries(tree, cuda, folder)
-    cuda |= {name: taken for name, taken in sizes.items() if name.startswith("nvidia") or name in CUDA_PACKAGES}
+    cuda |= {name: taken for name, taken in sizes.items() if name.startswith(b"nvidia") or name in CUDA_PACKAGES}
     return Packages(len(metadata), sizes, cuda, tuple(sorted(editable)), _linked(tree, metadata))
 
 
-def _add(tree: Tree, sizes: dict[str, int], name: bytes, row: int) -> None:
+def _add(tree: Tree, sizes: dict[bytes, int], name: bytes, row: int) -> None:
     """Counts one name; libraries that wheels keep beside a package belong to it."""
     if name == b"nvidia":
         for inner, each in tree.children(row).items():
-            taken = f"nvidia/{shown(inner)}"
+            taken = b"nvidia/" + inner
             sizes[taken] = sizes.get(taken, 0) + allocated(tree, each)
         return
-    stem, dot, _ = name.partition(b".")
-    key = shown(stem if name.endswith(BESIDE) or (dot and not tree.is_folder(row)) else name)
+    key = name
+    if b"." in name and (name.endswith(BESIDE) or not tree.is_folder(row)):
+        key = name.partition(b".")[0] or name
     sizes[key] = sizes.get(key, 0) + allocated(tree, row)
 
 
@@ -129,16 +132,16 @@ def _library_folders(tree: Tree, prefix: int) -> Iterator[int]:
             yield library
 
 
-def _libraries(tree: Tree, cuda: dict[str, int], folder: int | None) -> None:
+def _libraries(tree: Tree, cuda: dict[bytes, int], folder: int | None) -> None:
     """CUDA's shared libraries in one folder, by name without version."""
     for name, row in tree.children(folder).items() if folder is not None else ():
         if name.startswith(CUDA_LIBRARIES) and not tree.is_folder(row) and not tree.is_link(row):
-            key = shown(name[3:].partition(b".")[0].partition(b"-")[0])
+            key = name[3:].partition(b".")[0].partition(b"-")[0]
             cuda[key] = cuda.get(key, 0) + allocated(tree, row)
 
 
 def _linked(tree: Tree, metadata: Iterable[int]) -> bytes:
-    for row in metadata:
+    for row in islice(metadata, SAMPLE):
         note = tree.child(row, b"METADATA")
         if note is not None:
             target = tree.link_target(note) if tree.is_link(note) else b""

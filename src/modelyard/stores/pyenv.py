@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelyard.inventory import Artifact, Platform, Reading, Root, Store
-from modelyard.stores.folders import child, never
+from modelyard.stores.folders import child
 from modelyard.stores.places import from_variables
 from modelyard.stores.pythons import installations
 from modelyard.walk.tree import Tree
@@ -16,11 +16,10 @@ STORE = Store(
     "pyenv",
     "pyenv",
     ("PYENV_ROOT",),
-    ("pyvenv.cfg",),
+    ("pyenv.d",),
     kinds=("environment", "package cache"),
     recoveries=("re-make", "re-get"),
 )
-recognise = never
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
@@ -29,6 +28,12 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
     if platform == "windows":
         default = default / "pyenv-win"
     yield from_variables(("PYENV_ROOT",), env, home) or Root(str(default), "default")
+
+
+def recognise(tree: Tree, row: int) -> int | None:
+    """pyenv's own folder of hooks beside the versions."""
+    root = tree.parent(row)
+    return root if tree.child(root, b"versions") is not None else None
 
 
 def read(root: Root, tree: Tree) -> Reading:
