@@ -20,7 +20,7 @@ VERSIONS = {
 
 @dataclass
 class Client:
-    """One tool, run with nothing of this session's environment."""
+    """One tool, run with nothing of the tests' own environment."""
 
     name: str
     home: Path
