@@ -46,7 +46,7 @@ bench: deps
 docs: $(VENV)/installed
 	$(BIN)/python docs/make.py
 
-deps: $(VENV)/installed $(VENV)/tested .deps/hub-0.36 .deps/runners
+deps: $(VENV)/installed $(VENV)/tested .deps/hub-0.36 .deps/runners .deps/tools/installed
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -67,6 +67,12 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/torch.txt
 
 .deps/runners: $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --target $@ -r requirements/runners.txt
+
+# Real clients of their own caches, in a venv of their own; pip is one that still writes what newer ones never read.
+.deps/tools/installed: requirements/tools.txt
+	@$(PYTHON) -m venv --clear .deps/tools
+	@.deps/tools/bin/python -m pip install -q --disable-pip-version-check -r requirements/tools.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .deps build dist src/*.egg-info src/modelyard/walk/*.so

@@ -1,11 +1,11 @@
-"""conda: environments, and the packages folder whose files they share by hard links."""
+"""conda, mamba and pixi: environments, and the packages folder whose files they share by hard links."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
 from modelyard.inventory import Artifact, LastUsed, Reading, Root, Store
+from modelyard.problem import Problem
+from modelyard.stores.conda_packages import is_packages, packages_in
+from modelyard.stores.conda_prefix import describe
 from modelyard.stores.conda_settings import roots as roots
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
@@ -13,14 +13,22 @@ from modelyard.walk.tree import Tree
 STORE = Store(
     "conda",
     "conda",
-    ("CONDA_ENVS_DIRS", "CONDA_ENVS_PATH", "CONDA_PKGS_DIRS", ".condarc envs_dirs", ".condarc pkgs_dirs"),
+    (
+        "CONDA_ENVS_DIRS",
+        "CONDA_ENVS_PATH",
+        "CONDA_PKGS_DIRS",
+        ".condarc envs_dirs",
+        ".condarc pkgs_dirs",
+        "MAMBA_ROOT_PREFIX",
+        "PIXI_HOME",
+        "pixi's config.toml detached-environments",
+    ),
     ("conda-meta", "urls.txt"),
     kinds=("environment", "package cache"),
     recoveries=("re-get", "re-solve"),
     evidence="when an environment's packages changed, and reading or writing of its files",
 )
-ARCHIVE = re.compile(rb"(.+)\.(?:conda|tar\.bz2)$")
-LEFTOVER = re.compile(rb"\.(?:conda|tar\.bz2)\.partial$|\.c~$|\.trash$|^\.trash$|\.mamba_trash$")
+Found = tuple[Artifact, tuple[Problem, ...]]
 
 
 def recognise(tree: Tree, row: int) -> int | None:
@@ -29,7 +37,7 @@ def recognise(tree: Tree, row: int) -> int | None:
     if folder is None:
         return None
     if tree.name(row) == b"urls.txt":
-        return _installation(tree, folder) if _is_packages(tree, folder) else None
+        return _installation(tree, folder) if is_packages(tree, folder) else None
     if tree.child(row, b"history") is None:
         return None
     holder = tree.parent(folder)
@@ -42,28 +50,26 @@ def _installation(tree: Tree, folder: int) -> int:
     return holder if holder is not None and tree.child(holder, b"conda-meta", b"history") is not None else folder
 
 
-def _is_packages(tree: Tree, folder: int) -> bool:
-    return any(tree.child(row, b"info") is not None for row in tree.children(folder).values())
-
-
 def read(root: Root, tree: Tree) -> Reading:
     """Environments in and at the root, and the packages, each with its archive."""
     assert root.row is not None
-    artifacts: list[Artifact] = []
+    prefixes: list[Found] = []
     if tree.child(root.row, b"conda-meta", b"history") is not None:
-        artifacts.append(_prefix(tree, root, root.row))
+        prefixes.append(_prefix(tree, root, root.row))
     names = tree.children(root.row)
-    envs = names.get(b"envs", root.row if not artifacts else None)
+    envs = names.get(b"envs", root.row if not prefixes else None)
     for _, row in sorted(tree.children(envs).items() if envs is not None else ()):
         if tree.child(row, b"conda-meta", b"history") is not None:
-            artifacts.append(_prefix(tree, root, row))
-    packages = names.get(b"pkgs", None if artifacts else root.row)
-    if packages is not None and (b"urls.txt" in tree.children(packages) or _is_packages(tree, packages)):
-        artifacts += _packages(tree, root, packages)
-    return Reading(tuple(artifacts))
+            prefixes.append(_prefix(tree, root, row))
+    packages = names.get(b"pkgs", None if prefixes else root.row)
+    if packages is not None and b"urls.txt" not in tree.children(packages) and not is_packages(tree, packages):
+        packages = None
+    problems = tuple(problem for _, each in prefixes for problem in each)
+    cached = () if packages is None else packages_in(tree, root, packages)
+    return Reading((*(made for made, _ in prefixes), *cached), problems)
 
 
-def _prefix(tree: Tree, root: Root, row: int) -> Artifact:
+def _prefix(tree: Tree, root: Root, row: int) -> Found:
     """The root prefix of an installation, without the environments and packages inside; or a plain environment."""
     names = tree.children(row)
     if b"condabin" not in names and not (b"envs" in names and b"pkgs" in names):
@@ -73,65 +79,25 @@ def _prefix(tree: Tree, root: Root, row: int) -> Artifact:
     )
 
 
-def _environment(tree: Tree, root: Root, row: int, word: str, rows: tuple[int, ...] = ()) -> Artifact:
+def _environment(tree: Tree, root: Root, row: int, word: str, rows: tuple[int, ...] = ()) -> Found:
     meta = tree.child(row, b"conda-meta")
     history = tree.child(meta, b"history")
     assert meta is not None and history is not None
     seen = tree.entry(history)
-    names = tree.children(meta)
+    about = describe(tree, row, meta)
     name = shown(tree.name(row)).rstrip("/").rpartition("/")[2]
-    managed = ", managed by pixi" if b"pixi" in names else ""
-    frozen = ", protected" if b"frozen" in names else ""
-    count = sum(entry.endswith(b".json") for entry in names)
-    return Artifact(
+    project = shown(about.project.path).rpartition("/")[2] if about.project else ""
+    made = Artifact(
         f"conda:{word}/{name}",
         "environment",
         "conda",
-        name if word == "env" else f"{name} (base)",
+        f"{name} (base)" if word == "base" else f"{name} of {project}" if project else name,
         root.path,
         rows or (row,),
+        state=about.state,
         recovery="re-solve",
-        detail=f"{count} package{'' if count == 1 else 's'}{managed}{frozen}",
+        detail=about.detail,
         last_used=LastUsed(seen.mtime, "packages last changed", "low") if seen else None,
+        facts=about.facts,
     )
-
-
-def _packages(tree: Tree, root: Root, folder: int) -> Iterator[Artifact]:
-    names = tree.children(folder)
-    groups: dict[bytes, list[int]] = {}
-    leftovers = []
-    for name, row in sorted(names.items()):
-        if LEFTOVER.search(name):
-            leftovers.append(row)
-        elif found := ARCHIVE.match(name):
-            groups.setdefault(found[1], []).append(row)
-        elif tree.child(row, b"info") is not None:
-            groups.setdefault(name, []).append(row)
-            lock = names.get(name + b".lock")
-            groups[name] += [] if lock is None else [lock]
-    for name, rows in groups.items():
-        title, version, _ = [*shown(name).rsplit("-", 2), "", ""][:3]
-        yield Artifact(
-            f"conda:pkg/{shown(name)}",
-            "package cache",
-            "conda",
-            f"{title} {version}",
-            root.path,
-            tuple(rows),
-            revision=version,
-            recovery="re-get",
-        )
-    index = names.get(b"cache")
-    if index is not None:
-        yield Artifact("conda:index", "package cache", "conda", "channel index", root.path, (index,), recovery="re-get")
-    if leftovers:
-        yield Artifact(
-            "conda:pkg/#partial",
-            "package cache",
-            "conda",
-            "unfinished downloads and trash",
-            root.path,
-            tuple(leftovers),
-            state="partial",
-            recovery="re-get",
-        )
+    return made, about.problems

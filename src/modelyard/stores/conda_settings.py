@@ -10,6 +10,7 @@ import msgspec
 
 from modelyard.inventory import Place, Platform, Root
 from modelyard.problem import Problem
+from modelyard.stores.pixi_settings import environment_roots
 from modelyard.stores.places import expand
 from modelyard.stores.settings import yaml_settings
 from modelyard.walk.read import read_setting
@@ -59,7 +60,9 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Pl
         yield Root(expand(env["MAMBA_ROOT_PREFIX"], env, home), "MAMBA_ROOT_PREFIX")
     for name in INSTALLS:
         yield Root(str(home / name), "default")
-    yield Root(str(home / ".conda"), "default")
+    for folder in _user_folders(env, home, platform):
+        yield Root(folder, "default")
+    yield from environment_roots(env, home, platform)
     for path in SYSTEM[platform]:
         yield Root(path, "default", system=True)
     noted = read_setting(f"{home}/.conda/environments.txt")
@@ -68,6 +71,18 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Pl
         return
     for line in filter(str.strip, noted.splitlines()):
         yield Root(expand(line, env, home), "~/.conda/environments.txt")
+
+
+def _user_folders(env: Mapping[str, str], home: Path, platform: Platform) -> Iterator[str]:
+    """Where conda and mamba put things for a user who may not write into the installation."""
+    yield str(home / ".conda")
+    yield str(home / ".mamba")
+    if platform == "windows":
+        yield f"{env.get('LOCALAPPDATA') or home / 'AppData' / 'Local'}/conda/conda"
+        roaming = env.get("APPDATA") or home / "AppData" / "Roaming"
+        yield from (f"{roaming}/.mamba", f"{roaming}/mamba")
+    elif env.get("XDG_DATA_HOME"):
+        yield expand(env["XDG_DATA_HOME"], env, home) + "/mamba"
 
 
 def _files(env: Mapping[str, str], home: Path) -> Iterator[tuple[str, bool]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from modelyard.inventory import Artifact, Place, Platform, Reading, Root, Store
+from modelyard.inventory import Place, Platform, Reading, Root, Store
 from modelyard.problem import Problem
+from modelyard.stores.pip_layout import artifacts
 from modelyard.stores.places import expand, from_variables, user_cache
 from modelyard.stores.settings import ini_settings
-from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 STORE = Store(
@@ -70,75 +69,4 @@ def recognise(tree: Tree, row: int) -> int | None:
 
 def read(root: Root, tree: Tree) -> Reading:
     """The downloads, those no pip reads any more, halves of downloads, and each wheel built here."""
-    parts = (
-        {name: row for name, row in tree.children(root.row).items() if tree.is_folder(row)}
-        if root.row is not None
-        else {}
-    )
-    artifacts: list[Artifact] = []
-    if b"http-v2" in parts:
-        halves = tuple(_halves(tree, parts[b"http-v2"]))
-        artifacts.append(
-            _downloads(root, "pip:http", "downloads", (parts[b"http-v2"],), "packages as they were downloaded")
-        )
-        if halves:
-            orphan = _downloads(root, "pip:http#orphan", "halves of downloads", halves, f"{len(halves)} files")
-            artifacts.append(replace(orphan, state="orphan"))
-    if b"http" in parts:
-        artifacts.append(
-            _downloads(
-                root,
-                "pip:http-old",
-                "downloads of old versions",
-                (parts[b"http"],),
-                "pip 23.3 and later never reads these",
-            )
-        )
-    if b"wheels" in parts:
-        artifacts += _wheels(tree, root, parts[b"wheels"])
-    if b"selfcheck" in parts:
-        artifacts.append(_downloads(root, "pip:selfcheck", "self-check notes", (parts[b"selfcheck"],), ""))
-    return Reading(tuple(artifacts))
-
-
-def _downloads(root: Root, name: str, title: str, rows: tuple[int, ...], detail: str) -> Artifact:
-    return Artifact(name, "package cache", "pip", title, root.path, rows, recovery="re-get", detail=detail)
-
-
-def _files(tree: Tree, row: int) -> Iterator[tuple[bytes, int, int]]:
-    waiting = [row]
-    while waiting:
-        folder = waiting.pop()
-        for name, child in sorted(tree.children(folder).items()):
-            if tree.is_folder(child):
-                waiting.append(child)
-            else:
-                yield name, child, folder
-
-
-def _halves(tree: Tree, row: int) -> Iterator[int]:
-    """An entry is a file and its `.body`; either alone is never used."""
-    for name, child, folder in _files(tree, row):
-        other = name[:-5] if name.endswith(b".body") else name + b".body"
-        if tree.child(folder, other) is None:
-            yield child
-
-
-def _wheels(tree: Tree, root: Root, row: int) -> Iterator[Artifact]:
-    for name, child, folder in _files(tree, row):
-        if not name.endswith(b".whl"):
-            continue
-        project, version, *_ = [*shown(name).split("-"), ""]
-        origin = tree.child(folder, b"origin.json")
-        yield Artifact(
-            f"pip:wheel/{shown(name)[:-4]}",
-            "package cache",
-            "pip",
-            f"{project} {version}, built here",
-            root.path,
-            (child,),
-            () if origin is None else (origin,),
-            version,
-            recovery="re-make",
-            detail="building it again can take long",
-        )
+    return Reading(tuple(artifacts(STORE, root, tree)))
