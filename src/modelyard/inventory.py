@@ -40,6 +40,8 @@ class Store:
     """Environment variables, and settings as `file key`."""
     markers: tuple[str, ...] = ()
     """Names by which it is recognised at any path: `name`, `prefix*` or `*suffix`."""
+    watched: tuple[str, ...] = ()
+    """Further names that the walk marks for its adapter, which give nothing away."""
     scattered: bool = False
     """Where it is recognised it lies among other people's files, which are then not its unclaimed bytes."""
     closed: bool = False

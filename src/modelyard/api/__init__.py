@@ -88,7 +88,8 @@ def survey(
             refused.append(reached)
         elif reached:
             starts.append(reached)
-    markers = sorted({marker for adapter in adapters for marker in adapter.STORE.markers} | {ADAPTER, KEEP})
+    told = {marker for each in adapters for marker in (*each.STORE.markers, *each.STORE.watched)}
+    markers = sorted(told | {ADAPTER, KEEP})
     tree = walk(starts, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
     closed = closed_rows(named, tree)
     found = read_all(named, tree, closed)

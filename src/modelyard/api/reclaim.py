@@ -11,6 +11,7 @@ from pathlib import Path
 
 from modelyard.api import KEEP, Survey
 from modelyard.apply import journal as journals
+from modelyard.apply import saved
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
 from modelyard.apply.journal import Ledger as Ledger
@@ -114,6 +115,11 @@ def _left(survey: Survey, numbers: set[int]) -> Iterator[tuple[int, str]]:
     for number in sorted(numbers):
         if any(True for _ in removal.left_behind(survey.tree, survey.claims, gone, number)):
             yield number, "a part of it stays: something else needs it"
+
+
+def save(plan: Plan, file: Path) -> None:
+    """Writes the plan into a new file. FileExistsError when the file is there."""
+    saved.save(Disk(), plan, bytes(file.absolute()))
 
 
 @dataclass(frozen=True, slots=True)

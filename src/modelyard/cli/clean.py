@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from modelyard import plan as plans
 from modelyard.api import Survey, reclaim
 from modelyard.cli import as_json
 from modelyard.cli.errors import REFUSED, HelpfulError
@@ -17,6 +16,7 @@ from modelyard.cli.looking import everyone, exit_code, look
 from modelyard.cli.ls import KINDS, SIZE, SPAN
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import ask, make, plan_document, print_plan
+from modelyard.plan import Plan
 from modelyard.policies.clean import UNPROVEN, Wish
 
 UNKNOWN = "`modelyard ls -q` prints all ids, `modelyard where` all stores"
@@ -65,7 +65,7 @@ def command(
     if at_once and plan.worst_proof == UNPROVEN:
         raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now or --include away")
     if file is not None:
-        file.write_bytes(plans.encode(plan))
+        _save(plan, file)
     if request.json and (dry_run or file is not None):
         as_json.emit(plan_document(plan))
         return exit_code(found)
@@ -76,6 +76,13 @@ def command(
     if not yes and not ask(at_once):
         return REFUSED if not sys.stdin.isatty() else 0
     return make(request, plan, at_once)
+
+
+def _save(plan: Plan, file: Path) -> None:
+    try:
+        reclaim.save(plan, file)
+    except FileExistsError as error:
+        raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error
 
 
 def _wanted(found: Survey, free: int | None, until_free: int | None) -> int | None:

@@ -65,6 +65,16 @@ REASONS = (
         "ls --state orphan --recovery re-get",
     ),
     Reason(
+        "environments whose project is gone",
+        lambda each, _: each.kind == "environment" and each.state == "orphan",
+        "ls --kind environment --state orphan",
+    ),
+    Reason(
+        "environments that do not run any more",
+        lambda each, _: each.kind == "environment" and each.state == "dangling",
+        "ls --kind environment --state dangling",
+    ),
+    Reason(
         "detached revisions", lambda each, _: each.store == "hf" and "detached" in each.tags, "ls hf --tag detached"
     ),
     Reason(

@@ -75,7 +75,7 @@ def closed_rows(named: Iterable[Declared], tree: Tree) -> set[int]:
     return {row for row in rows if row is not None}
 
 
-def _open_marks(tree: Tree, closed: Collection[int]) -> dict[str, list[int]]:
+def _open_marks(tree: Tree, closed: Collection[int]) -> Mapping[str, list[int]]:
     marks = tree.marks()
     if not closed:
         return marks

@@ -22,7 +22,8 @@ STORE = Store(
     "uv",
     "uv",
     ("UV_CACHE_DIR", "uv.toml cache-dir", "XDG_CACHE_HOME", "UV_TOOL_DIR", "UV_PYTHON_INSTALL_DIR", "XDG_DATA_HOME"),
-    ("archive-v*", "pyvenv.cfg", ".venv"),
+    ("archive-v*", "pyvenv.cfg"),
+    watched=(".venv",),
     kinds=("environment", "package cache"),
     recoveries=("re-get", "re-make", "re-solve"),
 )

@@ -27,7 +27,8 @@ STORE = Store(
         "WORKON_HOME",
         "XDG_DATA_HOME",
     ),
-    ("pyvenv.cfg", "pyproject.toml"),
+    ("pyvenv.cfg",),
+    watched=("pyproject.toml",),
     scattered=True,
     kinds=("environment",),
     recoveries=("re-solve",),
@@ -51,7 +52,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
 def recognise(tree: Tree, row: int) -> int | None:
     """The folder that holds the environment, or the environment when the walk began there. uv's own are uv's."""
     environment = tree.parent(row)
-    if environment is None or tree.name(row) == b"pyproject.toml" or of_uv(tree, environment):
+    if environment is None or of_uv(tree, environment):
         return None
     above = tree.parent(environment)
     return environment if above is None else above

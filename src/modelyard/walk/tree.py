@@ -61,6 +61,7 @@ class Tree:
         self._below_home = self.home + b"/"
         self.partial = columns.partial
         self._markers = tuple(markers)
+        self._marks: dict[str, list[int]] | None = None
         self._starts = sorted(columns.starts().items(), key=lambda item: -len(item[0]))
         self._listings: dict[int, dict[bytes, int]] = {}
         self.name, self.path, self.parent = columns.name, columns.path, columns.parent
@@ -187,12 +188,14 @@ class Tree:
             files.setdefault(file, []).append(row)
         return [tuple(sorted(rows, key=self.path)) for rows in files.values()]
 
-    def marks(self) -> dict[str, list[int]]:
+    def marks(self) -> Mapping[str, list[int]]:
         """Rows of the names that fit each marker, in the order of their paths."""
-        found: dict[str, list[int]] = {marker: [] for marker in self._markers}
-        for row, number in self.columns.marks:
-            found[self._markers[number]].append(row)
-        return {marker: sorted(rows, key=self.path) for marker, rows in found.items()}
+        if self._marks is None:
+            found: dict[str, list[int]] = {marker: [] for marker in self._markers}
+            for row, number in self.columns.marks:
+                found[self._markers[number]].append(row)
+            self._marks = {marker: sorted(rows, key=self.path) for marker, rows in found.items()}
+        return self._marks
 
     def problems(self) -> list[Problem]:
         """What the walk could not read, in the order of paths."""
