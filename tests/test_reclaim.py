@@ -103,6 +103,16 @@ def test_clean_undo_and_everything_is_as_it_was(run: Run, full: Path) -> None:
     assert run("undo").code == 1
 
 
+def test_undo_says_what_it_could_not_bring_back(run: Run, full: Path) -> None:
+    orphan = next((full / ".cache/huggingface/hub").glob("models--acme--tiny/blobs/*.incomplete"))
+    run("clean", "hf", "--yes")
+    makers.write(orphan, b"downloaded again")
+    answer = run("undo")
+    assert answer.code == 3
+    assert "something new is there" in answer.out
+    assert orphan.read_bytes() == b"downloaded again"
+
+
 def test_purge_frees_and_cannot_be_undone(run: Run, full: Path) -> None:
     run("clean", "--yes")
     after = content(full)

@@ -15,6 +15,7 @@ from modelyard.apply import saved
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
 from modelyard.apply.journal import Ledger as Ledger
+from modelyard.apply.journal import State
 from modelyard.apply.lock import locked
 from modelyard.apply.purge import purge
 from modelyard.apply.recover import recover
@@ -32,6 +33,12 @@ from modelyard.walk.text import shown
 
 HOLDING = ("process", "server", "container", "kernel")
 TITLE = "clean"
+OPEN: dict[str, tuple[State, ...]] = {
+    "done": ("refused", "planned", "intent"),
+    "undone": ("done", "undoing"),
+    "purged": ("done", "purging"),
+}
+"""The states of steps that an act left undone, by the state that it wanted to reach."""
 
 
 def now_text() -> str:
@@ -176,23 +183,23 @@ class Yard:
         """Takes a plan back, as far as nobody purged it."""
         with journals.resume(self._disk, ledger) as journal:
             undo(self._disk, journal, now_text)
-        return receipt(ledger)
+        return receipt(ledger, "undone")
 
     def purge(self, ledger: Ledger) -> Receipt:
         """Frees what a plan removed."""
         with journals.resume(self._disk, ledger) as journal:
             gained = purge(self._disk, journal, now_text)
-        return receipt(ledger, gained)
+        return receipt(ledger, "purged", gained)
 
 
-def receipt(ledger: Ledger, measured: int | None = None) -> Receipt:
-    """What a journal tells of its plan."""
+def receipt(ledger: Ledger, reached: State = "done", measured: int | None = None) -> Receipt:
+    """What a journal tells of its plan: which steps reached the state that was wanted, and why others did not."""
     steps = ledger.plan.steps
     reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
     return Receipt(
         ledger.plan.id,
-        len(ledger.steps("done", "undone", "purged", "purging", "undoing")),
-        [reasons[number] for number in ledger.steps("refused", "planned")],
+        len(ledger.steps(reached)),
+        [reasons[number] for number in ledger.steps(*OPEN[reached])],
         [reasons[number] for number in ledger.steps("failed")],
         ledger.plan.freed,
         measured,

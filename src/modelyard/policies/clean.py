@@ -84,6 +84,8 @@ def _fits(artifact: Artifact, candidate: Candidate, wish: Wish) -> bool:
         return artifact.id in wish.unproven
     if wish.kinds and artifact.kind not in wish.kinds:
         return False
+    if artifact.kind == "compile cache" and artifact.state == "complete" and not (wish.names or wish.kinds):
+        return False  # building it again may take hours: only when it is asked for
     used = artifact.last_used
     return wish.unused_since is None or (used is not None and used.at < wish.unused_since)
 
