@@ -28,6 +28,13 @@ def test_precedence_of_what_moves_it(home: Path) -> None:
     assert makers.places(modelscope, home, MS_CACHE_HOME="/old") == [("/old", "MS_CACHE_HOME")]
 
 
+def test_a_half_file_in_an_inner_folder_is_never_passed_over(home: Path) -> None:
+    snapshot = home / CACHE / "models" / "acme--deep" / "snapshots" / "master"
+    makers.write(snapshot / "config.json", b"{}")
+    makers.write(snapshot / "onnx" / "fp16" / "model.onnx.incomplete", b"half")
+    assert makers.artifacts(home)["modelscope:model/acme/deep@master"].state == "partial"
+
+
 def test_layouts_of_all_ages(home: Path) -> None:
     make(home)
     found = makers.artifacts(home)

@@ -23,6 +23,7 @@ STORE = Store(
 KINDS: dict[bytes, Kind] = {b"models": "model", b"datasets": "dataset"}
 NOT_OWNERS = (b"hub", b"models", b"datasets", b"ast_indexer", b"credentials", b"compiled_plugins", b"downloads")
 UNFINISHED = (b"._____temp",)
+ENTRIES = 10_000
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
@@ -64,8 +65,19 @@ def _owners(root: Root, tree: Tree, folder: int, kind: Kind, but: Iterable[bytes
                 yield _artifact(root, tree, inner, f"{shown(owner)}/{shown(name).replace('___', '.')}", kind, "")
 
 
+def _half(tree: Tree, row: int) -> bool:
+    """Whether a download under the folder did not end. Huge ones are looked into at the top alone."""
+    waiting, deep = [row], tree.is_folder(row) and tree.totals(row).entries <= ENTRIES
+    while waiting:
+        names = tree.children(waiting.pop())
+        if any(each.endswith(b".incomplete") or each in UNFINISHED for each in names):
+            return True
+        waiting += [inner for inner in names.values() if deep and tree.is_folder(inner)]
+    return False
+
+
 def _artifact(root: Root, tree: Tree, row: int, name: str, kind: Kind, revision: str) -> Artifact:
-    half = any(each.endswith(b".incomplete") or each in UNFINISHED for each in tree.children(row))
+    half = _half(tree, row)
     return Artifact(
         f"modelscope:{kind}/{name}" + (f"@{revision}" if revision else ""),
         kind,
