@@ -38,6 +38,14 @@ def test_prepared_downloaded_half_and_by_hand(home: Path) -> None:
     }
 
 
+def test_what_was_being_prepared_lies_in_the_folder_of_its_data_set(home: Path) -> None:
+    base = home / "tensorflow_datasets"
+    makers.write(base / "mnist" / "incomplete.TOXQ6A_3.0.1" / "mnist-train.tfrecord", b"half")
+    makers.write(base / "wiki" / "20240101.en" / "incomplete.QWERTY_1.0.0" / "wiki-train.tfrecord", b"half")
+    found = makers.artifacts(home)
+    assert {name: (each.state, len(each.blobs)) for name, each in found.items()} == {"tfds:#partial": ("partial", 2)}
+
+
 def test_a_folder_elsewhere_is_recognised(home: Path) -> None:
     make(home)
     (home / "tensorflow_datasets").rename(home / "moved")

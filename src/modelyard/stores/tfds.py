@@ -51,18 +51,21 @@ def read(root: Root, tree: Tree) -> Reading:
         each
         for name, row in sorted(names.items())
         if name != b"downloads" and row not in halves
-        for each in _versions(root, tree, row, shown(name), DEPTH)
+        for each in _versions(root, tree, row, shown(name), DEPTH, halves)
     ]
     return Reading((*found, *_downloads(root, tree), *unfinished(STORE, root, halves, "dataset")))
 
 
-def _versions(root: Root, tree: Tree, row: int, name: str, depth: int) -> Iterator[Artifact]:
+def _versions(root: Root, tree: Tree, row: int, name: str, depth: int, halves: list[int]) -> Iterator[Artifact]:
+    """The versions of a data set; what was being prepared lies among them and joins the halves."""
     names = tree.children(row)
     if b"dataset_info.json" in names or b"features.json" in names:
         yield Artifact(f"tfds:{name}", "dataset", "tfds", name, root.path, (row,), recovery="re-make")
     elif depth:
+        halves += [inner for each, inner in sorted(names.items()) if HALF.match(each)]
         for each, inner in sorted(names.items()):
-            yield from _versions(root, tree, inner, f"{name}/{shown(each)}", depth - 1)
+            if inner not in halves:
+                yield from _versions(root, tree, inner, f"{name}/{shown(each)}", depth - 1, halves)
 
 
 def _downloads(root: Root, tree: Tree) -> Iterator[Artifact]:
