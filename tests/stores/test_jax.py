@@ -33,6 +33,16 @@ def test_its_own_times_tell_the_last_use(home: Path) -> None:
     assert (found.last_used.at, found.last_used.confidence) == (12 * 10**17, "high")
 
 
+def test_a_cache_without_a_limit_keeps_no_times_and_is_recognised_all_the_same(home: Path) -> None:
+    makers.write(home / "project" / "programs" / f"jit_step-{'1a' * 32}-cache", b"p" * 4000)
+    makers.write(home / "project" / "my-cache", b"p")
+    makers.write(home / "other" / f"jit_step-{'1a' * 32}-cache" / "inner", b"p")
+    found = makers.artifacts(home)
+    assert {name: (each.root, each.detail) for name, each in found.items()} == {
+        "jax:cache": (str(home / "project" / "programs"), "1 programs")
+    }
+
+
 def test_a_time_without_its_program_is_no_cache(home: Path) -> None:
     makers.write(home / "notes-atime", b"x")
     assert not makers.artifacts(home)

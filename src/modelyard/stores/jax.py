@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,12 @@ STORE = Store(
     "jax",
     "JAX",
     ("JAX_COMPILATION_CACHE_DIR", "jax_compilation_cache_dir"),
-    ("*-atime",),
+    ("*-atime", "*-cache"),
     kinds=("compile cache",),
     recoveries=("re-make",),
     evidence="the cache's own notes of access",
 )
+ENTRY = re.compile(rb"-[0-9a-f]{64}-cache$")
 
 
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Root]:
@@ -30,8 +32,10 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
 
 
 def recognise(tree: Tree, row: int) -> int | None:
-    """An entry and its time of last use side by side."""
+    """An entry by the digest in its name, or with its time of last use beside it, which only limited caches keep."""
     folder, name = tree.parent(row), tree.name(row)
+    if name.endswith(b"-cache"):
+        return folder if ENTRY.search(name) and tree.is_file(row) else None
     return folder if tree.child(folder, name.removesuffix(b"-atime") + b"-cache") is not None else None
 
 
