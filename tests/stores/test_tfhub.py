@@ -32,3 +32,12 @@ def test_a_module_carries_the_address_it_came_from(home: Path) -> None:
     assert found[f"tfhub:{NAME[:12]}"].title == "https://hub.example/acme/encoder/1"
     assert len(found[f"tfhub:{NAME[:12]}"].pins) == 2
     assert found["tfhub:#partial"].state == "partial"
+
+
+def test_the_lock_of_a_half_module_goes_with_it(home: Path) -> None:
+    base = home / "hub-modules"
+    make(home)
+    makers.write(base / f"{'1' * 40}.lock", b"")
+    found = makers.artifacts(home)
+    assert len(found["tfhub:#partial"].blobs) == 2
+    assert len(found[f"tfhub:{NAME[:12]}"].pins) == 2

@@ -22,6 +22,7 @@ STORE = Store(
     recoveries=("re-get",),
 )
 HANDLE = re.compile(rb"[0-9a-f]{40}$")
+HASH, LOCK = 40, b".lock"
 HALF = re.compile(rb"[0-9a-f]{40}\.[0-9a-f]{32}\.tmp$")
 
 
@@ -40,7 +41,9 @@ def recognise(tree: Tree, row: int) -> int | None:
 def read(root: Root, tree: Tree) -> Reading:
     """One artifact a module, by the address in its descriptor."""
     assert root.row is not None
-    halves = [row for name, row in sorted(tree.children(root.row).items()) if HALF.match(name)]
+    names = tree.children(root.row)
+    halves = [row for name, row in sorted(names.items()) if HALF.match(name)]
+    halves += [row for name, row in sorted(names.items()) if name.endswith(LOCK) and name[:HASH] not in names]
     return Reading((*_modules(root, tree), *unfinished(STORE, root, halves, "model")))
 
 
