@@ -255,3 +255,14 @@ def test_a_link_that_leads_out_leaves_no_blob_an_orphan(
     found = artifacts(home)
     assert not [each for each in found.values() if each.state == "orphan" and each.blobs]
     assert found["hf:model/acme/tiny#orphan"].recovery == "none"
+
+
+def test_the_notes_that_a_download_to_a_local_dir_leaves_are_no_download_cut_short(home: Path) -> None:
+    repo = home / HUB / "models--acme--tiny"
+    makers.write(repo / "refs" / "main", "a" * 40)
+    makers.write(repo / "trees" / f"{'a' * 40}.json", '{"files": {}}')
+    survey = api.survey({}, home, "linux", system=False)
+    assert [(each.id, each.state) for each in survey.artifacts] == [("hf:model/acme/tiny#empty", "orphan")]
+    assert not survey.problems
+    makers.write(repo / "blobs" / f"{'d' * 64}.0123abcd.incomplete", b"half")
+    assert [each.code for each in api.survey({}, home, "linux", system=False).problems] == ["dangling-ref"]

@@ -18,6 +18,7 @@ UNFINISHED = re.compile(rb"\.(incomplete|downloadInProgress)$|\.[0-9a-f]{8}\.(sh
 REF_CAP = 4096
 LISTING_CAP = 32 << 20
 HELPERS = (b".DS_Store",)  # the files that the owner's own listing passes over
+EMPTY = "no revision inside; `hf download --local-dir` leaves such notes"
 UNSURE = "blobs whose revision may be among the folders that cannot be read"
 
 
@@ -73,6 +74,8 @@ class Repo:
             if name not in HELPERS and self._is_revision(row)
         ]
         for commit, names in refs.items():
+            if self._only_noted(commit):
+                continue
             message = f"{', '.join(names)} names {commit[:12]}, which is not here"
             self._note("dangling-ref", message, "a download was cut short; download it again")
         unfinished = {name for name in self.blobs if UNFINISHED.search(name)}
@@ -83,8 +86,12 @@ class Repo:
         else:
             found += [replace(each, state="complete", recovery="none") for each in self._rest("orphan", loose, UNSURE)]
         if not found:
-            return [self._artifact("#empty", (), (self.row,), state="orphan", detail="no revision inside")]
+            return [self._artifact("#empty", (), (self.row,), state="orphan", detail=EMPTY)]
         return [replace(found[0], pins=(*found[0].pins, self.row))] if len(found) == 1 else found
+
+    def _only_noted(self, commit: str) -> bool:
+        """Whether there is nothing but the list of a commit's files, as a download with `--local-dir` leaves it."""
+        return not self.blobs and self.tree.child(self.row, b"trees", f"{commit}.json".encode()) is not None
 
     def _artifact(
         self, suffix: str, blobs: Iterable[int], pins: Iterable[int] = (), *, state: State, detail: str
