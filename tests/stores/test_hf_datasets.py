@@ -58,6 +58,22 @@ def test_prepared_half_prepared_and_raw(home: Path) -> None:
     assert "1 results of map" in found[f"hf-datasets:globex/crops/default/0.0.0/{'a' * 12}"].detail
 
 
+def test_what_a_generator_made_has_no_fingerprint_and_is_found_all_the_same(home: Path) -> None:
+    made = home / CACHE / "generator"
+    for name in ("dataset_info.json", "generator-train.arrow", "cache-0123456789abcdef.arrow"):
+        makers.write(made / "default-1" / "0.0.0" / name, b"{}")
+    makers.write(made / "default-2" / "0.0.0.incomplete" / "generator-train-00000-00000-of-NNNNN.arrow", b"half")
+    expected = {
+        "hf-datasets:generator/default-1/0.0.0": ("complete", "1 results of map and filter"),
+        "hf-datasets:generator/default-2/0.0.0.incomplete": ("partial", ""),
+    }
+    assert {name: (each.state, each.detail) for name, each in makers.artifacts(home).items()} == expected
+    (home / CACHE).rename(home / "moved")
+    found = makers.artifacts(home)
+    assert set(found) == set(expected)
+    assert {each.root for each in found.values()} == {str(home / "moved")}
+
+
 def test_a_cache_elsewhere_is_recognised(home: Path) -> None:
     make(home)
     (home / CACHE).rename(home / "moved")

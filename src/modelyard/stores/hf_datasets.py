@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ STORE = Store(
 )
 INFO, SAVED, SPLITS = b"dataset_info.json", b"state.json", b"dataset_dict.json"
 LEVELS = 4  # name, configuration, version, fingerprint
+VERSION = re.compile(rb"\d+\.\d+\.\d+$")
 HALF, LOCKS = b".incomplete", (b"_builder.lock", b"_info.lock")
 RAW, UNPACKED, PASSING = "raw downloads", "unpacked downloads", "results of map and filter without a place"
 PREFIX = "hf_datasets-"
@@ -53,7 +55,7 @@ def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Ro
 
 
 def recognise(tree: Tree, row: int) -> int | None:
-    """A description beside Arrow files, four folders below the root; what a person saved has a state file too."""
+    """A description beside Arrow files, three or four folders below the root; what a person saved has a state too."""
     at = tree.parent(row)
     names = tree.children(at) if at is not None else {}
     if not any(name.endswith(b".arrow") for name in names):
@@ -62,7 +64,8 @@ def recognise(tree: Tree, row: int) -> int | None:
         above = tree.parent(at) if at is not None else None
         saved = above if above is not None and SPLITS in tree.children(above) else at
         return None if grounds(tree, saved) else saved
-    for _ in range(LEVELS):
+    plain = at is not None and VERSION.match(tree.name(at)) is not None
+    for _ in range(LEVELS - plain):
         at = tree.parent(at) if at is not None else None
     return at
 
@@ -103,18 +106,26 @@ def _downloads(root: Root, tree: Tree, row: int) -> Iterator[Artifact]:
 
 
 def _prepared(root: Root, tree: Tree, row: int, name: str, depth: int) -> Iterator[Artifact]:
+    """What lies in fingerprint folders, and what generators made, which lies in the folder of the version itself."""
     for each, inner in sorted(tree.children(row).items()):
+        way = f"{name}/{shown(each)}"
         if not tree.is_folder(inner):
             continue
-        if depth > 1:
-            yield from _prepared(root, tree, inner, f"{name}/{shown(each)}", depth - 1)
-            continue
-        names = tree.children(inner)
-        made = sum(other.startswith(b"cache-") and other.endswith(b".arrow") for other in names)
-        words = f"{made} results of map and filter" if made else ""
-        draft = _artifact(root, f"{name}/{shown(each)[:12]}", inner, "re-make", words)
-        state: State = "complete" if INFO in names and not each.endswith(HALF) else "partial"
-        yield replace(draft, title=name, revision=shown(each), state=state, pins=_locks(root, tree, inner))
+        if depth == 1:
+            draft = _data_set(root, tree, inner, f"{name}/{shown(each)[:12]}")
+            yield replace(draft, title=name, revision=shown(each))
+        elif depth == LEVELS - 2 and any(data == INFO or data.endswith(b".arrow") for data in tree.children(inner)):
+            yield _data_set(root, tree, inner, way)
+        else:
+            yield from _prepared(root, tree, inner, way, depth - 1)
+
+
+def _data_set(root: Root, tree: Tree, row: int, label: str) -> Artifact:
+    names = tree.children(row)
+    made = sum(name.startswith(b"cache-") and name.endswith(b".arrow") for name in names)
+    words = f"{made} results of map and filter" if made else ""
+    state: State = "complete" if INFO in names and not tree.name(row).endswith(HALF) else "partial"
+    return replace(_artifact(root, label, row, "re-make", words), state=state, pins=_locks(root, tree, row))
 
 
 def _locks(root: Root, tree: Tree, row: int) -> tuple[int, ...]:
