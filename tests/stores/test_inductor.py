@@ -21,6 +21,7 @@ def variables(home: Path) -> dict[str, str]:
 def test_precedence_of_what_moves_it(home: Path) -> None:
     assert makers.places(inductor, home, USER="ada") == [("/tmp/torchinductor_ada", "default")]
     assert makers.places(inductor, home, "macos", TMPDIR="/v", USER="ada") == [("/v/torchinductor_ada", "default")]
+    assert makers.places(inductor, home, LOGNAME="a/b:c") == [("/tmp/torchinductor_a_b_c", "default")]
     assert makers.places(inductor, home, TORCHINDUCTOR_CACHE_DIR="/i") == [("/i", "TORCHINDUCTOR_CACHE_DIR")]
 
 

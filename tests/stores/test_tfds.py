@@ -46,6 +46,21 @@ def test_what_was_being_prepared_lies_in_the_folder_of_its_data_set(home: Path) 
     assert {name: (each.state, len(each.blobs)) for name, each in found.items()} == {"tfds:#partial": ("partial", 2)}
 
 
+def test_a_half_download_lies_among_the_whole_ones(home: Path) -> None:
+    base = home / "tensorflow_datasets" / "downloads"
+    makers.write(base / f"a.zip.tmp.{'0' * 32}" / "a.zip", b"half" * 2000)
+    makers.write(base / "mnist" / "b.zip", b"z" * 3000)
+    makers.write(base / "mnist" / f"c.zip.tmp.{'1' * 32}" / "c.zip", b"half" * 2000)
+    makers.write(base / "manual" / f"mine.tmp.{'2' * 32}", b"m" * 3000)
+    found = makers.artifacts(home)
+    assert {name: (each.state, each.recovery, len(each.blobs)) for name, each in found.items()} == {
+        "tfds:downloads/mnist": ("complete", "re-get", 1),
+        "tfds:downloads/manual": ("complete", "none", 1),
+        "tfds:#partial": ("partial", "re-get", 2),
+    }
+    assert found["tfds:#partial"].sizes.freed > 16_000
+
+
 def test_a_folder_elsewhere_is_recognised(home: Path) -> None:
     make(home)
     (home / "tensorflow_datasets").rename(home / "moved")

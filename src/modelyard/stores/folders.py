@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -60,4 +59,4 @@ def unfinished(store: Store, root: Root, rows: Collection[int], kind: Kind) -> I
 def user_of(env: Mapping[str, str], home: Path) -> str:
     """The name that tools put into shared folders, with what no file name may hold replaced."""
     name = env.get("LOGNAME") or env.get("USER") or env.get("USERNAME") or home.name
-    return "".join("_" if letter in '\\/:*?"<>|' else letter for letter in os.path.basename(name))
+    return "".join("_" if letter in '\\/:*?"<>|' else letter for letter in name)

@@ -21,7 +21,7 @@ STORE = Store(
     kinds=("dataset",),
     recoveries=("re-get", "re-make", "none"),
 )
-HALF = re.compile(rb"incomplete\.")
+HALF = re.compile(rb"incomplete\.|.*\.tmp\.[0-9a-f]{32}$", re.DOTALL)
 DEPTH = 3  # name, configuration, version
 
 
@@ -53,7 +53,7 @@ def read(root: Root, tree: Tree) -> Reading:
         if name != b"downloads" and row not in halves
         for each in _versions(root, tree, row, shown(name), DEPTH, halves)
     ]
-    return Reading((*found, *_downloads(root, tree), *unfinished(STORE, root, halves, "dataset")))
+    return Reading((*found, *_downloads(root, tree, halves), *unfinished(STORE, root, halves, "dataset")))
 
 
 def _versions(root: Root, tree: Tree, row: int, name: str, depth: int, halves: list[int]) -> Iterator[Artifact]:
@@ -68,9 +68,15 @@ def _versions(root: Root, tree: Tree, row: int, name: str, depth: int, halves: l
                 yield from _versions(root, tree, inner, f"{name}/{shown(each)}", depth - 1, halves)
 
 
-def _downloads(root: Root, tree: Tree) -> Iterator[Artifact]:
+def _downloads(root: Root, tree: Tree, halves: list[int]) -> Iterator[Artifact]:
+    """The downloads of each data set; half ones lie among them and join the halves."""
     folder = tree.child(root.row, b"downloads")
     for name, row in sorted(tree.children(folder).items() if folder is not None else ()):
         draft = child(STORE, root, tree, row, "dataset", "re-get", "downloads/")
         by_hand = name == b"manual"
+        if HALF.match(name):
+            halves.append(row)
+            continue
+        if not by_hand and tree.is_folder(row):
+            halves += [inner for each, inner in sorted(tree.children(row).items()) if HALF.match(each)]
         yield replace(draft, recovery="none", detail="placed here by hand") if by_hand else draft
