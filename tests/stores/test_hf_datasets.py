@@ -19,6 +19,7 @@ def make(home: Path) -> None:
     makers.write(whole / "cache-0123456789abcdef.arrow", b"m" * 4000)
     makers.write(home / CACHE / "csv" / "default-1" / "0.0.0" / f"{'b' * 40}.incomplete" / "csv-train.arrow", b"half")
     makers.write(whole.with_name(whole.name + "_builder.lock"), "")
+    makers.write(whole.with_name(whole.name + ".incomplete_info.lock"), "")
     makers.write(home / CACHE / (str(whole).replace("/", "_") + ".lock"), "")
     makers.write(home / CACHE / "downloads" / ("c" * 64), b"d" * 3000)
     makers.write(home / CACHE / "downloads" / f"{'d' * 64}.incomplete", b"half")
@@ -54,7 +55,7 @@ def test_prepared_half_prepared_and_raw(home: Path) -> None:
         "hf-datasets:#partial": ("partial", "re-get"),
         "hf-datasets:work/mine": ("complete", "none"),
     }
-    assert len(found[f"hf-datasets:globex/crops/default/0.0.0/{'a' * 12}"].pins) == 2
+    assert len(found[f"hf-datasets:globex/crops/default/0.0.0/{'a' * 12}"].pins) == 3
     assert "1 results of map" in found[f"hf-datasets:globex/crops/default/0.0.0/{'a' * 12}"].detail
 
 

@@ -257,10 +257,9 @@ def test_a_link_that_leads_out_leaves_no_blob_an_orphan(
     assert found["hf:model/acme/tiny#orphan"].recovery == "none"
 
 
-def test_the_notes_that_a_download_to_a_local_dir_leaves_are_no_download_cut_short(home: Path) -> None:
+def test_the_refs_that_a_download_to_a_local_dir_leaves_are_no_download_cut_short(home: Path) -> None:
     repo = home / HUB / "models--acme--tiny"
     makers.write(repo / "refs" / "main", "a" * 40)
-    makers.write(repo / "trees" / f"{'a' * 40}.json", '{"files": {}}')
     survey = api.survey({}, home, "linux", system=False)
     assert [(each.id, each.state) for each in survey.artifacts] == [("hf:model/acme/tiny#empty", "orphan")]
     assert not survey.problems

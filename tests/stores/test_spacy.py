@@ -37,6 +37,13 @@ def make(home: Path) -> None:
     pipeline(home / "work" / "model-best", json.dumps({"lang": "de", "name": "mine", "pipeline": ["ner"]}))
 
 
+def test_a_package_that_pip_put_into_a_folder_of_its_own_can_be_had_again(home: Path) -> None:
+    package(home / "vendored")  # pip install --target
+    found = makers.artifacts(home)
+    assert [(each.recovery, each.detail) for each in found.values()] == [("re-get", "installed by pip")]
+    assert len(next(iter(found.values())).pins) == 1
+
+
 def test_packages_and_what_a_program_trained(home: Path) -> None:
     make(home)
     found = {name.partition(":")[2]: each for name, each in makers.artifacts(home).items()}

@@ -18,7 +18,7 @@ UNFINISHED = re.compile(rb"\.(incomplete|downloadInProgress)$|\.[0-9a-f]{8}\.(sh
 REF_CAP = 4096
 LISTING_CAP = 32 << 20
 HELPERS = (b".DS_Store",)  # the files that the owner's own listing passes over
-EMPTY = "no revision inside; `hf download --local-dir` leaves such notes"
+EMPTY = "no revision inside; `hf download --local-dir` leaves such refs"
 UNSURE = "blobs whose revision may be among the folders that cannot be read"
 
 
@@ -73,9 +73,9 @@ class Repo:
             for name, row in sorted(self.tree.children(snapshots).items() if snapshots is not None else ())
             if name not in HELPERS and self._is_revision(row)
         ]
+        if snapshots is None and not self.blobs:
+            refs = {}  # `hf download --local-dir` leaves nothing but these
         for commit, names in refs.items():
-            if self._only_noted(commit):
-                continue
             message = f"{', '.join(names)} names {commit[:12]}, which is not here"
             self._note("dangling-ref", message, "a download was cut short; download it again")
         unfinished = {name for name in self.blobs if UNFINISHED.search(name)}
@@ -88,10 +88,6 @@ class Repo:
         if not found:
             return [self._artifact("#empty", (), (self.row,), state="orphan", detail=EMPTY)]
         return [replace(found[0], pins=(*found[0].pins, self.row))] if len(found) == 1 else found
-
-    def _only_noted(self, commit: str) -> bool:
-        """Whether there is nothing but the list of a commit's files, as a download with `--local-dir` leaves it."""
-        return not self.blobs and self.tree.child(self.row, b"trees", f"{commit}.json".encode()) is not None
 
     def _artifact(
         self, suffix: str, blobs: Iterable[int], pins: Iterable[int] = (), *, state: State, detail: str

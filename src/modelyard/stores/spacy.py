@@ -76,7 +76,7 @@ def _pipeline(root: Root, tree: Tree, row: int) -> Artifact | None:
     label = tree.label(row)
     draft = Artifact(f"spacy:{label}", "model", "spacy", title, root.path, (row,), facts=facts)
     package, ground = tree.parent(row), grounds(tree, row)
-    if package is not None and "package" in ground and ENTRY in tree.children(package):
+    if package is not None and ("package" in ground or _notes(tree, package)) and ENTRY in tree.children(package):
         return _installed(draft, tree, package, "environment" in ground)
     if "environment" in ground:
         return None
