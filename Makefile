@@ -10,7 +10,7 @@ SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/walk/native/*)
 install = PATH="$$PATH:/usr/sbin:/sbin"; for each in $(1); do command -v $$each >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; }
 
-.PHONY: run demo test filesystems engines check bench docs deps clean
+.PHONY: run demo test filesystems engines clients check bench docs deps clean
 
 run: $(VENV)/installed
 	@$(BIN)/modelyard $(ARGS)
@@ -19,8 +19,9 @@ demo: $(VENV)/installed
 	@[ -e "$(DEMO)" ] || $(BIN)/modelyard demo "$(DEMO)"
 	@$(BIN)/modelyard --home "$(DEMO)"
 
-test: check filesystems engines
-	$(BIN)/pytest -n auto --dist loadfile
+test: check filesystems engines clients
+	$(BIN)/pytest -n auto --dist loadfile --ignore tests/clients
+	$(BIN)/pytest -n auto --dist loadfile tests/clients
 
 # The tests make xfs, btrfs and ext4 file systems on loop devices, which takes root and these programs.
 filesystems:
@@ -29,6 +30,11 @@ filesystems:
 # They start a Docker engine and Podman of their own, too; nothing of the machine's is touched.
 engines:
 	@$(call install, dockerd podman runc conmon busybox, --no-install-recommends docker.io podman runc busybox-static)
+
+# What the tests in tests/clients run: the programs whose caches modelyard reads, in an environment of their own that
+# sees the packages of $(VENV) too. Compilers and git are needed by some of them.
+clients: .deps/clients/installed
+	@$(call install, g++ git, g++ git)
 
 check: deps
 	$(BIN)/ruff check src tests benchmarks docs examples setup.py
@@ -72,6 +78,20 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/torch.txt
 .deps/tools/installed: requirements/tools.txt
 	@$(PYTHON) -m venv --clear .deps/tools
 	@.deps/tools/bin/python -m pip install -q --disable-pip-version-check -r requirements/tools.txt
+
+# Some are installed alone: their torch or TensorFlow would come a second time, with CUDA. pip 23.2 is the last one of
+# its old cache, and torchvision, which needs CUDA when it is found by others, is seen by timm alone.
+INSTALL := pip install -q --disable-pip-version-check --no-compile
+.deps/clients/installed: requirements/clients.txt requirements/clients-alone.txt | $(VENV)/tested
+	@echo "setting up the clients ..." >&2
+	@rm -rf .deps/clients .deps/vision .deps/pip-23.2
+	@$(PYTHON) -m venv .deps/clients
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> "$$(.deps/clients/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
+	.deps/clients/bin/$(INSTALL) -r requirements/clients.txt
+	.deps/clients/bin/$(INSTALL) --no-deps -r requirements/clients-alone.txt
+	.deps/clients/bin/$(INSTALL) --no-deps --target .deps/vision timm==1.0.31 torchvision==0.28.0
+	.deps/clients/bin/$(INSTALL) --no-deps --target .deps/pip-23.2 pip==23.2.1
 	@touch $@
 
 clean:
