@@ -78,6 +78,7 @@ $(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/torch.txt
 .deps/tools/installed: requirements/tools.txt
 	@$(PYTHON) -m venv --clear .deps/tools
 	@.deps/tools/bin/python -m pip install -q --disable-pip-version-check -r requirements/tools.txt
+	@touch $@
 
 # Some are installed alone: their torch or TensorFlow would come a second time, with CUDA. pip 23.2 is the last one of
 # its old cache, and torchvision, which needs CUDA when it is found by others, is seen by timm alone.
