@@ -45,7 +45,7 @@ def print_plan(plan: Plan) -> None:
             (size(sum(step.freed for step in steps)), name, steps[0].proof.partition(": ")[2])
             for name, steps in list(members.items())[:SHOWN]
         ]
-        table(out, ("Alone", "Artifact", "Why it can go"), rows, right=(0,), flexible=1)
+        table(out, ("Alone", "Artifact", "Why it can go"), rows, right=(0,), flexible=2)
         if len(members) > SHOWN:
             out.print(f"and {len(members) - SHOWN:,} more: --json lists them all", style="dim")
     if plan.skipped:
