@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from modelyard import cli
+from modelyard.cli.errors import guarded
+from typed import Answer, Run
+
 VARIABLES = (
     "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "PYTORCH_", "SENTENCE_", "LLAMA_", "OLLAMA_", "TORCH_", "CONDA_", "MAMBA_",
     "PIP_CACHE", "PIP_CONFIG", "DOCKER_", "CONTAINER_", "XDG_", "COLUMNS", "NO_COLOR", "FORCE_COLOR",
@@ -25,3 +29,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("USERPROFILE", str(fresh))
     monkeypatch.chdir(fresh)
     return fresh
+
+
+@pytest.fixture
+def run(home: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command on the test's home."""
+
+    def typed(*words: str) -> Answer:
+        arguments = ["--home", str(home), *words]
+        code = guarded(lambda: cli.modelyard.main(arguments, standalone_mode=False, prog_name="modelyard"))
+        out, err = capfd.readouterr()
+        return Answer(code, out, err)
+
+    return typed

@@ -5,42 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
 
 import makers
-from modelyard import cli
 from modelyard.cli import documents
-from modelyard.cli.errors import guarded
 from modelyard.demo.build import build
-
-
-class Answer(NamedTuple):
-    """What a command gave."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Answer]
-
-
-@pytest.fixture
-def run(home: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command on the test's home."""
-
-    def typed(*words: str) -> Answer:
-        arguments = ["--home", str(home), *words]
-        code = guarded(lambda: cli.modelyard.main(arguments, standalone_mode=False, prog_name="modelyard"))
-        out, err = capfd.readouterr()
-        return Answer(code, out, err)
-
-    return typed
+from typed import Answer, Run
 
 
 @pytest.fixture

@@ -6,43 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import makers
 import oracle
-from modelyard import cli
 from modelyard.apply.lock import locked
-from modelyard.cli.errors import guarded
+from typed import Run
 
 OLD = 1_700_000_000
-
-
-class Answer(NamedTuple):
-    """What a command gave."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Answer]
-
-
-@pytest.fixture
-def run(home: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command on the test's home."""
-
-    def typed(*words: str) -> Answer:
-        arguments = ["--home", str(home), *words]
-        code = guarded(lambda: cli.modelyard.main(arguments, standalone_mode=False, prog_name="modelyard"))
-        out, err = capfd.readouterr()
-        return Answer(code, out, err)
-
-    return typed
 
 
 @pytest.fixture
