@@ -185,8 +185,13 @@ def test_conda_packages_under_soft_linked_environments_stay(run: Run, full: Path
     assert link.resolve(strict=True) == library
 
 
+def test_reading_the_journal_makes_nothing(run: Run, home: Path) -> None:
+    assert run("journal").code == 0
+    assert list(home.iterdir()) == []
+
+
 def test_the_lock_of_another_is_respected(run: Run, full: Path) -> None:
-    run("journal")
+    run("purge")
     with locked(bytes(full / ".local/state/modelyard")):
         pid = os.fork()
         if pid == 0:

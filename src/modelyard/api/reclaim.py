@@ -19,7 +19,7 @@ from modelyard.apply.journal import State
 from modelyard.apply.lock import locked
 from modelyard.apply.purge import purge
 from modelyard.apply.recover import recover
-from modelyard.apply.rooms import Rooms, rooms
+from modelyard.apply.rooms import Rooms, known_rooms, rooms
 from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Artifact, Platform
@@ -142,14 +142,20 @@ class Receipt:
 
 
 class Yard:
-    """The journals and the trash of one user, locked while it is open. Locked when another modelyard has it."""
+    """The journals and the trash of one user, locked while it is open. Locked when another modelyard has it.
+
+    Unopened it only reads, and makes nothing.
+    """
 
     def __init__(self, env: Mapping[str, str], home: Path, platform: Platform, wait: float = 0.0) -> None:
         self._disk = Disk()
-        self.rooms: Rooms = rooms(env, home, platform, self._disk)
-        self._lock = locked(self.rooms.state, wait)
+        self._where = env, home, platform
+        self._wait = wait
+        self.rooms: Rooms = known_rooms(env, home, platform)
 
     def __enter__(self) -> Yard:
+        self.rooms = rooms(*self._where, self._disk)
+        self._lock = locked(self.rooms.state, self._wait)
         self._lock.__enter__()
         for ledger in self.ledgers():
             if isinstance(ledger, Ledger) and ledger.steps("intent", "undoing", "purging"):

@@ -43,6 +43,12 @@ class Rooms:
         yield from sorted(ledgers, key=lambda each: (each.plan.created, each.plan.id))
 
 
+def known_rooms(env: Mapping[str, str], home: Path, platform: Platform) -> Rooms:
+    """The folders as they would be; nothing is made, so that journals can be read without a trace."""
+    data, state = _folders(env, home, platform)
+    return Rooms(state, (_spare(env),), os.path.join(data, NAME % os.getuid()))
+
+
 def rooms(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) -> Rooms:
     """The folders, made where they are missing. A full or read-only home: memory that outlives the program holds the
     journal until there is room. OSError when neither can be had.

@@ -10,7 +10,7 @@ from modelyard.cli import as_json, documents
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line, table
 from modelyard.cli.plans import receipt_document
-from modelyard.cli.yards import find, ledgers, opened
+from modelyard.cli.yards import closed, find, ledgers
 from modelyard.problem import Problem
 from modelyard.units import size
 
@@ -20,13 +20,12 @@ from modelyard.units import size
 @with_place
 def command(request: Request, name: str) -> int:
     """Every plan that was applied, what of it waits in the trash, and what was purged; with ID the steps of one."""
-    with opened(request) as yard:
-        if name:
-            found = find(yard, name)
-            _print_one(request, found)
-            return 0
-        found_all = ledgers(yard)
-        problems = [each for each in yard.ledgers() if isinstance(each, Problem)]
+    yard = closed(request)
+    if name:
+        _print_one(request, find(yard, name))
+        return 0
+    found_all = ledgers(yard)
+    problems = [each for each in yard.ledgers() if isinstance(each, Problem)]
     if request.json:
         rows = [
             documents.JournalLine(

@@ -14,12 +14,17 @@ from modelyard.cli.looking import place
 from modelyard.cli.options import Request
 
 
+def closed(request: Request) -> reclaim.Yard:
+    """The journals of whoever's home is looked at, to read and nothing else."""
+    env, home, _ = place(request)
+    return reclaim.Yard(env, home, api.this_platform())
+
+
 @contextmanager
 def opened(request: Request) -> Iterator[reclaim.Yard]:
     """The journals and the trash of whoever's home is looked at, for this modelyard alone."""
-    env, home, _ = place(request)
     try:
-        with reclaim.Yard(env, home, api.this_platform()) as yard:
+        with closed(request) as yard:
             yield yard
     except Locked as held:
         words = "wait until it is done and run again"
