@@ -172,6 +172,22 @@ def test_purge_frees_and_leaves_no_folder_behind(home: Path) -> None:
     assert digest(home) == before
 
 
+def test_a_trash_on_a_drive_that_is_away_is_never_called_purged(home: Path) -> None:
+    plan = plan_for(things(home), home)
+    before = digest(home)
+    apply(home, plan, Disk())
+    kept = digest(home)
+    (home / "own").rename(home / "unplugged")
+    throw_away(home, plan, Disk())
+    ledger = ledger_of(home, plan)
+    assert set(ledger.states) == {"done"}
+    assert "is the drive mounted?" in ledger.reasons[0]
+    assert digest(home) == kept
+    (home / "unplugged").rename(home / "own")
+    take_back(home, plan, Disk())
+    assert digest(home) == before
+
+
 @pytest.mark.parametrize("tail", [b"", b"0", b"0" * 30, b'deadbeef {"event":"done","step":0}\n', b"\0" * 5000])
 def test_a_torn_or_damaged_end_of_a_journal_is_passed_over(home: Path, tail: bytes) -> None:
     plan = plan_for(things(home), home)

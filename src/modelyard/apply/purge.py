@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Journal, Record
-from modelyard.apply.trash import remove_tree
+from modelyard.apply.trash import out_of_reach, remove_tree
+
+AWAY = "its trash is out of reach: is the drive mounted?"
 
 
 def purge(disk: Disk, journal: Journal, now: Callable[[], str]) -> int:
@@ -30,6 +32,8 @@ def purge(disk: Disk, journal: Journal, now: Callable[[], str]) -> int:
 
 def _gone(disk: Disk, journal: Journal, number: int, now: Callable[[], str]) -> Record:
     place = journal.ledger.places[number]
+    if out_of_reach(place):
+        return Record("done", number, now(), why=AWAY)
     try:
         if os.path.lexists(place):
             remove_tree(disk, place)

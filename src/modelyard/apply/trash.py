@@ -88,6 +88,11 @@ def _device_of(folder: bytes) -> int | None:
         return None
 
 
+def out_of_reach(place: bytes) -> bool:
+    """Whether the folder of a place is gone, as when its drive is not mounted: what it held may still be there."""
+    return not os.path.isdir(os.path.dirname(place))
+
+
 def remove_tree(disk: Disk, path: bytes) -> None:
     """Removes a thing for good, never following a link. OSError at the first name that cannot be removed."""
     parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
