@@ -47,11 +47,11 @@ def now_text() -> str:
 
 
 def plan_clean(
-    survey: Survey, everyone: Everyone, wish: clean.Wish, now: int, free: int | None = None
-) -> tuple[Plan, list[clean.Candidate]]:
-    """What would go, with the evidence for each artifact; `free` bytes are enough, all that fits without it."""
+    survey: Survey, everyone: Everyone, wish: clean.Wish, now: int, proven: Mapping[str, clean.Evidence] = clean.NOTHING
+) -> Plan:
+    """What would go, with the evidence for each artifact; `proven` as for the policy."""
     artifacts = survey.artifacts
-    found = clean.chosen(artifacts, clean.candidates(artifacts, now), wish)
+    found = clean.chosen(artifacts, clean.candidates(artifacts, now, proven), wish)
     skipped: list[Skipped] = []
     kept = []
     linked = _linked(survey, {each.number for each in found})
@@ -61,9 +61,9 @@ def plan_clean(
             skipped.append(Skipped(artifacts[each.number].id, why))
         else:
             kept.append(each)
-    if free is not None:
-        kept = clean.enough(kept, lambda numbers: survey.claims.measure(numbers).sizes, free)
-    return _plan(survey, kept, skipped), kept
+    if wish.wanted is not None:
+        kept = clean.enough(kept, lambda numbers: survey.claims.measure(numbers).sizes, wish.wanted)
+    return _plan(survey, kept, skipped)
 
 
 def _why_not(survey: Survey, everyone: Everyone, number: int) -> str:
