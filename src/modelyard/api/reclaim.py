@@ -14,6 +14,7 @@ from modelyard.apply import journal as journals
 from modelyard.apply import saved
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
+from modelyard.apply.hands import Hands, Nobody
 from modelyard.apply.journal import Ledger as Ledger
 from modelyard.apply.journal import State
 from modelyard.apply.lock import locked
@@ -151,6 +152,7 @@ class Yard:
         self._disk = Disk()
         self._where = env, home, platform
         self._wait = wait
+        self._owner = Nobody()
         self.rooms: Rooms = known_rooms(env, home, platform)
 
     def __enter__(self) -> Yard:
@@ -160,7 +162,7 @@ class Yard:
         for ledger in self.ledgers():
             if isinstance(ledger, Ledger) and ledger.steps("intent", "undoing", "purging"):
                 with journals.resume(self._disk, ledger) as journal:
-                    recover(self._disk, journal, now_text)
+                    recover(self._disk, journal, now_text, self._owner)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,7 +179,7 @@ class Yard:
         guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid())
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with journals.begin(self._disk, self.rooms.file(plan.id), plan) as journal:
-            engine = Engine(self._disk, journal, trash, guard.why, now_text)
+            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), guard.why)
             total = len(plan.steps)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
@@ -204,7 +206,7 @@ def receipt(ledger: Ledger, reached: State = "done", measured: int | None = None
     reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
     return Receipt(
         ledger.plan.id,
-        len(ledger.steps(reached)),
+        len(ledger.steps(reached)) + (len(ledger.steps("purged")) if reached == "done" else 0),
         [reasons[number] for number in ledger.steps(*OPEN[reached])],
         [reasons[number] for number in ledger.steps("failed")],
         ledger.plan.freed,

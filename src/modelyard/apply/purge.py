@@ -15,7 +15,7 @@ AWAY = "its trash is out of reach: is the drive mounted?"
 def purge(disk: Disk, journal: Journal, now: Callable[[], str]) -> int:
     """Removes what the plan put into the trash; the bytes that its devices gained, others' writing included."""
     ledger = journal.ledger
-    numbers = [number for number in ledger.steps("done", "purging") if number in ledger.places]
+    numbers = sorted({*ledger.waiting(), *ledger.steps("purging")})
     folders = sorted({os.path.dirname(ledger.places[number]) for number in numbers})
     before = _free(folders)
     journal.write(Record("purging", number, now()) for number in numbers)

@@ -24,7 +24,9 @@ from modelyard.units import SECOND
 def command(request: Request, name: str, older: int | None, yes: bool) -> int:
     """Free what lies in the trash, for good, and say how much came back; of one plan with ID, else of all."""
     with opened(request) as yard:
-        chosen = [find(yard, name)] if name else [each for each in ledgers(yard) if each.steps("done", "purging")]
+        chosen = (
+            [find(yard, name)] if name else [each for each in ledgers(yard) if each.waiting() or each.steps("purging")]
+        )
         chosen = [each for each in chosen if older is None or _age(each) > older]
         if chosen and not yes and not ask(at_once=True):
             return REFUSED
