@@ -31,6 +31,11 @@ class Asked:
     keep: tuple[str, ...]
     include: tuple[str, ...]
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything was typed."""
+        return any(getattr(self, name) not in ((), None) for name in FIELDS)
+
     def wish(self, found: Survey, now: int) -> Wish:
         """What is wished of this survey. HelpfulError where a name fits nothing in it."""
         known = {each.id for each in found.artifacts} | {each.store.name for each in found.holdings}

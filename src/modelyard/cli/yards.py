@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from modelyard import api
 from modelyard.api import reclaim
@@ -12,6 +14,7 @@ from modelyard.apply.lock import Locked
 from modelyard.cli.errors import LOCKED, HelpfulError
 from modelyard.cli.looking import place
 from modelyard.cli.options import Request
+from modelyard.units import SECOND
 
 
 def closed(request: Request) -> reclaim.Yard:
@@ -34,6 +37,16 @@ def opened(request: Request) -> Iterator[reclaim.Yard]:
 def ledgers(yard: reclaim.Yard) -> list[Ledger]:
     """The journals that can be read, the oldest first."""
     return [each for each in yard.ledgers() if isinstance(each, Ledger)]
+
+
+def older(yard: reclaim.Yard, span: int) -> list[Ledger]:
+    """The journals of plans made at least `span` nanoseconds ago whose things wait in the trash."""
+    found = [each for each in ledgers(yard) if each.waiting() or each.steps("purging")]
+    return [each for each in found if time.time_ns() - _made(each) >= span]
+
+
+def _made(ledger: Ledger) -> int:
+    return int(datetime.fromisoformat(ledger.plan.created).timestamp()) * SECOND
 
 
 def find(yard: reclaim.Yard, name: str) -> Ledger:
