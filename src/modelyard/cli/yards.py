@@ -11,6 +11,7 @@ from modelyard import api
 from modelyard.api import reclaim
 from modelyard.api.reclaim import Ledger
 from modelyard.apply.lock import Locked
+from modelyard.cli.as_user import refuse_foreign
 from modelyard.cli.errors import LOCKED, HelpfulError
 from modelyard.cli.looking import place
 from modelyard.cli.options import Request
@@ -26,6 +27,7 @@ def closed(request: Request) -> reclaim.Yard:
 @contextmanager
 def opened(request: Request) -> Iterator[reclaim.Yard]:
     """The journals and the trash of whoever's home is looked at, for this modelyard alone."""
+    refuse_foreign(place(request)[1])
     try:
         with closed(request) as yard:
             yield yard
