@@ -39,7 +39,7 @@ with reclaim.Yard({"XDG_RUNTIME_DIR": str(home)}, home, "linux") as yard:
     purged = yard.purge(ledger)
 print(json.dumps({
     "survey": surveyed - started, "plan": planned - surveyed, "apply": applied - applying,
-    "steps": len(plan.steps), "done": receipt.done, "predicted": plan.freed, "exact": plan.exact,
+    "steps": len(plan.steps), "done": receipt.done, "predicted": plan.predicted, "exact": plan.exact,
 }))
 """
 

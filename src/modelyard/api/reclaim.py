@@ -117,6 +117,6 @@ def receipt(ledger: Ledger, reached: State = "done", measured: int | None = None
         len(ledger.steps(reached)) + (len(ledger.steps("purged")) if reached == "done" else 0),
         [reasons[number] for number in ledger.steps(*OPEN[reached])],
         [reasons[number] for number in ledger.steps("failed")],
-        ledger.plan.freed,
+        ledger.plan.predicted,
         measured,
     )

@@ -55,6 +55,8 @@ def print_plan(plan: Plan) -> None:
         table(out, ("Artifact", "Why"), [(each.artifact, each.why) for each in plan.skipped[:SHOWN]], flexible=0)
     if found:
         whole = freed(Sizes(freed=plan.freed, exact=plan.exact))
+        if plan.likely and not plan.exact:
+            whole += f", {size(plan.predicted)} unless something else shares their extents,"
         out.print(f"\nTogether {whole} from {len(found):,} artifacts, weakest proof: {plan.worst_proof}", style="bold")
 
 
