@@ -18,6 +18,9 @@ BATCH = 64
 """Steps whose intents reach the medium together."""
 
 
+NOWHERE = "no folder on its device can hold the trash"
+
+
 class Watch(Protocol):
     """Whoever may refuse a step."""
 
@@ -69,7 +72,7 @@ class Engine:
         except OSError as error:
             return self.hands.record("failed", number, why=words(error))
         if place is None and step.do != "ask" and step.expect is not None:
-            return self.hands.record("failed", number, why="no folder on its device can hold the trash")
+            return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because}")
         return self.hands.record("intent", number, place=None if place is None else Path.of(place))
 
     def _why_not(self, step: Step, tree: Tree) -> str:
