@@ -60,6 +60,7 @@ class RootFS(Reply, frozen=True):
 class InspectedImage(Reply, frozen=True):
     """GET /images/{id}/json"""
 
+    repo_tags: list[str] | None = None
     root_fs: RootFS | None = msgspec.field(default=None, name="RootFS")
     identity: Origin | None = None
 
@@ -210,3 +211,16 @@ class PodmanUsage(Reply, frozen=True):
     images: list[PodmanImage] | None = None
     containers: list[PodmanContainer] | None = None
     volumes: list[PodmanVolume] | None = None
+
+
+class Pruned(Reply, frozen=True):
+    """POST /build/prune"""
+
+    caches_deleted: list[str] | None = None
+    space_reclaimed: int | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """What every engine sends with a status that is no success."""
+
+    message: str = ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.inventory import Artifact, Platform, Use
+from modelyard.owners.ollama import Model
 from modelyard.uses import files, processes, references, servers
 from modelyard.walk.claims import Claims
 from modelyard.walk.tree import Tree
@@ -21,7 +22,7 @@ class Everyone:
     artifacts: Sequence[Artifact]
     held: list[processes.Held]
     untold: int
-    loaded: list[servers.Loaded]
+    loaded: list[Model]
     kernels: list[tuple[int, str]]
     adapters: list[tuple[int, str]]
     code: references.References
