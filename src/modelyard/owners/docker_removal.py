@@ -37,7 +37,7 @@ class _Met:
     api: Api
 
 
-def remove(address: str, ask: Ask) -> Answer:
+def removed(address: str, ask: Ask) -> Answer:
     """Asks the engine at this address for one removal. `freed` is what the engine says: of build cache only.
 
     Not known (`gone` None) where the answer was lost and the engine does not tell any more what it has.

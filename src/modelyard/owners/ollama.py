@@ -66,7 +66,7 @@ def loaded(address: str, seconds: float = SECONDS) -> list[Model] | Problem:
     return found if isinstance(found, Problem) else found.models
 
 
-def remove(address: str, ask: Ask) -> Answer:
+def removed(address: str, ask: Ask) -> Answer:
     """Asks the server to remove one model. It does not say how many bytes came back, so `freed` is 0.
 
     It removes the name, and what no other name needs. It would not stop for a model that it has loaded: this does.

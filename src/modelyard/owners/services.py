@@ -23,9 +23,9 @@ class Services:
             return Answer(False, why="the step does not say what to ask for")
         address = os.fsdecode(bytes(step.path))
         if step.ask.owner in ENGINES and step.ask.kind != "model":
-            return docker_removal.remove(address, step.ask) if _local(address) else Answer(False, why=ELSEWHERE)
+            return docker_removal.removed(address, step.ask) if _local(address) else Answer(False, why=ELSEWHERE)
         if step.ask.owner == "ollama" and step.ask.kind == "model":
-            return ollama.remove(address, step.ask)
+            return ollama.removed(address, step.ask)
         return Answer(False, why=f"{step.ask.owner} keeps nothing of this kind")
 
     def present(self, step: Step) -> bool | None:
