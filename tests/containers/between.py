@@ -9,7 +9,7 @@ import socketserver
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -58,6 +58,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         status, body = answer
+        with suppress(BrokenPipeError):  # who asked may have been killed
+            self._answer(status, body)
+
+    def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))

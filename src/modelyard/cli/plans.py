@@ -59,7 +59,10 @@ def print_plan(plan: Plan) -> None:
         out.print(f"\nTogether {whole} from {len(found):,} artifacts, weakest proof: {plan.worst_proof}", style="bold")
     if count := for_good(plan):
         owners = ", ".join(sorted({step.ask.owner for step in plan.steps if step.ask}))
-        line(out, f"{count:,} of them {owners} removes for good: its service keeps no trash, and undo brings none back")
+        line(
+            out,
+            f"{count:,} of them go for good: {owners} removes them, services keep no trash, and undo brings none back",
+        )
 
 
 def for_good(plan: Plan) -> int:

@@ -37,10 +37,14 @@ def there(line: Line, api: Api, ask: Ask) -> bool | Problem:
 
 
 def _image(line: Line, api: Api, ask: Ask) -> str | Problem | None:
-    seen = line.ask(f"{api.prefix}/images/{ask.name}/json", replies.InspectedImage, LISTS)
-    if isinstance(seen, Problem):
-        return None if seen.code == "not-there" else seen
-    tags = sorted(tag for tag in seen.repo_tags or () if tag != UNTAGGED)
+    # Podman has no clear word for an image that is not there, so the list tells.
+    images = line.ask(f"{api.prefix}/images/json", list[replies.ListedImage], LISTS, all="1")
+    if isinstance(images, Problem):
+        return images
+    found = [each for each in images if plain(each.id) == ask.name]
+    if not found:
+        return None
+    tags = sorted({tag for each in found for tag in each.repo_tags or () if tag != UNTAGGED})
     if "\n".join(tags) != ask.seen:
         return f"its tags are other ones now: {shown(', '.join(tags)) or 'none'}"
     containers = listed_containers(line, api.prefix)

@@ -86,13 +86,14 @@ class Line:
         self.address, self._session = address, session
 
     def ask(self, path: str, kind: type[T], seconds: float, **query: str) -> T | Problem:
-        """The answer as this type; at most `seconds` for all of it. Code `not-there` where the engine says so."""
+        """The answer as this type; at most `seconds` for all of it."""
         reply = self.send("GET", path, seconds, **query)
         if isinstance(reply, Problem):
             return reply
         if reply.status != 200:
-            code = "not-there" if reply.status == 404 else "engine-error"
-            return self.problem(code, f"{path}: the engine answered {reply.status}: {brief(reply.data[:300])}")
+            return self.problem(
+                "engine-error", f"{path}: the engine answered {reply.status}: {brief(reply.data[:300])}"
+            )
         return self.typed(path, reply.data, kind)
 
     def send(

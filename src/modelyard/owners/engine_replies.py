@@ -60,7 +60,6 @@ class RootFS(Reply, frozen=True):
 class InspectedImage(Reply, frozen=True):
     """GET /images/{id}/json"""
 
-    repo_tags: list[str] | None = None
     root_fs: RootFS | None = msgspec.field(default=None, name="RootFS")
     identity: Origin | None = None
 
