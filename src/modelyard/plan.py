@@ -52,12 +52,18 @@ class Path(msgspec.Struct, frozen=True, omit_defaults=True):
         return base64.b64decode(self.raw, validate=True) if self.raw else self.text.encode()
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """What a service is asked to remove: an object of `kind` that its API knows by `name`."""
+class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a service is asked to remove: an object of `kind` that its API knows by `name`.
+
+    `seen` tells it from a later one of that name, and is what it must be still: an image's tags in order, one a line;
+    when a volume was made; the SHA-256 of a model's manifest. `folder` is where the service keeps it, if that matters.
+    """
 
     owner: Literal["docker", "podman", "ollama"]
     kind: Literal["image", "container", "volume", "build cache", "model"]
     name: str
+    seen: str = ""
+    folder: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from modelyard.api import KEEP, Survey
 from modelyard.inventory import Artifact, Sizes
 from modelyard.plan import Origin, Plan, Skipped
-from modelyard.policies import clean, removal
+from modelyard.policies import asking, clean, removal
 from modelyard.policies.rules import Budget, Rules, budgets
 from modelyard.policies.rules import kept as keeping
 from modelyard.uses.everyone import Everyone
@@ -43,7 +43,7 @@ def plan_clean(
     kept, skipped = _kept(survey, everyone, wish, now, proven, rules)
     if wish.wanted is not None:
         kept = clean.enough(kept, lambda numbers: survey.claims.measure(numbers).sizes, wish.wanted)
-    return _plan(survey, kept, skipped)
+    return _plan(survey, _doors(survey, everyone), kept, skipped)
 
 
 def plan_policy(
@@ -64,7 +64,7 @@ def plan_policy(
         missing = max(rules.of(store).min_free or 0 for store in stores) - available
         if missing > 0:
             whole += clean.enough(members, lambda numbers: survey.claims.measure(numbers).sizes, missing)
-    return _plan(survey, whole, skipped)
+    return _plan(survey, _doors(survey, everyone), whole, skipped)
 
 
 def check(survey: Survey, rules: Rules) -> list[Budget]:
@@ -99,9 +99,10 @@ def _kept(
     skipped: list[Skipped] = []
     kept = []
     linked = _linked(survey, {each.number for each in found})
+    doors = _doors(survey, everyone)
     ruled = keeping(artifacts, rules, now)
     for each in found:
-        why = ruled.get(each.number) or _why_not(survey, everyone, each.number) or linked.get(each.number, "")
+        why = ruled.get(each.number) or _why_not(survey, everyone, doors, each.number) or linked.get(each.number, "")
         if why:
             skipped.append(Skipped(artifacts[each.number].id, why))
         else:
@@ -109,12 +110,16 @@ def _kept(
     return kept, skipped
 
 
-def _why_not(survey: Survey, everyone: Everyone, number: int) -> str:
+def _doors(survey: Survey, everyone: Everyone) -> asking.Doors:
+    return asking.doors(survey.holdings, survey.artifacts, everyone.ollama, os.getuid())
+
+
+def _why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int) -> str:
     artifact = survey.artifacts[number]
     if artifact.store == "trash":
         return "`modelyard purge` frees it"
-    if not artifact.rows:
-        return "its service removes it, not modelyard"
+    if isinstance(told := asking.asked(artifact, survey.tree, doors), str):
+        return told
     if _pinned(survey, artifact):
         return f"a {KEEP} file keeps it"
     for use in everyone.of(number):
@@ -146,15 +151,24 @@ def _linked(survey: Survey, numbers: set[int]) -> dict[int, str]:
     return found
 
 
-def _plan(survey: Survey, kept: Sequence[clean.Candidate], skipped: list[Skipped]) -> Plan:
+def _plan(survey: Survey, doors: asking.Doors, kept: Sequence[clean.Candidate], skipped: Sequence[Skipped]) -> Plan:
+    artifacts = survey.artifacts
+    needed = asking.built_on(artifacts, {each.number for each in kept})
+    kept = [each for each in kept if each.number not in needed]
     numbers = {each.number for each in kept}
-    proofs = {survey.artifacts[each.number].id: each for each in kept}
-    steps = removal.steps(survey.tree, survey.claims, survey.artifacts, numbers, proofs)
+    proofs = {artifacts[each.number].id: each for each in kept}
+    told = {number: asking.asked(artifacts[number], survey.tree, doors) for number in numbers}
+    asks = {number: each for number, each in told.items() if isinstance(each, asking.Asked)}
+    moved = numbers - set(asks)
+    steps = [
+        *removal.steps(survey.tree, survey.claims, artifacts, moved, proofs),
+        *asking.steps(artifacts, asks, proofs),
+    ]
     sizes = survey.claims.measure(numbers).sizes
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
-    stays = [Skipped(survey.artifacts[number].id, why) for number, why in _left(survey, numbers)]
-    likely = _likely(survey, set(survey.claims.removable(numbers)), sizes)
+    stays = [Skipped(artifacts[number].id, why) for number, why in (*needed.items(), *_left(survey, moved))]
+    likely = _likely(survey, set(survey.claims.removable(moved)), survey.claims.measure(moved).sizes)
     return Plan(
         TITLE, now_text(), origin, steps, roots, sizes.freed, sizes.exact, clean.worst(kept), [*skipped, *stays], likely
     ).sealed()

@@ -12,7 +12,7 @@ from modelyard.apply import journal as journals
 from modelyard.apply import saved
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
-from modelyard.apply.hands import Hands, Nobody
+from modelyard.apply.hands import Hands
 from modelyard.apply.journal import Ledger as Ledger
 from modelyard.apply.journal import State
 from modelyard.apply.lock import locked
@@ -22,6 +22,7 @@ from modelyard.apply.rooms import Rooms, known_rooms, rooms
 from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Platform
+from modelyard.owners.services import Services
 from modelyard.plan import Plan
 from modelyard.problem import Problem
 from modelyard.uses.guard import Guard
@@ -32,6 +33,8 @@ OPEN: dict[str, tuple[State, ...]] = {
     "purged": ("done", "purging"),
 }
 """The states of steps that an act left undone, by the state that it wanted to reach."""
+
+FOR_GOOD = "its service removed it for good: services keep no trash"
 
 
 def save(plan: Plan, file: Path) -> None:
@@ -49,6 +52,8 @@ class Receipt:
     failed: list[tuple[str, str]]
     predicted: int
     measured: int | None = None
+    for_good: int = 0
+    """How many of the things services removed: nothing of those waits in the trash."""
 
 
 class Yard:
@@ -61,7 +66,7 @@ class Yard:
         self._disk = Disk()
         self._where = env, home, platform
         self._wait = wait
-        self._owner = Nobody()
+        self._owner = Services()
         self.rooms: Rooms = known_rooms(env, home, platform)
 
     def __enter__(self) -> Yard:
@@ -111,12 +116,15 @@ class Yard:
 def receipt(ledger: Ledger, reached: State = "done", measured: int | None = None) -> Receipt:
     """What a journal tells of its plan: which steps reached the state that was wanted, and why others did not."""
     steps = ledger.plan.steps
+    for_good = [number for number in ledger.steps("purged") if steps[number].do == "ask"]
     reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
     return Receipt(
         ledger.plan.id,
         len(ledger.steps(reached)) + (len(ledger.steps("purged")) if reached == "done" else 0),
-        [reasons[number] for number in ledger.steps(*OPEN[reached])],
+        [reasons[number] for number in ledger.steps(*OPEN[reached])]
+        + [(reasons[number][0], FOR_GOOD) for number in for_good if reached == "undone"],
         [reasons[number] for number in ledger.steps("failed")],
         ledger.plan.predicted,
         measured,
+        len(for_good),
     )

@@ -32,6 +32,6 @@ def command(request: Request, file: Path, yes: bool) -> int:
         raise HelpfulError(str(error), "make a new one with `modelyard clean --plan FILE`") from error
     if not request.json:
         print_plan(plan)
-    if not yes and not ask(at_once=False):
+    if not yes and not ask(False, plan):
         return REFUSED
     return make(request, plan, False, rules(request))

@@ -54,7 +54,7 @@ def command(
         print_plan(plan)
     if dry_run or file is not None or not plan.steps:
         return exit_code(found)
-    if not yes and not ask(at_once):
+    if not yes and not ask(at_once, plan):
         return REFUSED if not sys.stdin.isatty() else 0
     return make(request, plan, at_once, ruled)
 

@@ -20,6 +20,7 @@ from modelyard.policies.rules import Rules
 from modelyard.units import size
 
 SHOWN = 12
+TRASHED = "moved into the trash"
 
 
 def by_artifact(plan: Plan) -> dict[str, list[Step]]:
@@ -63,15 +64,30 @@ def print_plan(plan: Plan) -> None:
         if plan.likely and not plan.exact:
             whole += f", {size(plan.predicted)} unless something else shares their extents,"
         out.print(f"\nTogether {whole} from {many(len(found))}, weakest proof: {plan.worst_proof}", style="bold")
+    if count := for_good(plan):
+        owners = ", ".join(sorted({step.ask.owner for step in plan.steps if step.ask}))
+        line(
+            out,
+            f"{count:,} of them go for good: {owners} removes them, services keep no trash, and undo brings none back",
+        )
 
 
-def ask(at_once: bool) -> bool:
+def for_good(plan: Plan) -> int:
+    """How many of its steps ask a service, which keeps no trash."""
+    return sum(step.do == "ask" for step in plan.steps)
+
+
+def ask(at_once: bool, plan: Plan | None = None) -> bool:
     """The one question. Without a terminal nobody answers, and nothing is changed."""
     if not sys.stdin.isatty():
         hint = "add --yes to go on, or --plan FILE to save the plan and `modelyard apply FILE` later"
         print(f"modelyard: nothing was changed: nobody can be asked here\n  {hint}", file=sys.stderr)
         return False
     words = "Remove them for good" if at_once else "Move them into the trash"
+    count = for_good(plan) if plan and not at_once else 0
+    if plan and count:
+        every = count == len(plan.steps)
+        words = "Let their services remove them for good" if every else f"{words}, and let services remove {count:,}"
     return click.confirm(f"{words}?", default=False, err=True)
 
 
@@ -89,7 +105,15 @@ def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
         raise HelpfulError("this plan was applied before", f"`modelyard journal show {plan.id}`") from error
     except ValueError as error:
         raise HelpfulError(str(error), "make a new plan with `modelyard clean`") from error
-    return tell(request, found, "purged" if at_once else "moved into the trash")
+    return tell(request, found, "purged" if at_once else TRASHED)
+
+
+def _done(found: Receipt, words: str) -> str:
+    """How many things, and what became of them."""
+    if words != TRASHED or not found.for_good:
+        return f"{found.done:,} {'thing' if found.done == 1 else 'things'} {words}"
+    removed = f"{found.for_good:,} removed for good by their services"
+    return f"{found.done - found.for_good:,} {words}, {removed}" if found.done > found.for_good else removed
 
 
 def tell(request: Request, found: Receipt, words: str) -> int:
@@ -98,13 +122,14 @@ def tell(request: Request, found: Receipt, words: str) -> int:
         as_json.emit(receipt_document(found))
     else:
         out = console()
-        line(out, f"{found.done:,} {'thing' if found.done == 1 else 'things'} {words}  (plan {found.journal})", "bold")
+        line(out, f"{_done(found, words)}  (plan {found.journal})", "bold")
         if found.measured is not None:
             line(out, f"{size(max(found.measured, 0))} more are free, {size(found.predicted)} were predicted")
-        elif words == "moved into the trash" and found.done:
-            line(
-                out, f"`modelyard purge` frees {size(found.predicted)}; `modelyard undo {found.journal}` brings it back"
-            )
+        elif words == TRASHED and found.done > found.for_good:
+            whole = size(found.predicted) if not found.for_good else "what lies there"
+            line(out, f"`modelyard purge` frees {whole}; `modelyard undo {found.journal}` brings it back")
+        elif words == TRASHED and found.done:
+            line(out, f"{size(found.predicted)} were predicted; what a service removed cannot be brought back")
         rest = (("Not done", found.skipped), ("Failed", found.failed))
         for title, reasons in rest:
             if reasons:
@@ -121,7 +146,13 @@ def receipt_document(found: Receipt) -> documents.Made:
 
     return documents.Made(
         documents.ReceiptLine(
-            found.journal, found.done, refused(found.skipped), refused(found.failed), found.predicted, found.measured
+            found.journal,
+            found.done,
+            refused(found.skipped),
+            refused(found.failed),
+            found.predicted,
+            found.measured,
+            found.for_good,
         )
     )
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from modelyard.owners import engine_replies as replies
 from modelyard.owners.docker_usage import Usage, usage_of
 from modelyard.owners.engine import Container, Engine, Image, Step, Volume
+from modelyard.owners.engine_api import NO_VERSION, api_of
 from modelyard.owners.engine_line import SLOW, Line, connect, reach, within
 from modelyard.owners.podman_usage import PREFIX as PODMAN
 from modelyard.owners.podman_usage import podman_usage
@@ -19,8 +20,6 @@ FIRST = 4.0
 LISTS = 8.0
 INSPECTION = 10.0
 ALL = 60.0
-NEWEST = (1, 53)
-"""The newest API whose answers are known here; a newer engine is asked in this one."""
 UNTAGGED, NOWHERE = "<none>:<none>", "<none>"
 ANONYMOUS = "com.docker.volume.anonymous"
 NAMELESS = re.compile("[0-9a-f]{64}")
@@ -44,20 +43,18 @@ def look(address: str) -> Engine | Problem:
 
 
 def _converse(line: Line, version: replies.Version) -> Engine | Problem:
-    api = tuple(int(part) for part in re.findall(r"\d{1,6}", version.api_version)[:2])
-    if len(api) != 2:
-        return line.problem("strange-engine", "/version: no version of an API in its answer")
-    spoken = min(api, NEWEST)
-    prefix = f"/v{spoken[0]}.{spoken[1]}"
-    podman = any("podman" in (part.name or "").lower() for part in version.components or ())
+    api = api_of(version)
+    if api is None:
+        return line.problem("strange-engine", NO_VERSION)
+    spoken, prefix, podman = api.spoken, api.prefix, api.podman
     # Without one of the lists the others mislead: an image would look unused because its container is not seen.
     if isinstance(info := line.ask(f"{prefix}/info", replies.Info, LISTS), Problem):
         return info
     if isinstance(images := line.ask(f"{prefix}/images/json", list[replies.ListedImage], LISTS), Problem):
         return images
-    if isinstance(containers := _listed_containers(line, prefix), Problem):
+    if isinstance(containers := listed_containers(line, prefix), Problem):
         return containers
-    if isinstance(volumes := _listed_volumes(line, prefix, podman), Problem):
+    if isinstance(volumes := listed_volumes(line, prefix, podman), Problem):
         return volumes
     usage = podman_usage(line) if podman else usage_of(line, prefix, spoken)
     store = any(CONTENT_STORE in pair for pair in info.driver_status or ())
@@ -65,7 +62,7 @@ def _converse(line: Line, version: replies.Version) -> Engine | Problem:
     return Engine(
         "podman" if podman else "docker",
         version.version,
-        api,
+        api.offered,
         # Podman makes up a new ID for each answer, and two engines of one machine may share Docker's.
         f"podman {folder}" if podman else f"docker {info.id} {folder}",
         folder,
@@ -142,11 +139,12 @@ def _container(listed: replies.ListedContainer, usage: Usage) -> Container:
     )
 
 
-def _listed_containers(line: Line, prefix: str) -> list[replies.ListedContainer] | Problem:
+def listed_containers(line: Line, prefix: str) -> list[replies.ListedContainer] | Problem:
+    """Every container, the stopped ones too."""
     return line.ask(f"{prefix}/containers/json", list[replies.ListedContainer], LISTS, all="1")
 
 
-def _listed_volumes(line: Line, prefix: str, podman: bool) -> list[replies.ListedVolume] | Problem:
+def listed_volumes(line: Line, prefix: str, podman: bool) -> list[replies.ListedVolume] | Problem:
     """The volumes; Podman says only in its own list which have no name."""
     if podman:
         return line.ask(f"{PODMAN}/volumes/json", list[replies.ListedVolume], LISTS)

@@ -30,11 +30,11 @@ class Usage:
     problems: tuple[Problem, ...] = ()
 
 
-def usage_of(line: Line, prefix: str, api: tuple[int, ...]) -> Usage:
+def usage_of(line: Line, prefix: str, api: tuple[int, ...], parts: Iterable[str] = PARTS) -> Usage:
     """Asks for each kind alone where the engine can (API 1.42), so that slow volumes do not hide the images."""
     problems = []
     merged = replies.DiskUsage()
-    queries = [{"type": part} for part in PARTS] if api >= (1, 42) else [{}]
+    queries = [{"type": part} for part in parts] if api >= (1, 42) else [{}]
     for query in queries:
         if api >= (1, 52):
             query["verbose"] = "1"

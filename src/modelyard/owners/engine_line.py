@@ -1,4 +1,6 @@
-"""One conversation with a container engine over its socket: GET only, with limits on time and size, errors as values.
+"""One conversation with a container engine over its socket, with limits on time and size, errors as values.
+
+A question is a GET. Only `docker_removal` sends anything else.
 
 The transport is that of the `docker` package. Its client is left out: that one reads settings and secrets of the user
 when it is made, and follows what the engine answers without limits.
@@ -13,7 +15,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
@@ -68,6 +71,14 @@ def within(seconds: float, work: Callable[[], T], late: Problem) -> T | Problem:
     return done[0] if done else late
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an engine answered, whatever it was."""
+
+    status: int
+    data: bytes
+
+
 class Line:
     """A session with the engine at an address, `unix:///path` or `npipe:////./pipe/name`."""
 
@@ -76,32 +87,44 @@ class Line:
 
     def ask(self, path: str, kind: type[T], seconds: float, **query: str) -> T | Problem:
         """The answer as this type; at most `seconds` for all of it."""
+        reply = self.send("GET", path, seconds, **query)
+        if isinstance(reply, Problem):
+            return reply
+        if reply.status != 200:
+            return self.problem(
+                "engine-error", f"{path}: the engine answered {reply.status}: {brief(reply.data[:300])}"
+            )
+        return self.typed(path, reply.data, kind)
+
+    def send(
+        self, method: Literal["GET", "DELETE", "POST"], path: str, seconds: float, **query: str
+    ) -> Reply | Problem:
+        """The whole answer. With a Problem nobody knows what the engine did."""
         import requests  # late, with the package
 
         until = time.monotonic() + seconds
         try:
-            with self._session.get(
-                f"http+docker://engine{path}", params=query, timeout=seconds, stream=True, allow_redirects=False
+            with self._session.request(
+                method, f"http+docker://engine{path}", params=query, timeout=seconds, stream=True, allow_redirects=False
             ) as answer:
                 data = _drain(answer, until)
                 status = answer.status_code
         except requests.Timeout:
             return self._late(path, seconds)
         except (requests.RequestException, OSError, ValueError) as error:
-            return self.problem("broken-engine", f"{path}: the engine broke off: {_brief(error)}", STRANGE)
+            return self.problem("broken-engine", f"{path}: the engine broke off: {brief(error)}", STRANGE)
         if data is None:
             return self._late(path, seconds)
         if len(data) > MOST:
             return self.problem("too-large", f"{path}: the engine's answer is longer than {MOST} bytes")
-        if status != 200:
-            return self.problem("engine-error", f"{path}: the engine answered {status}: {_brief(data[:300])}")
-        return self._typed(path, data, kind)
+        return Reply(status, data)
 
-    def _typed(self, path: str, data: bytes, kind: type[T]) -> T | Problem:
+    def typed(self, path: str, data: bytes, kind: type[T]) -> T | Problem:
+        """The JSON of an answer as this type."""
         try:
             return msgspec.json.decode(data, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            return self.problem("strange-engine", f"{path}: an answer that is not understood: {_brief(error)}", STRANGE)
+            return self.problem("strange-engine", f"{path}: an answer that is not understood: {brief(error)}", STRANGE)
 
     def _late(self, path: str, seconds: float) -> Problem:
         words = f"{path}: no whole answer within {seconds:.0f} seconds"
@@ -125,7 +148,8 @@ def _drain(answer: Response, until: float) -> bytes | None:
     return b"".join(parts)
 
 
-def _brief(what: object) -> str:
+def brief(what: object) -> str:
+    """Words of an engine or an error, short and harmless to show."""
     text = what.decode("utf-8", "replace") if isinstance(what, bytes) else str(what)
     return shown(" ".join(text.split())[:200]) or type(what).__name__
 

@@ -210,3 +210,16 @@ class PodmanUsage(Reply, frozen=True):
     images: list[PodmanImage] | None = None
     containers: list[PodmanContainer] | None = None
     volumes: list[PodmanVolume] | None = None
+
+
+class Pruned(Reply, frozen=True):
+    """POST /build/prune"""
+
+    caches_deleted: list[str] | None = None
+    space_reclaimed: int | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """What every engine sends with a status that is no success."""
+
+    message: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelyard.inventory import Artifact, Sizes
-from modelyard.units import SECOND, SPANS
+from modelyard.units import SECOND, SPANS, rfc3339
 
 HOUR = SPANS["h"] * SECOND
 UNPROVEN = "unproven"
@@ -25,6 +25,8 @@ class Evidence:
     fetch: int = 0
 
 
+IN_USE = "in use"
+"""The tag of what an engine says a build uses now."""
 NOTHING: Mapping[str, Evidence] = {}
 OWN = ("model", "dataset", "checkpoint", "environment", "run", "image", "container", "volume", "other")
 """Kinds that people work with; the others are caches of tools."""
@@ -86,6 +88,10 @@ def _evidence(artifact: Artifact, named: dict[str, str], now: int) -> Evidence:
     size = artifact.sizes.apparent
     idle = artifact.written is None or now - artifact.written >= HOUR
     comes_back = artifact.recovery in ("re-get", "re-make")
+    if artifact.kind == "image" and artifact.state == "orphan":
+        return _untagged(artifact, now)
+    if _build_cache(artifact):
+        return _record(artifact, now)
     if artifact.state == "partial" and artifact.recovery == "re-get":
         if idle:
             return Evidence("leftover", "an unfinished download that nothing wrote to for an hour")
@@ -104,6 +110,34 @@ def _evidence(artifact: Artifact, named: dict[str, str], now: int) -> Evidence:
     return Evidence(UNPROVEN, "nothing proves that it would come back")
 
 
+def _untagged(artifact: Artifact, now: int) -> Evidence:
+    """An image that no tag names: an engine's own command removes it, and nothing can bring one back that was made
+
+    here. A build without BuildKit goes through such images, so a young one stays.
+    """
+    facts = dict(artifact.facts)
+    if facts.get("containers", "none") != "none":
+        return Evidence(UNPROVEN, f"no tag names it, and it has containers: {facts['containers']}")
+    if facts.get("created", "") > rfc3339(now - HOUR):
+        return Evidence(UNPROVEN, "no tag names it, and it was made within the hour")
+    if artifact.recovery == "re-get":
+        return Evidence("leftover", "no tag names it any more, and a registry had it", artifact.sizes.apparent)
+    return Evidence("superseded", "no tag names it and no container uses it; only building it anew brings it back")
+
+
+def _build_cache(artifact: Artifact) -> bool:
+    return artifact.kind == "other" and artifact.recovery == "re-make" and bool(artifact.parts)
+
+
+def _record(artifact: Artifact, now: int) -> Evidence:
+    used = artifact.last_used
+    if IN_USE in artifact.tags or (used is not None and now - used.at < HOUR):
+        return Evidence(UNPROVEN, "a build used it within the hour")
+    if not artifact.revision:
+        return Evidence(UNPROVEN, "its layers are those of images")
+    return Evidence("re-make", "the next build makes it again")
+
+
 def chosen(artifacts: Sequence[Artifact], found: Iterable[Candidate], wish: Wish) -> list[Candidate]:
     """The candidates that fit the wish: proven ones, and unproven ones that were named."""
     return [each for each in found if _fits(artifacts[each.number], each, wish)]
@@ -120,7 +154,8 @@ def _fits(artifact: Artifact, candidate: Candidate, wish: Wish) -> bool:
         return False
     if artifact.state == "complete" and artifact.kind == "compile cache" and not (wish.names or wish.kinds):
         return False  # building it again may take hours: only when it is asked for
-    if artifact.state == "complete" and artifact.kind in OWN and candidate.proof != "superseded" and not wish.asked:
+    own = artifact.state == "complete" and artifact.kind in OWN and not _build_cache(artifact)
+    if own and candidate.proof != "superseded" and not wish.asked:
         return False  # somebody works with it, though it would come back
     used = artifact.last_used
     return wish.unused_since is None or (used is not None and used.at < wish.unused_since)

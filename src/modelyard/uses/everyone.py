@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.inventory import Artifact, Platform, Use
+from modelyard.owners.ollama import Model, local_address
 from modelyard.uses import files, processes, references, servers
 from modelyard.walk.claims import Claims
 from modelyard.walk.tree import Tree
@@ -21,10 +22,12 @@ class Everyone:
     artifacts: Sequence[Artifact]
     held: list[processes.Held]
     untold: int
-    loaded: list[servers.Loaded]
+    loaded: list[Model]
     kernels: list[tuple[int, str]]
     adapters: list[tuple[int, str]]
     code: references.References
+    ollama: str = ""
+    """The address of this machine's Ollama server, whether it answers or not; empty where none may be asked."""
 
     def of(self, number: int) -> list[Use]:
         """Who uses the artifact of this number; an empty list means that no use was seen, not that there is none."""
@@ -40,12 +43,12 @@ class Everyone:
         yield from self.code.of(artifact, number, self.tree, self.claims)
 
     def _containers(self, artifact: Artifact) -> Iterator[Use]:
-        """The containers that stand on an image: they hold all its layers."""
-        layers = {part.name for part in artifact.parts}
-        for other in self.artifacts:
-            holds = {part.name for part in other.parts}
-            if artifact.kind == "image" and other.kind == "container" and layers and layers <= holds:
-                yield Use("container", other.id, f"a container of it, {other.detail}".rstrip(", "), "high")
+        """The containers that stand on an image, and hold all its layers, or that have a volume."""
+        held = {part.name for part in artifact.parts}
+        for other in self.artifacts if artifact.kind in ("image", "volume") else ():
+            if other.kind == "container" and held and held <= {part.name for part in other.parts}:
+                word = "of it" if artifact.kind == "image" else "with it"
+                yield Use("container", other.id, f"a container {word}, {other.detail}".rstrip(", "), "high")
 
     def gaps(self) -> list[str]:
         """What could not be looked at."""
@@ -80,4 +83,5 @@ def everyone(
         list(files.kernels(tree, files.kernel_folders(env, home, platform))),
         list(files.adapters(tree)),
         references.index(tree, claims),
+        (local_address(env) or "") if system else "",
     )

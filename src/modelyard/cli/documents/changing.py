@@ -61,6 +61,8 @@ class ReceiptLine(msgspec.Struct):
     failed: list[RefusedLine]
     freed_predicted: int
     freed_measured: int | None
+    for_good: int = 0
+    """Things that services removed: none of them waits in the trash."""
 
 
 class Made(msgspec.Struct):

@@ -1,0 +1,37 @@
+"""Which engine answers at an address, and the version of its API that it is spoken to in, which is always sent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from modelyard.owners import engine_replies as replies
+
+NEWEST = (1, 53)
+"""The newest API whose answers are known here; a newer engine is asked in this one."""
+NO_VERSION = "/version: no version of an API in its answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API that an engine offers. What a question means depends on the version that comes with it."""
+
+    podman: bool
+    offered: tuple[int, ...]
+
+    @property
+    def spoken(self) -> tuple[int, ...]:
+        """The version that is sent."""
+        return min(self.offered, NEWEST)
+
+    @property
+    def prefix(self) -> str:
+        """How every path begins."""
+        return f"/v{self.spoken[0]}.{self.spoken[1]}"
+
+
+def api_of(version: replies.Version) -> Api | None:
+    """The API by an engine's answer to `/version`; None where it names none."""
+    offered = tuple(int(part) for part in re.findall(r"\d{1,6}", version.api_version)[:2])
+    podman = any("podman" in (part.name or "").lower() for part in version.components or ())
+    return Api(podman, offered) if len(offered) == 2 else None
