@@ -10,6 +10,8 @@ import msgspec
 
 Do = Literal["remove", "write"]
 SCHEMA_VERSION = 1
+RATE = 100_000_000
+"""Bits a second at which things are said to come back when nobody says otherwise."""
 
 
 class Below(msgspec.Struct, frozen=True):
@@ -75,6 +77,22 @@ class Skipped(msgspec.Struct, frozen=True):
     why: str
 
 
+class Copy(msgspec.Struct, frozen=True):
+    """A file that has to be there, as it was, when the artifact goes: an equal one of it went for its sake."""
+
+    artifact: str
+    path: Path
+    expect: Mark
+
+
+class Break(msgspec.Struct, frozen=True):
+    """Somebody who asks for an artifact of the plan, and will not find it: who, and by what evidence."""
+
+    artifact: str
+    who: str
+    evidence: str
+
+
 class Origin(msgspec.Struct, frozen=True):
     """The survey that a plan came from."""
 
@@ -89,7 +107,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Steps with the order in which they are to be made: names before the bytes that they point at.
 
     `stores` are the roots of stores, in which no trash may be made.
-    `freed` is of the whole set, bytes, at least so much where `exact` is false. `digest` is the SHA-256 of everything
+    `freed` is of the whole set, bytes, at least so much where `exact` is false. `fetch` are the bytes that bring back
+    what can be fetched again, each file once, at `rate` bits a second. `digest` is the SHA-256 of everything
     else in it; `id` begins with it.
     """
 
@@ -102,6 +121,10 @@ class Plan(msgspec.Struct, frozen=True):
     exact: bool
     worst_proof: str
     skipped: list[Skipped]
+    fetch: int = 0
+    rate: int = RATE
+    copies: list[Copy] = []
+    breaks: list[Break] = []
     digest: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -109,6 +132,11 @@ class Plan(msgspec.Struct, frozen=True):
     def id(self) -> str:
         """Short enough to type, long enough to be the only one."""
         return self.digest[:12]
+
+    @property
+    def fetch_seconds(self) -> int:
+        """How long it takes to fetch things again, at least a second where there is something."""
+        return -(-8 * self.fetch // self.rate)
 
     def sealed(self) -> Plan:
         """The plan with its digest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform as machine
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,8 @@ from modelyard.apply.rooms import Rooms, known_rooms, rooms
 from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Artifact, Platform
-from modelyard.plan import Origin, Plan, Skipped
+from modelyard.plan import RATE, Break, Copy, Origin, Plan, Skipped
+from modelyard.plan import Path as PlanPath
 from modelyard.policies import clean, removal
 from modelyard.problem import Problem
 from modelyard.uses.everyone import Everyone
@@ -32,6 +33,7 @@ from modelyard.uses.links import links_into
 from modelyard.walk.text import shown
 
 HOLDING = ("process", "server", "container", "kernel")
+NAMELESS = ("leftover", "superseded")
 TITLE = "clean"
 OPEN: dict[str, tuple[State, ...]] = {
     "done": ("refused", "planned", "intent"),
@@ -47,12 +49,17 @@ def now_text() -> str:
 
 
 def plan_clean(
-    survey: Survey, everyone: Everyone, wish: clean.Wish, now: int, proven: Mapping[str, clean.Evidence] = clean.NOTHING
+    survey: Survey,
+    everyone: Everyone,
+    wish: clean.Wish,
+    now: int,
+    proven: Mapping[str, clean.Evidence] = clean.NOTHING,
+    rate: int = RATE,
 ) -> Plan:
-    """What would go, with the evidence for each artifact; `proven` as for the policy."""
+    """What would go, with the evidence for each artifact; `proven` as for the policy, `rate` in bits a second."""
     artifacts = survey.artifacts
     found = clean.chosen(artifacts, clean.candidates(artifacts, now, proven), wish)
-    skipped: list[Skipped] = []
+    skipped = _doubts(proven, {artifacts[each.number].id for each in found})
     kept = []
     linked = _linked(survey, {each.number for each in found})
     for each in found:
@@ -61,9 +68,24 @@ def plan_clean(
             skipped.append(Skipped(artifacts[each.number].id, why))
         else:
             kept.append(each)
+    kept = _beside(survey, kept, skipped)
     if wish.wanted is not None:
         kept = clean.enough(kept, lambda numbers: survey.claims.measure(numbers).sizes, wish.wanted)
-    return _plan(survey, kept, skipped)
+    return _plan(survey, everyone, kept, skipped, rate)
+
+
+def _doubts(proven: Mapping[str, clean.Evidence], taken: Collection[str]) -> list[Skipped]:
+    """What was asked about in vain, and is not taken all the same because somebody named it."""
+    doubtful = [(name, each) for name, each in proven.items() if each.proof == clean.UNPROVEN]
+    return [Skipped(name, each.words) for name, each in doubtful if name not in taken]
+
+
+def _beside(survey: Survey, kept: Sequence[clean.Candidate], skipped: list[Skipped]) -> list[clean.Candidate]:
+    """Those that are no duplicates, and duplicates beside which the copy stays."""
+    going = {survey.artifacts[each.number].id for each in kept}
+    alone = [each for each in kept if each.beside in going]
+    skipped += [Skipped(survey.artifacts[each.number].id, f"its copy {each.beside} would go too") for each in alone]
+    return [each for each in kept if each.beside not in going]
 
 
 def _why_not(survey: Survey, everyone: Everyone, number: int) -> str:
@@ -103,7 +125,9 @@ def _linked(survey: Survey, numbers: set[int]) -> dict[int, str]:
     return found
 
 
-def _plan(survey: Survey, kept: Sequence[clean.Candidate], skipped: list[Skipped]) -> Plan:
+def _plan(
+    survey: Survey, everyone: Everyone, kept: Sequence[clean.Candidate], skipped: list[Skipped], rate: int
+) -> Plan:
     numbers = {each.number for each in kept}
     proofs = {survey.artifacts[each.number].id: each for each in kept}
     steps = removal.steps(survey.tree, survey.claims, survey.artifacts, numbers, proofs)
@@ -111,9 +135,38 @@ def _plan(survey: Survey, kept: Sequence[clean.Candidate], skipped: list[Skipped
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
     stays = [Skipped(survey.artifacts[number].id, why) for number, why in _left(survey, numbers)]
+    again = {each.number for each in kept if each.fetch}
     return Plan(
-        TITLE, now_text(), origin, steps, roots, sizes.freed, sizes.exact, clean.worst(kept), [*skipped, *stays]
+        TITLE,
+        now_text(),
+        origin,
+        steps,
+        roots,
+        sizes.freed,
+        sizes.exact,
+        clean.worst(kept),
+        [*skipped, *stays],
+        removal.fetched(survey.tree, survey.claims, survey.artifacts, numbers, again),
+        rate,
+        list(_copies(survey, kept)),
+        list(_breaks(survey, everyone, kept)),
     ).sealed()
+
+
+def _copies(survey: Survey, kept: Sequence[clean.Candidate]) -> Iterator[Copy]:
+    """The files that have to stay for the sake of those that go."""
+    tree = survey.tree
+    for each in kept:
+        for row in each.copies:
+            yield Copy(survey.artifacts[each.number].id, PlanPath.of(tree.path(row)), removal.mark(tree, row))
+
+
+def _breaks(survey: Survey, everyone: Everyone, kept: Sequence[clean.Candidate]) -> Iterator[Break]:
+    """Who names what goes, but for leftovers and what was superseded, which nothing finds by its name."""
+    for each in kept:
+        for use in everyone.of(each.number) if each.proof not in NAMELESS else ():
+            if use.by not in HOLDING and use.confidence != "low":
+                yield Break(survey.artifacts[each.number].id, use.who, use.evidence)
 
 
 def _left(survey: Survey, numbers: set[int]) -> Iterator[tuple[int, str]]:
@@ -174,7 +227,7 @@ class Yard:
         """Makes the plan's steps. FileExistsError: it was applied before; ValueError: it is another user's."""
         if plan.origin.user != os.getuid():
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
-        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid())
+        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies)
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with journals.begin(self._disk, self.rooms.file(plan.id), plan) as journal:
             engine = Engine(self._disk, journal, trash, guard.why, now_text)

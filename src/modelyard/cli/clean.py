@@ -10,13 +10,14 @@ import click
 
 from modelyard.api import reclaim
 from modelyard.cli import as_json
+from modelyard.cli.asking import prove
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.looking import everyone, exit_code, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import ask, make, plan_document, print_plan
-from modelyard.cli.wishes import Asked, with_wishes
+from modelyard.cli.wishes import MEGA, Asked, with_wishes
 from modelyard.plan import Plan
-from modelyard.policies.clean import UNPROVEN
+from modelyard.policies.clean import NOTHING, UNPROVEN
 
 
 @click.command("clean")
@@ -31,10 +32,16 @@ def command(request: Request, asked: Asked, file: Path | None, dry_run: bool, at
 
     Only what is proven is chosen; what is not proven goes only when it is named with --include. Everything moves into
     a trash on its own disk, from which `modelyard undo` brings it back and `modelyard purge` frees it.
+
+    With --prove the Hugging Face Hub and Ollama's registry are asked whether they still have the same bytes, without
+    any token; nothing else makes this command use the network.
     """
     now = time.time_ns()
     found, _ = look(request)
-    plan = reclaim.plan_clean(found, everyone(request, found), asked.wish(found, now), now)
+    wish = asked.wish(found, now)
+    proven = prove(request, found, wish, now, asked.proof_max_age) if asked.prove else NOTHING
+    rate = round(asked.rate * MEGA)
+    plan = reclaim.plan_clean(found, everyone(request, found), wish, now, proven, rate)
     if at_once and plan.worst_proof == UNPROVEN:
         raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now or --include away")
     if file is not None:

@@ -7,7 +7,8 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from modelyard.plan import Step
+from modelyard.apply.marks import drift, take
+from modelyard.plan import Copy, Step
 from modelyard.uses.processes import Grip, grips
 from modelyard.walk.text import shown
 from modelyard.walk.tree import walk
@@ -15,17 +16,21 @@ from modelyard.walk.tree import walk
 
 @dataclass(slots=True)
 class Guard:
-    """Looks at the processes once, when the first step is asked about. `roots` are the folders that were surveyed."""
+    """Looks at the processes once, when the first step is asked about. `roots` are the folders that were surveyed,
+
+    `copies` the files that have to be there still when what they are copies of goes.
+    """
 
     roots: Sequence[bytes]
     user: int
+    copies: Sequence[Copy] = ()
     _grips: list[Grip] | None = None
     _inodes: dict[tuple[int, int], Grip] = field(default_factory=dict)
 
     def why(self, step: Step) -> str:
         """The reason to refuse a step, empty when there is none."""
         path = bytes(step.path)
-        return self._outside(path) or self._foreign(step, path) or self._in_use(path)
+        return self._outside(path) or self._foreign(step, path) or self._alone(step) or self._in_use(path)
 
     def _outside(self, path: bytes) -> str:
         """Whether links above the path lead out of what was surveyed."""
@@ -41,6 +46,18 @@ class Guard:
             return ""
         owners = set(array("Q", walk([path]).columns.column("uid"))) - {self.user}
         return f"files of user {min(owners)} lie in it" if owners else ""
+
+    def _alone(self, step: Step) -> str:
+        """Whether a copy that the step rests on is not as it was."""
+        for each in self.copies:
+            if each.artifact == step.artifact:
+                try:
+                    why = drift(each.expect, take(bytes(each.path)))
+                except OSError as error:
+                    why = os.strerror(error.errno or 0)
+                if why:
+                    return f"its copy {each.path.text} is not what it was: {why}"
+        return ""
 
     def _in_use(self, path: bytes) -> str:
         if self._grips is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from modelyard.cli.documents.changing import (
+    BreakLine,
     JournalLine,
     Journals,
     Made,
@@ -43,7 +44,7 @@ from modelyard.cli.documents.looking import (
 )
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "Built", "ComplaintLine", "DiskLine", "Examined", "FileLine", "JournalLine",
+    "DOCUMENTS", "ArtifactLine", "BreakLine", "Built", "ComplaintLine", "DiskLine", "Examined", "FileLine", "JournalLine",
     "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview", "PartLine", "PlanLine", "Planned",
     "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine",
     "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
