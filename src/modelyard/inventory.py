@@ -198,7 +198,10 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A file of an artifact: its path at the source, bytes, the digest that its name tells ("" for none), its row."""
+    """A file of an artifact: its path at the source, bytes, row, and its digest in hex as its name tells it.
+
+    Empty where the name tells none; after reading the file all that it may be known by, with blanks between.
+    """
 
     path: str
     size: int

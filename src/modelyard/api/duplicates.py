@@ -15,7 +15,7 @@ from modelyard.walk.digest import digests
 from modelyard.walk.tree import Tree
 
 KINDS = ("model", "dataset", "checkpoint", "run")
-DIGEST = re.compile(rb"(?:sha256[-:])?([0-9a-f]{64})")
+DIGEST = re.compile(rb"sha256[-:]([0-9a-f]{64})")  # 64 digits alone may be a Xet hash
 HEAD = 1 << 16
 """Bytes that are compared before two files are read whole."""
 Inode = tuple[int, int]

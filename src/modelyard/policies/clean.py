@@ -156,7 +156,8 @@ def enough(found: Sequence[Candidate], freed: Freed, wanted: int) -> list[Candid
 
     The surest proofs come first, of each those of which least has to be fetched again (in tenths of what they free),
     of these the largest: the shortest such prefix, without those that turned out not to be needed. A set frees at
-    least what its members free alone, so it is at most one member of the weakest class larger than it has to be where nothing is shared.
+    least what its members free alone, so it is at most one member of the weakest class larger than it has to be where
+    nothing is shared.
     """
     alone = {each.number: freed({each.number}).freed for each in found}
     ordered = sorted(found, key=lambda each: (*_cost(each, alone), -alone[each.number], each.number))

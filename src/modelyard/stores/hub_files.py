@@ -62,7 +62,4 @@ def _held(tree: Tree, path: str, row: int) -> Held | None:
     if last is None or seen is None or not tree.is_file(last):
         return None
     digest = shown(tree.name(blob)) if blob is not None else ""
-    shared = shown(tree.name(last))
-    if last != blob and len(digest) == 64 and len(shared) == 64 and shared != digest:
-        return None  # the two names of the shared payload contradict each other
     return Held(path, seen.size, digest, last)

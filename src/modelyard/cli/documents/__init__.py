@@ -44,10 +44,11 @@ from modelyard.cli.documents.looking import (
 )
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BreakLine", "Built", "ComplaintLine", "DiskLine", "Examined", "FileLine", "JournalLine",
-    "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview", "PartLine", "PlanLine", "Planned",
-    "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine",
-    "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "DOCUMENTS", "ArtifactLine", "BreakLine", "Built", "ComplaintLine", "DiskLine", "Examined", "FileLine",
+    "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview", "PartLine",
+    "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine",
+    "Shown", "SkippedLine", "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where",
+    "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
