@@ -109,6 +109,27 @@ def test_what_is_refused_is_not_proven(
     assert words in refusal(run)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "name"),
+    [
+        (401, "RepoNotFound", "RepositoryNotFoundError"),
+        (403, "GatedRepo", "GatedRepoError"),
+        (404, "RevisionNotFound", "RevisionNotFoundError"),
+    ],
+)
+def test_the_client_itself_understands_these_refusals(status: int, code: str, name: str, shared: Client) -> None:
+    commit = publish(shared, MODEL, tiny())
+    assert json.loads(shared.call("complaint", MODEL, commit)) == ""
+    shared.hub.instead[REVISION] = (status, {"X-Error-Code": code}, b"{}")
+    assert json.loads(shared.call("complaint", MODEL, commit)) == name
+
+
+def test_the_client_itself_reads_the_pages(shared: Client) -> None:
+    commit = publish(shared, MODEL, tiny())
+    shared.hub.page = 1
+    assert json.loads(shared.call("listing", MODEL, commit)) == sorted(tiny())
+
+
 def answer(hub: Hub, told: str, document: object) -> None:
     """Lets the hub answer this."""
     hub.instead[told] = (200, {}, json.dumps(document).encode())

@@ -35,6 +35,30 @@ class Reply:
     body: bytes
 
 
+class _Call:
+    """A connection that another thread may end, whatever is waited for on it."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
+        self._socket: socket.socket | None = None
+        self.ended = False
+
+    def connect(self) -> None:
+        """Opens it, and remembers the socket: the connection itself forgets it as soon as an answer begins."""
+        self._connection.connect()
+        self._socket = self._connection.sock
+
+    def hang_up(self) -> None:
+        """Ends it; past the layer of TLS, which would forget its state while it is used."""
+        self.ended = True
+        line = self._socket or self._connection.sock
+        try:
+            if line is not None:
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
+        except OSError:
+            return
+
+
 class Web:
     """A way to ask, with the proxies and certificates of these variables. Several threads may use it at once.
 
@@ -46,7 +70,7 @@ class Web:
         self.env = env
         self._silence, self._whole = silence, whole
         self._down: dict[str, Problem] = {}
-        self._live: set[http.client.HTTPConnection] = set()
+        self._live: set[_Call] = set()
         self._lock = threading.Lock()
         self._closed = False
         self._context: ssl.SSLContext | Problem | None = None
@@ -70,8 +94,8 @@ class Web:
         with self._lock:
             self._closed = True
             live = list(self._live)
-        for connection in live:
-            _hang_up(connection)
+        for call in live:
+            call.hang_up()
 
     def _guarded(self, url: str, method: str, accept: str, cap: int) -> Reply | Problem:
         """One request, to a server that is not known to be out of reach."""
@@ -96,32 +120,27 @@ class Web:
         return reply
 
     def _once(self, parts: SplitResult, method: str, accept: str, cap: int, found: Way) -> Reply | Problem:
-        url, connection = parts.geturl(), found.connection
-        late = threading.Event()
-
-        def enough() -> None:
-            late.set()
-            _hang_up(connection)
-
-        watch = threading.Timer(self._whole, enough)
+        url, call = parts.geturl(), _Call(found.connection)
+        watch = threading.Timer(self._whole, call.hang_up)
         watch.daemon = True
         try:
             with self._lock:
-                self._live.add(connection)
+                self._live.add(call)
             watch.start()
             if self._closed:
                 return Problem(named(url), "interrupted", "interrupted")
-            connection.request(method, found.target, headers={**HEADERS, "Accept": accept, **found.headers})
-            reply = _read(url, method, connection.getresponse(), cap)
-            return self._too_slow(url) if late.is_set() else reply
+            call.connect()
+            found.connection.request(method, found.target, headers={**HEADERS, "Accept": accept, **found.headers})
+            reply = _read(url, method, found.connection.getresponse(), cap)
+            return self._too_slow(url) if call.ended else reply
         except (OSError, http.client.HTTPException, ValueError) as error:
-            slow = late.is_set() or isinstance(error, TimeoutError)
+            slow = call.ended or isinstance(error, TimeoutError)
             return self._too_slow(url) if slow else _failed(url, error)
         finally:
             watch.cancel()
             with self._lock:
-                self._live.discard(connection)
-            connection.close()
+                self._live.discard(call)
+            found.connection.close()
 
     def _too_slow(self, url: str) -> Problem:
         return Problem(named(url), "slow", f"{_host(url)} gave no whole answer in {self._whole:.0f} seconds")
@@ -190,12 +209,3 @@ def _split(url: str) -> SplitResult | None:
 def _is_local(url: str) -> bool:
     parts = _split(url)
     return parts is not None and parts.hostname in LOOPBACK
-
-
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    """Ends what another thread waits for; past the layer of TLS, which would forget its state under it."""
-    try:
-        if connection.sock is not None:
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-    except OSError:
-        return
