@@ -161,6 +161,25 @@ def test_a_saved_plan_is_refused_when_the_copy_is_gone(run: Run, home: Path) -> 
         assert (home / "models" / "one.gguf").read_bytes() == GGUF
 
 
+def test_a_duplicate_in_the_trash_stays_when_its_copy_is_gone_meanwhile(run: Run, home: Path) -> None:
+    one, _ = loose(home, "one.gguf"), loose(home, "other.gguf")
+    assert run("clean", one, "--prove", "--yes").code == 0
+    (home / "models" / "other.gguf").unlink()
+    answer = run("purge", "--yes")
+    assert answer.code == 3
+    assert "is not there as it was: it is gone" in answer.out
+    assert run("undo").code == 0
+    assert (home / "models" / "one.gguf").read_bytes() == GGUF
+
+
+def test_a_copy_with_new_rights_is_a_copy_still(run: Run, home: Path) -> None:
+    one, _ = loose(home, "one.gguf"), loose(home, "other.gguf")
+    assert run("clean", one, "--prove", "--yes").code == 0
+    (home / "models" / "other.gguf").chmod(0o400)
+    os.link(home / "models" / "other.gguf", home / "models" / "third")
+    assert run("purge", "--yes").code == 0
+
+
 def test_a_duplicate_goes_and_comes_back(run: Run, home: Path) -> None:
     one, _ = loose(home, "one.gguf"), loose(home, "other.gguf")
     assert run("clean", one, "--prove", "--yes").code == 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from real.hub_client import Client
-from real.hub_server import Hub
+from real.hub_server import Hub, etag_of
 from real.test_hub import MODEL, ROWS, publish, tiny
 from typed import Run
 
@@ -27,19 +28,19 @@ def cached_model(client: Client, monkeypatch: pytest.MonkeyPatch) -> str:
     return commit
 
 
-def planned(run: Run, *words: str) -> dict[str, object]:
+def planned(run: Run, *words: str) -> dict[str, Any]:
     """The plan for the hub's cache."""
     answer = run("clean", "hf", "--prove", "--dry-run", "--json", *words)
     assert answer.code == 0, answer.err
-    plan: dict[str, object] = json.loads(answer.out)["plan"]
+    plan: dict[str, Any] = json.loads(answer.out)["plan"]
     return plan
 
 
-def refusal(run: Run) -> str:
+def refusal(run: Run, *words: str) -> str:
     """Why the one model was left out."""
-    plan = planned(run)
+    plan = planned(run, *words)
     assert plan["steps"] == []
-    (skipped,) = plan["skipped"]  # type: ignore[misc]
+    (skipped,) = plan["skipped"]
     assert skipped["artifact"].startswith("hf:model/acme/tiny@")
     assert skipped["why"].startswith("could not be proven: ")
     return str(skipped["why"]).removeprefix("could not be proven: ")
@@ -47,7 +48,7 @@ def refusal(run: Run) -> str:
 
 def test_what_the_hub_still_has_is_proven(run: Run, client: Client, cached_model: str) -> None:
     plan = planned(run)
-    proofs = {step["proof"] for step in plan["steps"]}  # type: ignore[attr-defined]
+    proofs = {step["proof"] for step in plan["steps"]}
     (proof,) = proofs
     assert "3 files by path, size and digest (2 git's SHA-1, 1 SHA-256)" in proof
     assert f"the Hub at {client.hub.url}" in proof
@@ -78,7 +79,7 @@ def test_datasets_and_parts_of_a_revision(run: Run, client: Client, monkeypatch:
     publish(client, ROWS, {"data/train.parquet": os.urandom(90_000), "README.md": b"rows"})
     client.download(ROWS, "main", "data/train.parquet")
     monkeypatch.setenv("HF_ENDPOINT", client.hub.url)
-    (proof,) = {step["proof"] for step in planned(run)["steps"]}  # type: ignore[attr-defined]
+    (proof,) = {step["proof"] for step in planned(run)["steps"]}
     assert "1 file by path, size and SHA-256" in proof
 
 
@@ -195,6 +196,18 @@ def test_a_mirror_that_would_send_something_else_is_not_believed(run: Run, clien
     assert "would send something else for model.safetensors" in refusal(run)
 
 
+def test_the_hub_leads_to_where_the_bytes_are(run: Run, client: Client, cached_model: str) -> None:
+    """First to another address of its own, then to a server that is not asked: the headers tell what lies there."""
+    files = client.hub.repositories[MODEL].commits[cached_model]
+    digest = etag_of("model.safetensors", files["model.safetensors"])
+    told = {"Location": "https://example.invalid/x?signed", "X-Linked-Etag": f'"{digest}"', "X-Linked-Size": "1500000"}
+    client.hub.instead[LARGEST] = (307, {"Location": "/api/resolve-cache/models/acme/tiny/x"}, b"")
+    client.hub.instead["HEAD /api/resolve-cache/.*"] = (302, told | {"ETag": '"of the redirect"'}, b"")
+    assert planned(run)["steps"]
+    client.hub.instead["HEAD /api/resolve-cache/.*"] = (302, {"Location": told["Location"]}, b"")
+    assert "does not say what it would send for model.safetensors" in refusal(run, "--proof-max-age", "0s")
+
+
 def test_a_blob_cut_short_on_this_disk_is_not_proven(run: Run, client: Client, cached_model: str, cached: Path) -> None:
     blob = max((path for path in cached.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     os.truncate(blob, 1000)
@@ -210,7 +223,7 @@ def test_plain_files_where_links_belong_are_read_whole(run: Run, client: Client,
         link.write_bytes(content)
     for blob in [path for path in client.cache.rglob("blobs/**/*") if path.is_file() or path.is_symlink()]:
         blob.unlink()
-    assert "digest" in planned(run)["steps"][0]["proof"]  # type: ignore[index]
+    assert "digest" in planned(run)["steps"][0]["proof"]
     (snapshot / "config.json").write_bytes(b"[]")
     assert "config.json is not what the source has" in refusal(run)
 

@@ -63,7 +63,7 @@ def _print_return(out: Console, plan: Plan) -> None:
     if plan.fetch:
         rate = f"{plan.rate / 1e6:g} Mbit/s"
         said = "" if plan.rate != RATE else ", which is assumed: --rate says otherwise"
-        line(out, f"To get it back: {size(plan.fetch)} to fetch, {lasting(plan.fetch_seconds)} at {rate}{said}")
+        line(out, f"To get it back: at most {size(plan.fetch)} to fetch, {lasting(plan.fetch_seconds)} at {rate}{said}")
     names: dict[str, list[str]] = {}
     for each in plan.breaks:
         names.setdefault(each.artifact, []).append(each.who)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import socket
@@ -47,6 +48,8 @@ class _Call:
         """Opens it, and remembers the socket: the connection itself forgets it as soon as an answer begins."""
         self._connection.connect()
         self._socket = self._connection.sock
+        if self.ended:  # while it was being opened
+            raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
 
     def hang_up(self) -> None:
         """Ends it; past the layer of TLS, which would forget its state while it is used."""

@@ -131,17 +131,19 @@ def withheld(web: Web, source: Source) -> Problem | None:
         reply = _asked(web, url, "HEAD")
         if isinstance(reply, Problem):
             return reply
-        told = reply.headers.get("x-linked-etag") or reply.headers.get("etag", "")
-        if told or reply.status not in REDIRECTS:
-            return _differs(reply, told, largest)
-        url = joined(url, reply.headers.get("location", ""))
-        if urlsplit(url)[:2] != start[:2]:
-            return Problem(named(url), "bad-answer", "the Hub does not say what it would send")
+        place = joined(url, reply.headers.get("location", ""))
+        if reply.status not in REDIRECTS or urlsplit(place)[:2] != start[:2]:
+            return _differs(reply, largest)
+        url = place
     return Problem(named(url), "redirect-loop", "the Hub leads from one address to the next and never to the file")
 
 
-def _differs(reply: Reply, told: str, wanted: Held) -> Problem | None:
+def _differs(reply: Reply, wanted: Held) -> Problem | None:
+    """Why what would be sent is not the file; a redirect to where the bytes are tells it in headers of its own."""
+    told = reply.headers.get("x-linked-etag") or reply.headers.get("etag", "")
     digest = told.removeprefix("W/").strip('"')
+    if not digest:
+        return Problem(reply.url, "bad-answer", f"the Hub does not say what it would send for {shown(wanted.path)}")
     size = number(reply.headers.get("x-linked-size") or reply.headers.get("content-length", ""))
     linked = "x-linked-size" in reply.headers or reply.status == 200
     if digest not in wanted.digest.split() or (linked and size is not None and size != wanted.size):

@@ -87,7 +87,7 @@ def doubtful(artifacts: Sequence[Artifact], found: Iterable[Candidate], wish: Wi
 
     A wish without names or kinds reaches only what comes back from a source.
     """
-    narrow = bool(wish.names or wish.kinds)
+    narrow = bool(wish.names or wish.kinds or wish.unproven)
     return [
         each.number
         for each in found

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from modelyard.apply.marks import drift, take
+from modelyard.apply.marks import lonely
 from modelyard.plan import Copy, Step
 from modelyard.uses.processes import Grip, grips
 from modelyard.walk.text import shown
@@ -30,7 +30,8 @@ class Guard:
     def why(self, step: Step) -> str:
         """The reason to refuse a step, empty when there is none."""
         path = bytes(step.path)
-        return self._outside(path) or self._foreign(step, path) or self._alone(step) or self._in_use(path)
+        reason = self._outside(path) or self._foreign(step, path) or lonely(self.copies, step.artifact)
+        return reason or self._in_use(path)
 
     def _outside(self, path: bytes) -> str:
         """Whether links above the path lead out of what was surveyed."""
@@ -46,18 +47,6 @@ class Guard:
             return ""
         owners = set(array("Q", walk([path]).columns.column("uid"))) - {self.user}
         return f"files of user {min(owners)} lie in it" if owners else ""
-
-    def _alone(self, step: Step) -> str:
-        """Whether a copy that the step rests on is not as it was."""
-        for each in self.copies:
-            if each.artifact == step.artifact:
-                try:
-                    why = drift(each.expect, take(bytes(each.path)))
-                except OSError as error:
-                    why = os.strerror(error.errno or 0)
-                if why:
-                    return f"its copy {each.path.text} is not what it was: {why}"
-        return ""
 
     def _in_use(self, path: bytes) -> str:
         if self._grips is None:
