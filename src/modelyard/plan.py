@@ -107,9 +107,9 @@ class Plan(msgspec.Struct, frozen=True):
     """Steps with the order in which they are to be made: names before the bytes that they point at.
 
     `stores` are the roots of stores, in which no trash may be made.
-    `freed` is of the whole set, bytes, at least so much where `exact` is false. `fetch` are the bytes that at most bring
-    back what can be fetched again, each file once, at `rate` bits a second. `digest` is the SHA-256 of everything
-    else in it; `id` begins with it.
+    `freed` is of the whole set, bytes, at least so much where `exact` is false. `fetch` are the bytes to be fetched
+    again at most, each file once, at `rate` bits a second. `digest` is the SHA-256 of everything else in it; `id`
+    begins with it.
     """
 
     title: str
