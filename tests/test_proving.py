@@ -18,6 +18,7 @@ import pytest
 import makers
 from modelyard.api.remembered import FILE, Proof, Remembered
 from modelyard.apply.disk import Disk
+from modelyard.cli.asking import AskingLine
 from modelyard.units import lasting
 from real.hub_server import Hub
 from typed import Run
@@ -185,6 +186,14 @@ def test_ctrl_c_ends_the_asking_soon_and_changes_nothing(home: Path, hub: Hub) -
     assert time.monotonic() - started < 5
     assert "interrupted" in err
     assert sorted(home.rglob("*")) == before
+
+
+def test_a_line_on_the_terminal_tells_how_far_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    line = AskingLine()
+    line.asked(2, 1234, "hf:model/acme/tiny@abc")
+    assert "proving 2 of 1,234  hf:model/acme/tiny@abc" in capfd.readouterr().err
+    line.clear()
+    assert capfd.readouterr().err.strip() == ""
 
 
 def test_times_are_said_coarsely() -> None:

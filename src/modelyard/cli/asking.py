@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 
 from modelyard import api
-from modelyard.api import proving
 from modelyard.cli.looking import ProgressLine, place
 from modelyard.cli.options import Request
 from modelyard.policies.clean import Evidence, Wish
@@ -26,6 +25,8 @@ def prove(request: Request, found: api.Survey, wish: Wish, now: int, age: int) -
 
     The proxies and certificates are those of this shell, whoever's home is looked at.
     """
+    from modelyard.api import proving  # late: only who asks needs the network
+
     line = AskingLine() if request.progress and sys.stderr.isatty() else None
     env, home, _ = place(request)
     try:

@@ -36,7 +36,7 @@ class BreakLine(msgspec.Struct):
 class PlanLine(msgspec.Struct):
     """What would change. `freed` is of the whole set; `exact` false: at least so much.
 
-    `fetch` are the bytes to be fetched again at most, each file once: that takes `fetch_seconds` at `rate` bits a second.
+    `fetch` are the bytes to be fetched again at most, each file once, in `fetch_seconds` at `rate` bits a second.
     """
 
     id: str
