@@ -56,7 +56,7 @@ def plan_clean(
     kept = []
     linked = _linked(survey, {each.number for each in found})
     for each in found:
-        why = _why_not(survey, everyone, each.number) or linked.get(each.number, "")
+        why = why_not(survey, everyone, each.number) or linked.get(each.number, "")
         if why:
             skipped.append(Skipped(artifacts[each.number].id, why))
         else:
@@ -66,7 +66,8 @@ def plan_clean(
     return _plan(survey, kept, skipped)
 
 
-def _why_not(survey: Survey, everyone: Everyone, number: int) -> str:
+def why_not(survey: Survey, everyone: Everyone, number: int) -> str:
+    """Why nothing of an artifact may go now, whatever is proven of it; empty when it may."""
     artifact = survey.artifacts[number]
     if artifact.store == "trash":
         return "`modelyard purge` frees it"

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from modelyard.api import reclaim
+from modelyard.api.checkpoints import plan_with_checkpoints
 from modelyard.cli import as_json
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.looking import everyone, exit_code, look
@@ -16,7 +17,7 @@ from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import ask, make, plan_document, print_plan
 from modelyard.cli.wishes import Asked, with_wishes
 from modelyard.plan import Plan
-from modelyard.policies.clean import UNPROVEN
+from modelyard.policies.clean import SLIMMED, UNPROVEN
 
 
 @click.command("clean")
@@ -34,9 +35,10 @@ def command(request: Request, asked: Asked, file: Path | None, dry_run: bool, at
     """
     now = time.time_ns()
     found, _ = look(request)
-    plan = reclaim.plan_clean(found, everyone(request, found), asked.wish(found, now), now)
-    if at_once and plan.worst_proof == UNPROVEN:
-        raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now or --include away")
+    wish = asked.wish(found, now)
+    plan = plan_with_checkpoints(found, everyone(request, found), wish, now, asked.rule())
+    if at_once and plan.worst_proof in (SLIMMED, UNPROVEN):
+        raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now, --slim or --include away")
     if file is not None:
         _save(plan, file)
     if request.json and (dry_run or file is not None):

@@ -11,11 +11,14 @@ from typing import Any, TypeVar
 import click
 
 from modelyard.api import Survey
+from modelyard.api.checkpoints import reached
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.ls import KINDS, SIZE, SPAN
+from modelyard.policies.checkpoints import Rule
 from modelyard.policies.clean import Wish
 
 R = TypeVar("R")
+ABOUT = "`modelyard clean checkpoint` with them, or the name of a run"
 UNKNOWN = "`modelyard ls -q` prints all ids, `modelyard where` all stores"
 
 
@@ -30,6 +33,10 @@ class Asked:
     until_free: int | None
     keep: tuple[str, ...]
     include: tuple[str, ...]
+    keep_best: int | None
+    keep_last: int | None
+    keep_every: int | None
+    slim: bool
 
     def wish(self, found: Survey, now: int) -> Wish:
         """What is wished of this survey. HelpfulError where a name fits nothing in it."""
@@ -38,7 +45,15 @@ class Asked:
             if name not in known | {each.group for each in found.artifacts}:
                 raise HelpfulError(f"neither a store nor an artifact is called {name!r}", UNKNOWN)
         since = None if self.unused_for is None else now - self.unused_for
-        return Wish(self.names, self.kinds, since, self.keep, self.include, self._bytes(found))
+        wish = Wish(self.names, self.kinds, since, self.keep, self.include, self._bytes(found))
+        if self.rule() != Rule() and not reached(found, wish):
+            raise HelpfulError("--keep-best, --keep-last, --keep-every and --slim are about checkpoints", ABOUT)
+        return wish
+
+    def rule(self) -> Rule:
+        """What each run keeps."""
+        best = 1 if self.keep_best is None else self.keep_best
+        return Rule(best, self.keep_last or 1, self.keep_every, self.slim)
 
     def _bytes(self, found: Survey) -> int | None:
         """How many bytes have to come back; None for all that can."""
@@ -57,6 +72,10 @@ OPTIONS = (
     click.option("--until-free", type=SIZE, metavar="SIZE", help="No more than it takes until this much is free."),
     click.option("--keep", multiple=True, metavar="TEXT", help="Never what has this in its id; may be repeated."),
     click.option("--include", multiple=True, metavar="ID", help="This one too, though unproven; may be repeated."),
+    click.option("--keep-best", type=click.IntRange(0), metavar="K", help="Of each run's checkpoints the K best; 1."),
+    click.option("--keep-last", type=click.IntRange(1), metavar="N", help="Of each run's checkpoints the N last; 1."),
+    click.option("--keep-every", type=click.IntRange(1), metavar="M", help="And those at every M-th step."),
+    click.option("--slim", is_flag=True, help="Of all but the last only the weights: no exact resume from those."),
 )
 FIELDS = tuple(Asked.__dataclass_fields__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +30,12 @@ class TrainerState(msgspec.Struct):
     best_global_step: int | None = None
     best_metric: float | None = None
     best_model_checkpoint: str | None = None
+
+
+def best_name(state: TrainerState) -> str:
+    """The folder that a state calls the best, empty where it calls none: by name, its path is of where it trained."""
+    name = re.split(r"[/\\]", (state.best_model_checkpoint or "").rstrip("/\\"))[-1]
+    return f"checkpoint-{state.best_global_step}" if state.best_global_step else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,8 @@ class Run:
             place = shown(self.tree.path(last))
             self.problems.append(Problem(place, "bad-state", f"its trainer_state.json is damaged: {state}", KEEP))
             return
-        name = re.split(r"[/\\]", (state.best_model_checkpoint or "").rstrip("/\\"))[-1]
-        name = f"checkpoint-{state.best_global_step}" if state.best_global_step else name
-        self.best = self.tree.child(self.root.row, os.fsencode(name)) if name else None
+        name = best_name(state)
+        self.best = self.tree.child(self.root.row, name.encode("utf-8", "surrogatepass")) if name else None
         self.judged = not name or self.best is not None
 
     def _names_that_point(self) -> dict[int, list[int]]:
