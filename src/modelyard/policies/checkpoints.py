@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from modelyard.policies.clean import Evidence
 from modelyard.stores.checkpoint_facts import RunFacts, Saved
 
-BY_STEPS = "--keep-best 0 goes by steps alone"
-COST = "its weights stay and load; training can no longer be resumed exactly from it"
+UNKNOWN = "best not known: "
+"""How the reason begins with which a checkpoint stays because its run does not tell the best."""
+COST = "its weights stay; no exact resume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def decide(runs: Iterable[tuple[RunFacts, str]], rule: Rule) -> Decision:
         found.stays |= reasons
         words = "of its run stay " + _list([each.name for each in run.whole if each.id in reasons])
         found.goes |= {each.id: Evidence("superseded", words) for each in run.saves if each.id not in reasons}
-        if rule.slim:
+        if rule.slim and not run.mixed:
             last = {each.id for each in _last(run, 1)}
             for each in run.whole:
                 if each.id in reasons and each.id not in last and not {"last", "linked"} & set(each.kept_by):
@@ -59,11 +60,11 @@ def _reasons(run: RunFacts, rule: Rule) -> dict[str, str]:
     for each in run.saves:
         words = [word for word in _kept(each, run, rule) if word]
         if rule.best > 1 and not each.trouble and not run.unjudged:
-            words += _by_score(each, least, run)
+            words += _by_score(each, least)
         if each.id in last and "last" not in each.kept_by:
             words.append(f"among the last {rule.last}" if rule.last > 1 else "the last that is whole")
-        if rule.best and run.unjudged:
-            words.append(f"{run.unjudged}; {BY_STEPS}")
+        if run.unjudged and (rule.best or run.mixed) and not words:
+            words.append(UNKNOWN + run.unjudged)
         if words:
             found[each.id] = ", ".join(words)
     return found
@@ -73,20 +74,20 @@ def _kept(each: Saved, run: RunFacts, rule: Rule) -> Iterable[str]:
     """Why a checkpoint stays whatever the others are."""
     yield each.trouble
     if "best" in each.kept_by:
-        yield f"the best of its run{f' ({run.metric})' if run.metric else ''}"
+        yield f"the best{f' ({run.metric})' if run.metric else ''}"
     if "last" in each.kept_by:
-        yield f"the last of its run{', which has ended' if run.ended else ''}"
+        yield f"the last{' of a run that has ended' if run.ended else ''}"
     if "linked" in each.kept_by:
-        yield "a file or link beside it names it"
+        yield "a name beside it leads to it"
     if each.step < 0:
         yield "its name tells no step"
     elif rule.every and each.step % rule.every == 0:
         yield f"every {rule.every:,} steps"
 
 
-def _by_score(each: Saved, least: float | None, run: RunFacts) -> list[str]:
+def _by_score(each: Saved, least: float | None) -> list[str]:
     if each.score is None:
-        return [f"no score of it is known{f' by {run.metric}' if run.metric else ''}; --keep-best 1 needs none"]
+        return ["how good it is is not known"]
     return ["among the best"] if least is not None and each.score >= least and "best" not in each.kept_by else []
 
 

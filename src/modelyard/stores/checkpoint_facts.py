@@ -15,7 +15,7 @@ from modelyard.walk.tree import Tree
 
 STORE = "checkpoint"
 SAME_FAMILY = {"Accelerate": "weights only"}  # without its random states one is taken for the other
-AGAIN = "later steps were saved earlier, as when a run starts again in its folder or was copied"
+AGAIN = "its later steps were saved earlier"
 RESUMED_FROM = re.compile(rb"last.*\.ckpt$|hpc_ckpt.*\.ckpt$")
 
 
@@ -47,6 +47,8 @@ class RunFacts:
     unjudged: str = ""
     """Why it is not known which is best; empty where it is."""
     ended: bool = False
+    mixed: bool = False
+    """Whether other runs left checkpoints among them, so that steps say nothing."""
 
     @property
     def whole(self) -> list[Saved]:
@@ -92,7 +94,7 @@ def _checked(tree: Tree, history: History, members: Iterable[Artifact]) -> Histo
         here = known.get(row)
         trouble = _trouble(tree, here) if here else "it is no checkpoint"
         if trouble:
-            return replace(history, unjudged=f"{shown(tree.name(row))}, the best of its run, is not usable: {trouble}")
+            return replace(history, unjudged=f"{shown(tree.name(row))} is not usable: {trouble}")
     return history
 
 
@@ -112,7 +114,8 @@ def _history(tree: Tree, folder: int, format_: str, members: Sequence[Artifact])
     highest, latest = max(whole, key=_by_step), max(whole, key=lambda each: (each.written or 0, _step(each)))
     if format_ == "Lightning":
         return lightning_history(tree, folder, list({each.blobs[0]: None for each in (highest, latest)}))
-    return trainer_history(tree, folder, highest.blobs[0], _step(highest))
+    others = [each.blobs[0] for each in whole if each is not highest]
+    return trainer_history(tree, folder, highest.blobs[0], _step(highest), others)
 
 
 def _by_step(each: Artifact) -> tuple[int, int]:
@@ -121,7 +124,7 @@ def _by_step(each: Artifact) -> tuple[int, int]:
 
 def _facts(tree: Tree, folder: int, family: Sequence[Artifact], history: History) -> RunFacts:
     found = tuple(_saved(tree, each, history) for each in sorted(family, key=lambda each: (_by_step(each), each.id)))
-    facts = RunFacts(folder, found, history.metric, history.unjudged, history.ended)
+    facts = RunFacts(folder, found, history.metric, history.unjudged, history.ended, history.mixed)
     return facts if facts.unjudged or facts.in_order else replace(facts, unjudged=AGAIN)
 
 

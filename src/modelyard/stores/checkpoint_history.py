@@ -19,7 +19,7 @@ from modelyard.stores.json import parsed
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
-UNTOLD = "its run does not tell which checkpoint is the best"
+UNTOLD = "its run does not tell"
 PICKLE_CAP = 64 << 20
 MODE = re.compile(r"'mode': '(min|max)'")
 NUMBERS = {"FloatStorage": "<f", "DoubleStorage": "<d", "HalfStorage": "<e", "LongStorage": "<q", "IntStorage": "<i"}
@@ -38,27 +38,31 @@ class History:
     """Why it is not known which is best, empty where it is."""
     ended: bool = False
     """Whether the training reached the step that it was to reach."""
+    mixed: bool = False
+    """Whether checkpoints of several runs lie here, so that a higher step need not be a later one."""
 
 
-def trainer_history(tree: Tree, folder: int, newest: int, step: int) -> History:
-    """The history that the newest checkpoint of a Trainer's run tells; `step` is what its name says."""
-    row = tree.child(newest, b"trainer_state.json")
-    text = tree.read(row, STATE_CAP) if row is not None else b"{}"
-    state = ValueError(text.message) if isinstance(text, Problem) else parsed(text, TrainerState)
-    log = ValueError(text.message) if isinstance(text, Problem) else parsed(text, _Log)
+def trainer_history(tree: Tree, folder: int, newest: int, step: int, others: Sequence[int]) -> History:
+    """The history that the newest checkpoint of a Trainer's run tells; `step` is what its name says.
+
+    `others` are the run's other checkpoints, of which none may contradict the newest.
+    """
+    state = _state(tree, newest)
     if isinstance(state, ValueError):
-        return History(unjudged="the trainer_state.json of the last is damaged")
+        return History(unjudged="the last trainer_state.json is damaged")
     if state.global_step != step:
-        return History(unjudged=f"the trainer_state.json of the last tells of step {state.global_step}")
+        return History(unjudged=f"the state of step {step} tells of step {state.global_step}")
     ended = bool(state.max_steps) and step >= (state.max_steps or 0)
     name = best_name(state)
     if not name:
         return History(unjudged=UNTOLD, ended=ended)
     best = _child(tree, folder, name)
     if best is None:
-        return History(unjudged=f"{shown(_name(name))}, the best of its run, is not here", ended=ended)
+        return History(unjudged=f"{shown(_name(name))} is not here", ended=ended)
     named = (best, _child(tree, folder, state.best_model_checkpoint or ""))
-    values = {} if isinstance(log, ValueError) else log.values()
+    values = state.values()
+    if any(_contradicts(_state(tree, each), values) for each in others):
+        return History(unjudged="its checkpoints tell of different runs", ended=ended, mixed=True)
     metric, scores = _ranked(values, state.best_metric, _number(name))
     rows = {number: tree.child(folder, b"checkpoint-%d" % number) for number in scores}
     found = {row: scores[number] for number, row in rows.items() if row is not None}
@@ -66,8 +70,10 @@ def trainer_history(tree: Tree, folder: int, newest: int, step: int) -> History:
     return History(frozenset(each for each in named if each is not None), found, words, "", ended)
 
 
-class _Log(msgspec.Struct):
-    log_history: list[dict[str, object]] = []
+class _Log(TrainerState):
+    """The state with everything that was measured: one record an evaluation or a line of the log."""
+
+    log_history: list[dict[str, object]] = msgspec.field(default_factory=list)
 
     def values(self) -> dict[str, dict[int, float]]:
         """What evaluations measured: by metric, then by step; the last where a step has several."""
@@ -78,6 +84,18 @@ class _Log(msgspec.Struct):
                 if name.startswith("eval_") and isinstance(value, int | float) and math.isfinite(value):
                     found.setdefault(name, {})[int(step)] = float(value)  # type: ignore[call-overload]
         return found
+
+
+def _state(tree: Tree, row: int) -> _Log | ValueError:
+    state = tree.child(row, b"trainer_state.json")
+    text = tree.read(state, STATE_CAP) if state is not None else b"{}"
+    return ValueError(text.message) if isinstance(text, Problem) else parsed(text, _Log)
+
+
+def _contradicts(other: _Log | ValueError, values: Mapping[str, Mapping[int, float]]) -> bool:
+    """Whether another state of the same run measured something else at the same step."""
+    told = {} if isinstance(other, ValueError) else other.values()
+    return any(values.get(name, {}).get(at, one) != one for name, steps in told.items() for at, one in steps.items())
 
 
 def _number(name: str) -> int:
@@ -109,11 +127,11 @@ def lightning_history(tree: Tree, folder: int, newest: Sequence[int]) -> History
         try:
             callbacks = list(_callbacks(Archive(spans(tree, row), seen.size if seen else 0)))
         except ValueError as error:
-            return History(unjudged=f"the callbacks in {shown(tree.name(row))} cannot be read: {error}")
+            return History(unjudged=f"{shown(tree.name(row))} cannot be read: {error}")
         for monitor, path, ranks in callbacks:
             here = _child(tree, folder, path)
             if here is None:
-                return History(unjudged=f"{shown(_name(path))}, the best of its run, is not here")
+                return History(unjudged=f"{shown(_name(path))} is not here")
             best.add(here)
             monitors.add(monitor)
             found = {_child(tree, folder, each): score for each, score in ranks.items()}
