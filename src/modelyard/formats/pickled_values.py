@@ -65,13 +65,13 @@ class _Reader:
         return int(found)
 
     def line(self) -> str:
-        """The text up to the end of the line."""
+        """The text up to the end of the line, in which letters may be escaped."""
         end = self.data.find(b"\n", self.at)
         if end < 0:
             raise ValueError("the pickle ends in the middle")
         found = self.data[self.at : end]
         self.at = end + 1
-        return found.decode("utf-8", "replace")
+        return found.decode("raw-unicode-escape")
 
     def push(self, value: object) -> None:
         """Puts a value on the stack."""
@@ -158,7 +158,7 @@ Step = Callable[[_Reader], object]
 
 
 def _text(shape: str) -> Step:
-    return lambda reader: reader.push(reader.take(reader.number(shape)).decode("utf-8", "replace"))
+    return lambda reader: reader.push(reader.take(reader.number(shape)).decode("utf-8", "surrogatepass"))
 
 
 def _bytes(shape: str) -> Step:

@@ -85,10 +85,12 @@ class Archive:
                 raise ValueError(f"{each.filename} is not where its directory says")
 
     def member(self, name: str, cap: int) -> bytes:
-        """The content of one member, at most `cap` bytes. ValueError where there is none."""
+        """The content of one member. ValueError where there is none, it is longer than `cap`, or it is compressed."""
         try:
-            with self._zip.open(f"{self._folder}/{name}") as member:
-                return member.read(cap)
+            info = self._zip.getinfo(f"{self._folder}/{name}")
+            if info.file_size > cap or info.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{name} is too long in it, or compressed, which torch never does")
+            return self._zip.read(info)
         except KeyError as error:
             raise ValueError(f"there is no {name} in it") from error
         except BROKEN as error:

@@ -20,7 +20,8 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 UNTOLD = "its run does not tell"
-PICKLE_CAP = 64 << 20
+PICKLE_CAP = 32 << 20
+STORAGE_CAP = 1 << 20
 MODE = re.compile(r"'mode': '(min|max)'")
 NUMBERS = {"FloatStorage": "<f", "DoubleStorage": "<d", "HalfStorage": "<e", "LongStorage": "<q", "IntStorage": "<i"}
 """Torch's names for arrays of numbers, and how one of these lies in its file."""
@@ -193,8 +194,8 @@ def _scalar(archive: Archive, value: object) -> float | None:
 
 def _element(archive: Archive, kind: str, key: str, offset: int) -> float | None:
     shape = NUMBERS.get(kind)
-    if shape is None or not 0 <= offset < 1 << 16:
+    if shape is None or not 0 <= offset < STORAGE_CAP:
         return None
     size = struct.calcsize(shape)
-    data = archive.member(f"data/{key}", (offset + 1) * size)
-    return float(struct.unpack_from(shape, data, offset * size)[0]) if len(data) == (offset + 1) * size else None
+    data = archive.member(f"data/{key}", STORAGE_CAP)[offset * size : (offset + 1) * size]
+    return float(struct.unpack(shape, data)[0]) if len(data) == size else None
