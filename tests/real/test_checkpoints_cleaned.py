@@ -28,11 +28,11 @@ def old(runs: Path) -> Path:
 
 def age(runs: Path) -> None:
     """Moves the times of everything below a folder to the past, by the same span."""
-    paths = [path for path in disk.below(runs) if path.is_file()]
-    newest = max(path.stat().st_mtime_ns for path in paths)
+    paths = [path for path in disk.below(runs) if path.is_symlink() or path.is_file()]
+    newest = max(path.lstat().st_mtime_ns for path in paths)
     for path in paths:
-        at = path.stat().st_mtime_ns - newest + OLD * SECOND
-        os.utime(path, ns=(at, at))
+        at = path.lstat().st_mtime_ns - newest + OLD * SECOND
+        os.utime(path, ns=(at, at), follow_symlinks=False)
 
 
 def names(folder: Path) -> list[str]:
@@ -67,7 +67,7 @@ def test_the_best_and_the_last_of_every_real_run_stay_and_load(run: Run, old: Pa
     assert len(names(old / "linked")) == 4  # a callback that watches nothing knows no best
     assert len(names(old / "accelerated" / "checkpoints")) == len(names(old / "sharded")) == 2
     kept = [path for name in ("trainer", "monitored") for path in sorted((old / name).iterdir())]
-    assert loads(*kept) == [12480, 12480, 66, 66]
+    assert loads(*kept) == [12384, 12384, 66, 66]
     assert run("undo").code == 0
     assert len(names(old / "trainer")) == len(names(old / "monitored")) == 4
 
@@ -109,7 +109,7 @@ def test_slim_takes_what_only_resuming_needs_and_the_weights_load(run: Run, old:
     assert names(old / "accelerated" / "checkpoints" / "checkpoint_0") == ["model.safetensors"]
     assert "optimizer.bin" in names(old / "accelerated" / "checkpoints" / "checkpoint_1")
     slim = (old / "trainer" / "checkpoint-4", old / "accelerated" / "checkpoints" / "checkpoint_0")
-    assert loads(*slim) == [12480, 64 * 65]
+    assert loads(*slim) == [12384, 64 * 65]
     assert run("undo").code == 0
     assert "optimizer.pt" in names(old / "trainer" / "checkpoint-4")
 
@@ -172,3 +172,72 @@ def test_steps_alone_count_when_that_is_asked_for(run: Run, old: Path) -> None:
     assert names(old / "trainer") == ["checkpoint-4", "checkpoint-8"]
     assert len(names(old / "restarted")) == 4
     assert loads(old / "linked" / "last.ckpt", old / "copied" / "last.ckpt") == [66, 66]
+
+
+def test_a_link_that_names_a_checkpoint_keeps_it(run: Run, old: Path) -> None:
+    (old / "linked" / "last.ckpt").unlink()
+    (old / "linked" / "last.ckpt").symlink_to("epoch=0-step=2.ckpt")
+    age(old)
+    assert run("clean", str(old / "linked"), "--keep-best", "0", "--yes").code == 0
+    assert names(old / "linked") == ["epoch=0-step=2.ckpt", "epoch=2-step=6.ckpt", "last.ckpt"]
+
+
+def test_a_checkpoint_that_became_a_link_is_refused(run: Run, old: Path, home: Path) -> None:
+    file = home / "plan.json"
+    assert run("clean", "checkpoint", "--plan", str(file)).code == 0
+    (old / "trainer" / "checkpoint-2").rename(home / "moved-away")
+    (old / "trainer" / "checkpoint-2").symlink_to(home / "moved-away")
+    answer = run("apply", str(file), "--yes")
+    assert answer.code == 3
+    assert (home / "moved-away" / "model.safetensors").is_file()
+    assert (old / "trainer" / "checkpoint-2").is_symlink()
+
+
+def test_a_checkpoint_that_is_a_link_is_not_touched(run: Run, old: Path, home: Path) -> None:
+    (old / "trainer" / "checkpoint-2").rename(home / "moved-away")
+    (old / "trainer" / "checkpoint-2").symlink_to(home / "moved-away")
+    age(old)
+    assert run("clean", "checkpoint", "--yes").code == 0
+    assert names(old / "trainer") == ["checkpoint-2", "checkpoint-4", "checkpoint-8"]
+    assert (home / "moved-away" / "model.safetensors").is_file()
+
+
+def test_a_run_that_was_written_to_just_now_is_left_alone(run: Run, old: Path) -> None:
+    (old / "trainer" / "train.log").write_text("step 9")
+    assert why(run)["trainer/checkpoint-2"].startswith("its run was written to just now")
+    assert run("clean", "checkpoint", "--slim", "--yes").code == 0
+    assert len(names(old / "trainer")) == 5
+    assert "optimizer.pt" in names(old / "trainer" / "checkpoint-4")
+    assert len(names(old / "monitored")) == 2
+
+
+def test_a_run_into_which_a_process_writes_is_left_alone(run: Run, old: Path) -> None:
+    log = old / "trainer" / "runs" / "events.out"
+    log.parent.mkdir()
+    log.touch()
+    age(old)
+    code = "import sys; f = open(sys.argv[1], 'a'); print(1, flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(log)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"1\n"
+        found = why(run)["trainer/checkpoint-2"]
+        named = run("clean", "--include", "checkpoint:runs/trainer/checkpoint-2", "--dry-run", "--json").out
+        process.kill()
+    assert f"(process {process.pid}) has a file of it open" in found
+    assert json.loads(named)["plan"]["steps"] == []
+
+
+def test_the_only_whole_checkpoint_stays_even_when_it_is_named(run: Run, old: Path) -> None:
+    ids = [f"checkpoint:runs/sharded/step-{step}" for step in (10, 20)]
+    both = json.loads(run("clean", "--include", ids[0], "--include", ids[1], "--dry-run", "--json").out)["plan"]
+    assert both["steps"] == []
+    assert {each["artifact"] for each in both["skipped"]} == set(ids)
+    plan = run("clean", "checkpoint", "--keep-best", "0", "--include", ids[1], "--dry-run", "--json").out
+    going = {step["artifact"] for step in json.loads(plan)["plan"]["steps"]}
+    assert ids[1] in going and ids[0] not in going
+
+
+def test_options_for_checkpoints_need_checkpoints(run: Run, old: Path) -> None:
+    answer = run("clean", "--keep-last", "2", "--yes")
+    assert answer.code == 1
+    assert "modelyard clean checkpoint" in answer.err

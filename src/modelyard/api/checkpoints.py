@@ -122,6 +122,8 @@ def _span(age: int) -> str:
     if age < 0:
         return "in the future"
     minutes = age // (SPANS["m"] * SECOND)
+    if minutes < 2:
+        return "just now"
     return f"{minutes} minutes ago" if minutes < 120 else f"{minutes // 60} hours ago"
 
 
