@@ -241,3 +241,62 @@ def test_no_more_is_made_slim_than_is_wanted(home: Path) -> None:
         "checkpoint-200",
         *(f"checkpoint-100/{name}" for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth")),
     }
+
+
+HOUR = 3600
+LATELY = NOW // SECOND
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "quiet", "runs_on"),
+    [
+        (10_000, 5 * HOUR, 3 * HOUR, True),  # saves every five hours, and there was one three hours ago
+        (10_000, 5 * HOUR, 11 * HOUR, False),
+        (10_000, 60, HOUR // 2, True),
+        (10_000, 60, 2 * HOUR, False),
+        (300, 5 * HOUR, HOUR // 2, False),  # it has reached its last step
+        (300, 60, 60, True),
+        (10_000, 30 * 24 * HOUR, 8 * 24 * HOUR, False),
+        (10_000, 60, -HOUR, True),  # a clock that was wrong
+    ],
+)
+def test_a_running_training_is_told_from_a_finished_one(
+    steps: int, every: int, quiet: int, runs_on: bool, home: Path
+) -> None:
+    for number in (1, 2, 3):
+        scores = {100: 2.0, 200: 3.0, 300: 1.0}
+        place = trainer(home / "run" / "out", 100 * number, scores, 300, OLD)
+        state = place / "trainer_state.json"
+        state.write_text(json.dumps(json.loads(state.read_text()) | {"max_steps": steps}))
+        dated(place, LATELY - quiet - (3 - number) * every)
+    assert bool(going(home)) != runs_on
+
+
+def test_what_else_is_written_in_a_home_does_not_keep_a_run_that_lies_in_it(home: Path) -> None:
+    for step in (100, 200, 300):
+        trainer(home, step, {100: 2.0, 200: 3.0, 300: 1.0}, 300, OLD + step)
+        dated(home / f"checkpoint-{step}", OLD + step)
+    path = makers.write(home / "notes" / "today.txt")
+    os.utime(path, (LATELY, LATELY))
+    assert going(home) == {"checkpoint-100", "checkpoint-200"}
+
+
+def test_unreadable_folder_in_a_run_keeps_it() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(os.path.realpath(folder))
+        for step in (100, 200, 300):
+            trainer(home / "run" / "out", step, {100: 2.0, 200: 3.0, 300: 1.0}, 300, OLD + step)
+        makers.write(home / "run" / "out" / "logs" / "x")
+        dated(home / "run" / "out" / "logs", OLD)
+        home.chmod(0o755)
+        assert len(going(home)) == 2
+        (home / "run" / "out" / "logs").chmod(0o000)
+        root = os.geteuid() == 0
+        try:
+            if root:
+                os.seteuid(65534)  # root reads everything
+            assert going(home) == set()
+        finally:
+            if root:
+                os.seteuid(0)
+        (home / "run" / "out" / "logs").chmod(0o755)

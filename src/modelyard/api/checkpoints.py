@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
@@ -131,42 +131,40 @@ def _slimmed(survey: Survey, everyone: Everyone, plan: Plan, found: Decision, wi
     """The plan with the steps that make checkpoints slim, as many as are wanted."""
     going = [survey.tree.find(bytes(step.path)) for step in plan.steps]
     rows = [row for row in going if row is not None]
+    freed = plan.freed
     steps: list[Step] = []
-    sizes = survey.tree.measure(rows).sizes
     skipped: dict[str, str] = {}
-    for number, pieces in _slim(survey, found, wish):
-        if wish.wanted is not None and sizes.freed >= wish.wanted:
+    slim = _slim(survey, found, wish)
+    linked = dict(links_into(survey.tree, [row for _, pieces in slim for row in pieces]))
+    for number, pieces in slim:
+        if wish.wanted is not None and freed >= wish.wanted:
             break
         name = survey.artifacts[number].id
-        why = why_not(survey, everyone, number) or _linked(survey, pieces)
+        links = [f"the link {survey.tree.label(linked[row])} leads to a part of it" for row in pieces if row in linked]
+        why = why_not(survey, everyone, number) or next(iter(links), "")
         if why:
             skipped[name] = f"it is not made slim: {why}"
             continue
         rows += pieces
         steps += [_step(survey, row, name) for row in pieces]
-        sizes = survey.tree.measure(rows).sizes
+        freed += sum(step.freed for step in steps[-len(pieces) :])
     if not steps:
-        return _with(plan, skipped)
+        return _with(plan, skipped) if skipped else plan
+    sizes = survey.tree.measure(rows).sizes
     worst = max(plan.worst_proof, clean.SLIMMED, key=clean.ORDER.index)
     more = {"steps": [*plan.steps, *steps], "freed": sizes.freed, "exact": sizes.exact, "worst_proof": worst}
     return _with(msgspec.structs.replace(plan, **more), skipped)
 
 
-def _slim(survey: Survey, found: Decision, wish: clean.Wish) -> Iterator[tuple[int, list[int]]]:
+def _slim(survey: Survey, found: Decision, wish: clean.Wish) -> list[tuple[int, list[int]]]:
     """The checkpoints that can be made slim, with the rows to take, most bytes first."""
     pieces = []
     for number, each in enumerate(survey.artifacts):
         kept = any(pattern in each.id for pattern in wish.keep)
         if each.id in found.slim and _within(each, wish) and not kept:
             rows = [row for row in found.slim[each.id] if survey.claims.owners_of(row) == [number]]
-            pieces.append((number, rows))
-    yield from sorted(pieces, key=lambda item: -survey.tree.measure(item[1]).sizes.freed)
-
-
-def _linked(survey: Survey, rows: list[int]) -> str:
-    for _, link in links_into(survey.tree, rows):
-        return f"the link {survey.tree.label(link)} leads to a part of it"
-    return ""
+            pieces += [(number, rows)] if rows else []
+    return sorted(pieces, key=lambda item: -survey.tree.measure(item[1]).sizes.freed)
 
 
 def _step(survey: Survey, row: int, name: str) -> Step:

@@ -41,7 +41,7 @@ def decide(runs: Iterable[tuple[RunFacts, str]], rule: Rule) -> Decision:
             continue
         reasons = _reasons(run, rule)
         found.stays |= reasons
-        words = "of its run stay " + _list([each.name for each in run.whole if each.id in reasons])
+        words = _stay([each.name for each in run.whole if each.id in reasons])
         found.goes |= {each.id: Evidence("superseded", words) for each in run.saves if each.id not in reasons}
         if rule.slim and not run.mixed:
             last = {each.id for each in _last(run, 1)}
@@ -98,5 +98,6 @@ def _last(run: RunFacts, count: int) -> list[Saved]:
     return [*by_step, *by_time]
 
 
-def _list(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+def _stay(names: list[str]) -> str:
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more} {'stays' if len(names) == 1 else 'stay'}"
