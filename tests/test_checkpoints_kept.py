@@ -300,3 +300,46 @@ def test_unreadable_folder_in_a_run_keeps_it() -> None:
             if root:
                 os.seteuid(0)
         (home / "run" / "out" / "logs").chmod(0o755)
+
+
+@pytest.mark.parametrize("hurt", ["cut", "shards without an index", "gone"])
+def test_a_best_that_would_not_load_keeps_all(hurt: str, home: Path) -> None:
+    for step in (100, 200, 300, 400):
+        trainer(home / "run" / "out", step, {100: 2.0, 200: 1.0, 300: 3.0, 400: 4.0}, 200, OLD + step)
+    assert len(going(home)) == 2
+    file = home / "run" / "out" / "checkpoint-200" / "model.safetensors"
+    if hurt == "cut":
+        os.truncate(file, 30)
+    elif hurt == "gone":
+        file.unlink()
+    else:
+        file.rename(file.with_name("model-00001-of-00002.safetensors"))
+    dated(home / "run" / "out" / "checkpoint-200", OLD + 200)
+    assert going(home) == set()
+    assert len(planned(home)[1].skipped) == 4
+
+
+def test_two_runs_in_one_folder_keep_all_even_where_all_times_are_the_same(home: Path) -> None:
+    for step in (100, 200, 300, 400):
+        scores = {100: 2.0, 200: 1.0, 300: 3.0, 400: 4.0} if step > 200 else {100: 9.0, 200: 8.0}
+        trainer(home / "run" / "out", step, scores, 200, OLD)
+    dated(home, OLD)
+    assert going(home, Rule(best=0, slim=True)) == set()
+
+
+def test_slim_narrows_as_everything_else_does(home: Path) -> None:
+    for step in (100, 200, 300):
+        trainer(home / "run" / "out", step, {100: 2.0, 200: 3.0, 300: 1.0}, 300, OLD + step)
+    dated(home, OLD)
+
+    def steps(**wish: object) -> int:
+        return len(planned(home, Rule(last=3, slim=True), Wish(("checkpoint",), **wish))[1].steps)  # type: ignore[arg-type]
+
+    assert steps() == 6
+    assert steps(keep=("checkpoint-100",)) == 3
+    assert steps(unused_since=OLD * SECOND) == 0
+    (home / "run" / "out" / "checkpoint-200" / ".modelyard-keep").touch()
+    dated(home, OLD)
+    assert steps() == 3
+    (home / "link").symlink_to(home / "run" / "out" / "checkpoint-100" / "optimizer.pt")
+    assert steps() == 0

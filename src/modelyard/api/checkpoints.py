@@ -160,8 +160,10 @@ def _slim(survey: Survey, found: Decision, wish: clean.Wish) -> list[tuple[int, 
     """The checkpoints that can be made slim, with the rows to take, most bytes first."""
     pieces = []
     for number, each in enumerate(survey.artifacts):
+        used = each.last_used
+        fits = wish.unused_since is None or (used is not None and used.at < wish.unused_since)
         kept = any(pattern in each.id for pattern in wish.keep)
-        if each.id in found.slim and _within(each, wish) and not kept:
+        if each.id in found.slim and _within(each, wish) and fits and not kept:
             rows = [row for row in found.slim[each.id] if survey.claims.owners_of(row) == [number]]
             pieces += [(number, rows)] if rows else []
     return sorted(pieces, key=lambda item: -survey.tree.measure(item[1]).sizes.freed)
