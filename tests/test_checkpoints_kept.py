@@ -343,3 +343,20 @@ def test_slim_narrows_as_everything_else_does(home: Path) -> None:
     assert steps() == 3
     (home / "link").symlink_to(home / "run" / "out" / "checkpoint-100" / "optimizer.pt")
     assert steps() == 0
+
+
+def test_checkpoints_of_diffusers_scripts_keep_their_weights_in_folders_of_parts(home: Path) -> None:
+    for step in (500, 1000, 1500):
+        place = home / "sd" / "out" / f"checkpoint-{step}"
+        for name in ("random_states_0.pkl", "optimizer.bin", "scheduler.bin"):
+            makers.write(place / name)
+        weights(place / "unet" / "diffusion_pytorch_model.safetensors")
+    dated(home, OLD)
+    assert going(home) == set()
+    assert going(home, Rule(best=0, last=2, slim=True)) == {
+        "sd/out/checkpoint-500",
+        *(f"sd/out/checkpoint-1000/{name}" for name in ("optimizer.bin", "random_states_0.pkl", "scheduler.bin")),
+    }
+    os.truncate(home / "sd" / "out" / "checkpoint-1500" / "unet" / "diffusion_pytorch_model.safetensors", 20)
+    dated(home, OLD)
+    assert going(home, Rule(best=0, slim=True)) == {"sd/out/checkpoint-500"}

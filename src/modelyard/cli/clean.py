@@ -32,6 +32,8 @@ def command(request: Request, asked: Asked, file: Path | None, dry_run: bool, at
 
     Only what is proven is chosen; what is not proven goes only when it is named with --include. Everything moves into
     a trash on its own disk, from which `modelyard undo` brings it back and `modelyard purge` frees it.
+
+    Checkpoints go only when they are asked for: `modelyard clean checkpoint` leaves the best and the last of each run.
     """
     now = time.time_ns()
     found, _ = look(request)

@@ -17,6 +17,8 @@ from modelyard.walk.tree import Tree
 
 INDEX = b".index.json"
 INDEX_CAP = 64 << 20
+LOW_RANK = re.compile(rb"pytorch_lora_weights\.(?:safetensors|bin)$")
+"""How the scripts of diffusers name the weights of an adapter."""
 RESUME = re.compile(
     rb"(?:optimizer(?:_\d+)?\.(?:pt|bin)|scheduler(?:_\d+)?\.(?:pt|bin)|scaler\.pt"
     rb"|rng_state(?:_\d+)?\.pth|random_states_\d+\.pkl)$"
@@ -51,25 +53,35 @@ def weights_trouble(tree: Tree, row: int) -> str:
     """
     if not tree.is_folder(row):
         return _file_trouble(tree, row)
-    names = tree.children(row)
-    files = {name: each for name, each in names.items() if WEIGHTS.match(name)}
     try:
-        indexed = _indexed(tree, row)
+        files = _weights(tree, row)
     except ValueError as error:
         return str(error)
-    for name, each in sorted((files | indexed).items()):
-        if ONE_OF_SEVERAL.search(name) and name not in indexed:
-            return f"no index names {shown(name)} and its others"
+    for each in sorted(files, key=tree.path):
         if trouble := _file_trouble(tree, each):
-            return f"{shown(name)}: {trouble}"
+            return f"{shown(tree.name(each))}: {trouble}"
     if files or _holds_shards(tree, row):
         return ""
     return "there are no weights in it"
 
 
-def _indexed(tree: Tree, row: int) -> dict[bytes, int]:
+def _weights(tree: Tree, row: int) -> set[int]:
+    """The files of weights in a checkpoint and in the folders of its parts. ValueError where some are missing."""
+    found = set()
+    for folder in (row, *(each for each in tree.children(row).values() if tree.is_folder(each))):
+        indexed = _indexed(tree, folder)
+        for name, each in tree.children(folder).items():
+            if ONE_OF_SEVERAL.search(name) and each not in indexed:
+                raise ValueError(f"no index names {shown(name)} and its others")
+            if WEIGHTS.match(name) or LOW_RANK.match(name):
+                found.add(each)
+        found |= indexed
+    return found
+
+
+def _indexed(tree: Tree, row: int) -> set[int]:
     """The files that the indexes name. ValueError where one cannot be read or names a file that is not there."""
-    found = {}
+    found = set()
     for name, each in tree.children(row).items():
         if not name.endswith(INDEX):
             continue
@@ -81,7 +93,7 @@ def _indexed(tree: Tree, row: int) -> dict[bytes, int]:
             shard = tree.child(row, file.encode("utf-8", "surrogatepass"))
             if shard is None:
                 raise ValueError(f"{shown(name)} names {file}, which is not there")
-            found[tree.name(shard)] = shard
+            found.add(shard)
     return found
 
 
@@ -107,9 +119,7 @@ def _holds_shards(tree: Tree, row: int) -> bool:
 
 def resume_pieces(tree: Tree, row: int) -> Iterator[int]:
     """Rows of what only an exact resume needs; none where weights might lie among it, as in DeepSpeed's rank files."""
-    if not tree.is_folder(row) or not any(WEIGHTS.match(name) for name in tree.children(row)):
-        return
-    if _holds_shards(tree, row):
+    if not tree.is_folder(row) or _holds_shards(tree, row):
         return
     for name, each in sorted(tree.children(row).items()):
         if RESUME.match(name) and tree.is_file(each):
