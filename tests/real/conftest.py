@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +53,21 @@ def client(request: pytest.FixtureRequest) -> Client:
     """Each of the two."""
     found: Client = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the trainers left, made once; never changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, str(Path(__file__).parent / "programs" / "training.py"), str(folder / "runs")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "runs"
+
+
+@pytest.fixture
+def runs(trained: Path, home: Path) -> Path:
+    """A copy in the home of the test."""
+    shutil.copytree(trained, home / "runs", symlinks=True)
+    return home / "runs"

@@ -16,26 +16,6 @@ from modelyard.inventory import Artifact
 from real import disk
 from real.surveys import by_id, codes, paths, survey
 
-PROGRAM = Path(__file__).parent / "programs" / "training.py"
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the trainers left, made once; never changed."""
-    folder = tmp_path_factory.mktemp("trained")
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, str(PROGRAM), str(folder / "runs")]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "runs"
-
-
-@pytest.fixture
-def runs(trained: Path, home: Path) -> Path:
-    """A copy in the home of the test."""
-    shutil.copytree(trained, home / "runs", symlinks=True)
-    return home / "runs"
-
 
 def below(seen: api.Survey, folder: Path) -> dict[str, Artifact]:
     """The checkpoints under a folder, by their path relative to it."""
@@ -47,6 +27,7 @@ def test_all_that_the_trainers_saved_is_found_and_nothing_else(runs: Path, home:
     assert {name: each.detail.split(",")[0] for name, each in below(survey(home), runs).items()} == {
         **{f"{run}/checkpoint-{step}": "Trainer" for run in ("trainer", "restarted") for step in (2, 4, 6, 8)},
         **{f"{run}/epoch={n}-step={2 * n + 2}.ckpt": "Lightning" for run in ("linked", "copied") for n in range(3)},
+        **{f"monitored/epoch={n}-step={2 * n + 2}.ckpt": "Lightning" for n in range(4)},
         "copied/last.ckpt": "Lightning",
         **{f"sharded/step-{step}": "torch DCP" for step in (10, 20)},
         **{f"accelerated/checkpoints/checkpoint_{number}": "Accelerate" for number in (0, 1)},
@@ -154,7 +135,7 @@ def test_a_link_that_names_the_last_belongs_to_what_it_names(runs: Path, home: P
 def test_no_checkpoint_is_superseded_where_the_best_is_not_known(runs: Path, home: Path) -> None:
     found = below(survey(home), runs)
     others = {name: each for name, each in found.items() if each.detail.split(",")[0] != "Trainer"}
-    assert len(others) == 12
+    assert len(others) == 16
     assert {each.recovery for each in others.values()} == {"none"}
 
 
@@ -287,4 +268,4 @@ def test_a_survey_loads_no_program_that_could_load_a_model(runs: Path) -> None:
         "print(len(seen.artifacts), sorted({'torch', 'pickle', 'numpy', '_pickle'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, runs.parent], capture_output=True, text=True, check=True)
-    assert done.stdout == "20 []\n"
+    assert done.stdout == "24 []\n"

@@ -114,10 +114,10 @@ def _kept(
     skipped = _doubts(proven, {artifacts[each.number].id for each in found})
     kept = []
     linked = _linked(survey, {each.number for each in found})
-    doors = _doors(survey, everyone)
+    doors = doors_of(survey, everyone)
     ruled = keeping(artifacts, rules, now)
     for each in found:
-        why = ruled.get(each.number) or _why_not(survey, everyone, doors, each.number) or linked.get(each.number, "")
+        why = ruled.get(each.number) or why_not(survey, everyone, doors, each.number) or linked.get(each.number, "")
         if why:
             skipped.append(Skipped(artifacts[each.number].id, why))
         else:
@@ -139,11 +139,13 @@ def _beside(survey: Survey, kept: Sequence[clean.Candidate], skipped: list[Skipp
     return [each for each in kept if each.beside not in going]
 
 
-def _doors(survey: Survey, everyone: Everyone) -> asking.Doors:
+def doors_of(survey: Survey, everyone: Everyone) -> asking.Doors:
+    """Where the services of a survey answer."""
     return asking.doors(survey.holdings, survey.artifacts, everyone.ollama, os.getuid())
 
 
-def _why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int) -> str:
+def why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int) -> str:
+    """Why nothing of an artifact may go now, whatever is proven of it; empty when it may."""
     artifact = survey.artifacts[number]
     if artifact.store == "trash":
         return "`modelyard purge` frees it"
@@ -183,7 +185,7 @@ def _linked(survey: Survey, numbers: set[int]) -> dict[int, str]:
 def _plan(
     survey: Survey, everyone: Everyone, kept: Sequence[clean.Candidate], skipped: Sequence[Skipped], rate: int
 ) -> Plan:
-    artifacts, doors = survey.artifacts, _doors(survey, everyone)
+    artifacts, doors = survey.artifacts, doors_of(survey, everyone)
     needed = asking.built_on(artifacts, {each.number for each in kept})
     kept = [each for each in kept if each.number not in needed]
     numbers = {each.number for each in kept}

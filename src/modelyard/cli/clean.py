@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from modelyard.api import Survey, planning, reclaim
+from modelyard.api.checkpoints import plan_with_checkpoints
 from modelyard.cli import as_json
 from modelyard.cli.asking import prove
 from modelyard.cli.errors import REFUSED, HelpfulError
@@ -18,7 +20,7 @@ from modelyard.cli.plans import ask, make, plan_document, print_plan
 from modelyard.cli.settings import rules
 from modelyard.cli.wishes import MEGA, Asked, with_wishes
 from modelyard.plan import Plan
-from modelyard.policies.clean import NOTHING, UNPROVEN
+from modelyard.policies.clean import NOTHING, SLIMMED, UNPROVEN, Evidence, Wish
 from modelyard.policies.rules import Rules
 
 
@@ -39,6 +41,8 @@ def command(
     a trash on its own disk, from which `modelyard undo` brings it back and `modelyard purge` frees it. What is pinned,
     what a `.modelyard-keep` file or a rule in `config.toml` keeps, is never chosen.
 
+    Checkpoints go only when they are asked for: `modelyard clean checkpoint` leaves the best and the last of each run.
+
     With --prove the Hugging Face Hub and Ollama's registry are asked whether they still have the same bytes, without
     any token; nothing else makes this command use the network.
     """
@@ -47,8 +51,8 @@ def command(
     ruled = rules(request)
     found, _ = look(request)
     plan = _plan(request, found, asked, ruled, policy)
-    if at_once and plan.worst_proof == UNPROVEN:
-        raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now or --include away")
+    if at_once and plan.worst_proof in (SLIMMED, UNPROVEN):
+        raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now, --slim or --include away")
     if file is not None:
         _save(plan, file)
     if request.json and (dry_run or file is not None):
@@ -68,9 +72,13 @@ def _plan(request: Request, found: Survey, asked: Asked, ruled: Rules, policy: b
     wish = planning.policy_wish(found, ruled) if policy else asked.wish(found, now)
     proven = prove(request, found, wish, now, asked.proof_max_age) if asked.prove else NOTHING
     using = everyone(request, found)
-    if policy:
-        return planning.plan_policy(found, using, ruled, now, proven, rate)
-    return planning.plan_clean(found, using, wish, now, proven, ruled, rate)
+
+    def made(wish: Wish, proven: Mapping[str, Evidence]) -> Plan:
+        if policy:
+            return planning.plan_policy(found, using, ruled, now, proven, rate)
+        return planning.plan_clean(found, using, wish, now, proven, ruled, rate)
+
+    return plan_with_checkpoints(found, using, wish, now, asked.rule(), made, proven, ruled)
 
 
 def _save(plan: Plan, file: Path) -> None:

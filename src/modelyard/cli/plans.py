@@ -10,6 +10,7 @@ from rich.console import Console
 from modelyard.api.reclaim import Receipt
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import PARTLY, HelpfulError
+from modelyard.cli.kept import print_kept
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, freed, line, table
 from modelyard.cli.progress import progress
@@ -57,9 +58,10 @@ def print_plan(plan: Plan) -> None:
         table(out, ("Alone", "Artifact", "Why it can go"), rows, right=(0,), flexible=2)
         if len(members) > SHOWN:
             out.print(f"and {len(members) - SHOWN:,} more: --json lists them all", style="dim")
-    if plan.skipped:
-        out.print(f"\nLeft out  {len(plan.skipped):,}", style="bold", highlight=False)
-        table(out, ("Artifact", "Why"), [(each.artifact, each.why) for each in plan.skipped[:SHOWN]], flexible=0)
+    left = print_kept(out, plan)
+    if left:
+        out.print(f"\nLeft out  {len(left):,}", style="bold", highlight=False)
+        table(out, ("Artifact", "Why"), [(each.artifact, each.why) for each in left[:SHOWN]], flexible=0)
     if found:
         whole = freed(Sizes(freed=plan.freed, exact=plan.exact))
         if plan.likely and not plan.exact:

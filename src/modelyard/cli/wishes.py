@@ -11,14 +11,17 @@ from typing import Any, TypeVar
 import click
 
 from modelyard.api import Survey
+from modelyard.api.checkpoints import reached
 from modelyard.cli.errors import USAGE, HelpfulError
 from modelyard.cli.ls import KINDS, SIZE, SPAN
 from modelyard.plan import RATE
+from modelyard.policies.checkpoints import Rule
 from modelyard.policies.clean import Wish
 
 R = TypeVar("R")
 MEGA = 1_000_000
 ASKING = "name a store or an id, or choose with --kind, --unused-for, --free or --until-free"
+ABOUT = "`modelyard clean checkpoint` with them, or the name of a run"
 UNKNOWN = "`modelyard ls -q` prints all ids, `modelyard where` all stores"
 
 
@@ -36,12 +39,16 @@ class Asked:
     prove: bool
     proof_max_age: int
     rate: float
+    keep_best: int | None
+    keep_last: int | None
+    keep_every: int | None
+    slim: bool
 
     @property
     def narrowed(self) -> bool:
         """Whether anything was typed."""
         chosen = (self.names, self.kinds, self.unused_for, self.free, self.until_free, self.keep, self.include)
-        return any(each not in ((), None) for each in chosen)
+        return any(each not in ((), None) for each in chosen) or self.rule() != Rule()
 
     def wish(self, found: Survey, now: int) -> Wish:
         """What is wished of this survey. HelpfulError where a name fits nothing in it."""
@@ -53,7 +60,14 @@ class Asked:
         wish = Wish(self.names, self.kinds, since, self.keep, self.include, self._bytes(found))
         if self.prove and not wish.asked and not wish.unproven:
             raise HelpfulError("--prove has nothing to ask about", ASKING, USAGE)
+        if self.rule() != Rule() and not reached(found, wish):
+            raise HelpfulError("--keep-best, --keep-last, --keep-every and --slim are about checkpoints", ABOUT)
         return wish
+
+    def rule(self) -> Rule:
+        """What each run keeps."""
+        best = 1 if self.keep_best is None else self.keep_best
+        return Rule(best, self.keep_last or 1, self.keep_every, self.slim)
 
     def _bytes(self, found: Survey) -> int | None:
         """How many bytes have to come back; None for all that can."""
@@ -84,6 +98,10 @@ OPTIONS = (
         show_default=True,
         help="Megabits a second at which things come back.",
     ),
+    click.option("--keep-best", type=click.IntRange(0), metavar="K", help="Of each run's checkpoints the K best; 1."),
+    click.option("--keep-last", type=click.IntRange(1), metavar="N", help="Of each run's checkpoints the N last; 1."),
+    click.option("--keep-every", type=click.IntRange(1), metavar="M", help="And those at every M-th step."),
+    click.option("--slim", is_flag=True, help="Of all but the last only the weights: no exact resume from those."),
 )
 FIELDS = tuple(Asked.__dataclass_fields__)
 

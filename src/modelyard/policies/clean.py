@@ -10,7 +10,9 @@ from modelyard.units import SECOND, SPANS, rfc3339
 
 HOUR = SPANS["h"] * SECOND
 UNPROVEN = "unproven"
-ORDER = ("leftover", "superseded", "duplicate", "re-make", "re-get", "re-solve", UNPROVEN)
+SLIMMED = "slimmed"
+"""Of steps that take from a checkpoint what only an exact resume of its training needs; only when it is asked for."""
+ORDER = ("leftover", "superseded", "duplicate", "re-make", "re-get", "re-solve", SLIMMED, UNPROVEN)
 """Proof classes, the surest first."""
 
 Freed = Callable[[Collection[int]], Sizes]

@@ -16,6 +16,7 @@ TRAINER_PARTS = {b"training_args.bin", b"optimizer.pt", b"scheduler.pt", b"rng_s
 RANDOM_STATE = re.compile(rb"random_states_\d+\.pkl$")
 WEIGHTS = re.compile(rb"(?:model|pytorch_model|adapter_model|diffusion_pytorch_model).*\.(?:safetensors|bin)$")
 RANK = re.compile(rb"(?:mp_rank_\d+_model_states|.*_optim_states|zero_pp_rank_.*_model_states)\.pt$")
+PART = re.compile(rb"(?:(?:bf16|fp16)_)?zero_pp_rank_(\d+)_mp_rank_(\d+)_optim_states\.pt$")
 KNOWN: WeakKeyDictionary[Tree, dict[int, CheckpointKind | None]] = WeakKeyDictionary()
 ORBAX_PART = {b"_CHECKPOINT_METADATA", b"manifest.ocdbt"}
 
@@ -46,7 +47,7 @@ def _trainer(name: bytes, names: frozenset[bytes]) -> CheckpointKind | None:
 
 def _sharded(name: bytes, names: frozenset[bytes]) -> CheckpointKind | None:
     if _any(RANK, names):
-        return CheckpointKind("DeepSpeed", "complete")
+        return CheckpointKind("DeepSpeed", "complete" if _every_rank(names) else "partial")
     if any(part.endswith(b".distcp") for part in names):
         whole = b".metadata" in names or any(part.endswith(b".metadata") and part.startswith(b"__") for part in names)
         return CheckpointKind("torch DCP", "complete" if whole else "partial")
@@ -55,6 +56,18 @@ def _sharded(name: bytes, names: frozenset[bytes]) -> CheckpointKind | None:
     if names & ORBAX_PART:
         return CheckpointKind("Orbax", "complete")
     return None
+
+
+def _every_rank(names: Iterable[bytes]) -> bool:
+    """Whether the numbers of DeepSpeed's ranks leave no gap."""
+    parts = {(int(part[1]), int(part[2])) for name in names if (part := PART.match(name))}
+    data, model = ({part[at] for part in parts} for at in (0, 1))
+    return len(parts) == (max(data, default=-1) + 1) * (max(model, default=-1) + 1)
+
+
+def ranks(tree: Tree, row: int) -> frozenset[bytes]:
+    """The rank files of a DeepSpeed tag."""
+    return frozenset(name for name in tree.children(row) if RANK.match(name))
 
 
 def _stepped(name: bytes, names: frozenset[bytes]) -> CheckpointKind | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from modelyard.walk.tree import Tree
 
 STATE_CAP = 64 << 20  # the log history of a long run
 NOTE_CAP = 4096
+NOTES = (b"latest", b"latest_universal", b"latest_checkpointed_iteration.txt")
+"""DeepSpeed's and Megatron's."""
 SAME_TIME = 10**9  # nanoseconds; the owner's own rotation takes times this close for equal
 KEEP = "which checkpoint of this run is the best is not known; keep them all"
 
@@ -31,6 +32,12 @@ class TrainerState(msgspec.Struct):
     best_global_step: int | None = None
     best_metric: float | None = None
     best_model_checkpoint: str | None = None
+
+
+def best_name(state: TrainerState) -> str:
+    """The folder that a state calls the best, empty where it calls none: by name, its path is of where it trained."""
+    name = re.split(r"[/\\]", (state.best_model_checkpoint or "").rstrip("/\\"))[-1]
+    return f"checkpoint-{state.best_global_step}" if state.best_global_step else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +86,30 @@ class Run:
             place = shown(self.tree.path(last))
             self.problems.append(Problem(place, "bad-state", f"its trainer_state.json is damaged: {state}", KEEP))
             return
-        name = re.split(r"[/\\]", (state.best_model_checkpoint or "").rstrip("/\\"))[-1]
-        name = f"checkpoint-{state.best_global_step}" if state.best_global_step else name
-        self.best = self.tree.child(self.root.row, os.fsencode(name)) if name else None
+        name = best_name(state)
+        self.best = self.tree.child(self.root.row, name.encode("utf-8", "surrogatepass")) if name else None
         self.judged = not name or self.best is not None
 
     def _names_that_point(self) -> dict[int, list[int]]:
-        """`last.ckpt` links and DeepSpeed's `latest` notes, by the checkpoint they make resolve."""
+        """`last.ckpt` links and `latest` notes, by the checkpoint they make resolve."""
         assert self.root.row is not None
         found: dict[int, list[int]] = {}
         for name, row in self.tree.children(self.root.row).items():
             target = None
             if name.endswith(b".ckpt") and self.tree.is_link(row):
                 target = self.tree.follow(row)
-            elif name in (b"latest", b"latest_universal") and self.tree.is_file(row):
+            elif name in NOTES and self.tree.is_file(row):
                 text = self.tree.read(row, NOTE_CAP)
-                target = self.tree.child(self.root.row, text.strip()) if isinstance(text, bytes) else None
+                target = self._noted(text.strip()) if isinstance(text, bytes) else None
             if target is not None:
                 found.setdefault(target, []).append(row)
         return found
+
+    def _noted(self, text: bytes) -> int | None:
+        """The checkpoint that a note names; Megatron's tells the bare number of an `iter_0000100`."""
+        number = b"iter_%07d" % int(text) if re.fullmatch(rb"\d{1,15}", text) else text
+        found = self.tree.child(self.root.row, text)
+        return self.tree.child(self.root.row, number) if found is None else found
 
     def artifacts(self) -> Iterator[Artifact]:
         """One a checkpoint."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from modelyard.inventory import Platform, Reading, Root, Store
-from modelyard.stores.checkpoint_kinds import CheckpointKind, classify, is_lightning, step_of
+from modelyard.stores.checkpoint_kinds import CheckpointKind, classify, is_lightning, ranks, step_of
 from modelyard.stores.checkpoint_run import Checkpoint, Run
 from modelyard.stores.model_names import holds_kinds
 from modelyard.walk.tree import Tree
@@ -84,5 +85,13 @@ def read(root: Root, tree: Tree) -> Reading:
             kind = CheckpointKind("Lightning", "complete")
         if kind:
             found.append(Checkpoint(row, kind, step_of(name)))
-    run = Run(tree, root, sorted(found, key=lambda each: (each.step, tree.path(each.row))))
+    run = Run(tree, root, sorted(_whole_ranks(tree, found), key=lambda each: (each.step, tree.path(each.row))))
     return Reading(tuple(run.artifacts()), tuple(run.problems))
+
+
+def _whole_ranks(tree: Tree, found: list[Checkpoint]) -> list[Checkpoint]:
+    """Those of DeepSpeed that have fewer rank files than another of their run are no whole ones."""
+    sets = {each.row: ranks(tree, each.row) for each in found if each.kind.format == "DeepSpeed"}
+    fewer = {row for row, names in sets.items() if any(names < other for other in sets.values())}
+    partial = CheckpointKind("DeepSpeed", "partial")
+    return [replace(each, kind=partial) if each.row in fewer else each for each in found]

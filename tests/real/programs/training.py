@@ -75,6 +75,30 @@ def lightning(folder: Path, save_last: bool | str) -> None:
     trainer.fit(example.BoringModel())
 
 
+def monitored(folder: Path) -> None:
+    """Four epochs of which each gives a score, as `SCORES` has them; every one is kept."""
+    library = import_module("lightning.pytorch")
+    example = import_module("lightning.pytorch.demos.boring_classes")
+
+    def step(self: object, batch: object, number: int) -> object:
+        self.log("score", SCORES[self.current_epoch])  # type: ignore[attr-defined]
+        return example.BoringModel.training_step(self, batch, number)
+
+    scored = type("Scored", (example.BoringModel,), {"training_step": step})
+    keep = library.callbacks.ModelCheckpoint(dirpath=folder, monitor="score", mode="max", save_top_k=-1)
+    trainer = library.Trainer(
+        max_epochs=len(SCORES),
+        limit_train_batches=2,
+        limit_val_batches=0,
+        accelerator="cpu",
+        logger=False,
+        callbacks=[keep],
+        enable_progress_bar=False,
+        default_root_dir=folder,
+    )
+    trainer.fit(scored())
+
+
 def distributed(folder: Path) -> None:
     """Two steps in PyTorch's own sharded format."""
     for step in (10, 20):
@@ -109,6 +133,7 @@ if __name__ == "__main__":
     transformers(place / "restarted", RESTARTED)
     lightning(place / "linked", "link")
     lightning(place / "copied", save_last=True)
+    monitored(place / "monitored")
     distributed(place / "sharded")
     accelerate(place / "accelerated")
     plain(place / "pictures")
