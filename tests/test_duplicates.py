@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 import makers
 from modelyard import api
+from modelyard.api import reclaim
 from modelyard.api.duplicates import duplicates
+from modelyard.policies.clean import Evidence, Wish
 from typed import Run
 
 GGUF = b"GGUF" + os.urandom(9000)
@@ -114,6 +117,35 @@ def test_an_equal_checkpoint_elsewhere(run: Run, home: Path) -> None:
     goes, _ = planned(run, ids[0])
     assert set(goes) == {ids[0]}
     assert ids[1] in goes[ids[0]]
+
+
+def test_hard_links_under_another_name_are_no_copy(run: Run, home: Path) -> None:
+    step = makers.trainer_checkpoint(home / "run", 100)
+    (home / "linked" / "checkpoint-100").mkdir(parents=True)
+    for path in step.iterdir():
+        os.link(path, home / "linked" / "checkpoint-100" / path.name)
+    ids = [each.id for each in makers.artifacts(home).values() if each.kind == "checkpoint"]
+    assert len(ids) == 2
+    assert planned(run, ids[0])[0] == {}
+
+
+def test_a_plan_never_takes_both_whatever_the_evidence_says(home: Path) -> None:
+    one, other = loose(home, "one.gguf"), loose(home, "other.gguf")
+    for name in ("one.gguf", "other.gguf"):
+        makers.write(home / "models" / name, GGUF)
+    seen = api.survey({}, home, "linux", system=False)
+    rows = {each.id: each.blobs for each in seen.artifacts}
+    proven = {
+        name: Evidence("duplicate", "equal", beside=beside, copies=rows[beside])
+        for name, beside in ((one, other), (other, one))
+    }
+    used = api.everyone(seen, {}, home, "linux", system=False)
+    plan = reclaim.plan_clean(seen, used, Wish(names=(one, other)), time.time_ns(), proven)
+    assert plan.steps == []
+    assert {each.why for each in plan.skipped} == {f"its copy {one} would go too", f"its copy {other} would go too"}
+    plan = reclaim.plan_clean(seen, used, Wish(names=(one,)), time.time_ns(), proven)
+    assert [each.artifact for each in plan.steps] == [one]
+    assert [bytes(each.path) for each in plan.copies] == [bytes(home / "models" / "other.gguf")]
 
 
 def test_an_unfinished_copy_is_none(run: Run, home: Path) -> None:
