@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks import peers, reading, trees
+from benchmarks import peers, reading, reclaiming, trees
 from benchmarks.contest import Runs, contest, ratio
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -110,6 +110,33 @@ def reading_part(report: Report, home: Path, rounds: int) -> float:
     return median(each.references / each.walk for each in looks)
 
 
+def reclaiming_part(report: Report, folder: Path, rounds: int) -> list[tuple[str, float, float]]:
+    """Planning for the demo workstation, applying beside other ways, and predicted beside measured bytes."""
+    from modelyard.demo.build import build
+
+    demo = folder / "demo"
+    build(demo, 7, 1)
+    plan = reclaiming.removed(demo, "all")
+    shutil.rmtree(demo)
+    say(report, f"\n## Reclaiming\n\nThe plan for everything on the demo workstation, {plan.steps:,} steps: "
+        f"{plan.plan:.2f} s after the survey of {plan.survey:.2f} s; applied in {plan.apply:.2f} s.\n")  # fmt: skip
+    say(report, "| 500 checkpoints put away by | s | modelyard takes |\n|---|---|---|")
+    seconds = reclaiming.apply_rounds(folder, rounds)
+    mine = seconds["modelyard apply"]
+    for name, taken in seconds.items():
+        share = median(own / other for own, other in zip(mine, taken, strict=True))
+        say(report, f"| {name} | {median(taken):.3f} | {'' if taken is mine else f'{share:.2f} of it'} |")
+    goals = [("seconds to plan for the demo workstation", plan.plan, 2.0),
+             ("seconds to apply 500 checkpoints", median(mine), 5.0)]  # fmt: skip
+    say(report, "\n| file system | predicted | measured | apart |\n|---|---|---|---|")
+    for kind in ("ext4", "xfs", "btrfs"):
+        predicted, measured = reclaiming.truth(kind, folder)
+        apart = abs(predicted - measured) / measured
+        say(report, f"| {kind} | {predicted:,} | {measured:,} | {apart:.4%} |")
+        goals.append((f"per cent between predicted and freed bytes on {kind}", apart * 100, 0.1))
+    return goals
+
+
 def help_part(report: Report, rounds: int) -> float:
     """Seconds until the help is there."""
     command = [str(Path(sys.executable).with_name("modelyard")), "--help"]
@@ -152,8 +179,11 @@ def main() -> None:
         shutil.rmtree(plain)
         sizes = [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size <= options.largest]
         growth = linear_part(report, folder, sizes, min(options.rounds, 5))
+        reclaimed = reclaiming_part(report, folder, options.rounds)
     help_seconds = help_part(report, options.rounds)
     goals(report, linked, flat, whole, count, growth, help_seconds, share)
+    for words, value, limit in reclaimed:
+        goal(report, words, value, limit)
     RESULTS.write_text("\n".join(report) + "\n")
 
 

@@ -213,3 +213,10 @@ def test_a_journal_shows_its_steps(run: Run, full: Path) -> None:
     assert "done" in out
     assert ".incomplete" in out
     assert run("journal", "zzz").code == 1
+
+
+def test_the_journal_shows_one_plan_by_either_way_of_asking(run: Run, full: Path) -> None:
+    plan = json.loads(run("clean", "--yes", "--json").out)["receipt"]["journal_id"]
+    assert run("journal", "show", plan[:6]).out == run("journal", plan).out
+    assert plan in run("journal", "show").out
+    assert run("journal", plan, plan).code == 2

@@ -116,7 +116,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Steps with the order in which they are to be made: names before the bytes that they point at.
 
     `stores` are the roots of stores, in which no trash may be made.
-    `freed` is of the whole set, bytes, at least so much where `exact` is false. `digest` is the SHA-256 of everything
+    `freed` is of the whole set, bytes, at least so much where `exact` is false; `likely` bytes more come back
+    when nothing outside what was looked at shares their extents. `digest` is the SHA-256 of everything
     else in it; `id` begins with it.
     """
 
@@ -129,6 +130,7 @@ class Plan(msgspec.Struct, frozen=True):
     exact: bool
     worst_proof: str
     skipped: list[Skipped]
+    likely: int = 0
     digest: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -140,6 +142,11 @@ class Plan(msgspec.Struct, frozen=True):
     def sealed(self) -> Plan:
         """The plan with its digest."""
         return msgspec.structs.replace(self, digest=_digest(self))
+
+    @property
+    def predicted(self) -> int:
+        """Bytes that are expected to come back."""
+        return self.freed + self.likely
 
     @property
     def intact(self) -> bool:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 import makers
-from apply.work import apply, digest, engine, journal_file, plan_for, take_back, things, throw_away
+from apply.work import Blind, apply, digest, engine, journal_file, plan_for, take_back, things, throw_away
 from modelyard import plan as plans
 from modelyard.apply import journal as journals
 from modelyard.apply import marks
 from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Ledger
 from modelyard.apply.lock import Locked, locked
-from modelyard.plan import Plan
+from modelyard.plan import Plan, Step
 
 
 def ledger_of(home: Path, plan: Plan) -> Ledger:
@@ -206,13 +206,20 @@ def test_a_journal_without_a_plan_is_a_problem(home: Path, content: bytes) -> No
     assert not isinstance(journals.read(bytes(path)), Ledger)
 
 
+class Busy(Blind):
+    """Refuses everything."""
+
+    def why(self, step: Step) -> str:
+        return "a process has it open"
+
+
 def test_a_refused_step_says_why(home: Path) -> None:
     plan = plan_for(things(home), home)
     before = digest(home)
     (home / "state").mkdir()
     with journals.begin(Disk(), journal_file(home, plan), plan) as journal:
         working = engine(home, plan, Disk(), journal)
-        working.refuse = lambda step: "a process has it open"
+        working.watch = Busy()
         working.run(range(len(plan.steps)))
     assert set(ledger_of(home, plan).reasons.values()) == {"a process has it open"}
     assert digest(home) == before

@@ -23,10 +23,22 @@ from modelyard.apply.undo import undo
 from modelyard.plan import Origin, Plan, Step
 from modelyard.plan import Path as Place
 from modelyard.walk.text import shown
+from modelyard.walk.tree import Tree
 
 NOBODY = Nobody()
 NEVER = 1 << 30
 """A call that no act reaches."""
+
+
+class Blind:
+    """Refuses nothing."""
+
+    def look(self, tree: Tree) -> None:
+        """Sees nothing."""
+
+    def why(self, step: Step) -> str:
+        """Never a reason."""
+        return ""
 
 
 class Crash(BaseException):
@@ -146,7 +158,7 @@ def apply(home: Path, plan: Plan, disk: Disk) -> None:
 def engine(home: Path, plan: Plan, disk: Disk, journal: Journal, owner: Owner = NOBODY) -> Engine:
     """An engine that refuses nothing."""
     trash = Trash(disk, plan.id, places(home).trash, [], os.getuid())
-    return Engine(Hands(disk, journal, trash, now, owner), lambda step: "")
+    return Engine(Hands(disk, journal, trash, now, owner), Blind())
 
 
 @contextmanager

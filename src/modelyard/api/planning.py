@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from modelyard.api import KEEP, Survey
-from modelyard.inventory import Artifact
+from modelyard.inventory import Artifact, Sizes
 from modelyard.plan import Origin, Plan, Skipped
 from modelyard.policies import asking, clean, removal
 from modelyard.policies.rules import Budget, Rules, budgets
 from modelyard.policies.rules import kept as keeping
 from modelyard.uses.everyone import Everyone
 from modelyard.uses.links import links_into
+from modelyard.walk.checksums import checksum_share
+from modelyard.walk.extents import shared_among
 from modelyard.walk.mounts import mount_of
 from modelyard.walk.text import shown
 
@@ -166,9 +168,18 @@ def _plan(survey: Survey, doors: asking.Doors, kept: Sequence[clean.Candidate], 
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
     stays = [Skipped(artifacts[number].id, why) for number, why in (*needed.items(), *_left(survey, moved))]
+    likely = _likely(survey, set(survey.claims.removable(moved)), survey.claims.measure(moved).sizes)
     return Plan(
-        TITLE, now_text(), origin, steps, roots, sizes.freed, sizes.exact, clean.worst(kept), [*skipped, *stays]
+        TITLE, now_text(), origin, steps, roots, sizes.freed, sizes.exact, clean.worst(kept), [*skipped, *stays], likely
     ).sealed()
+
+
+def _likely(survey: Survey, rows: set[int], sizes: Sizes) -> int:
+    """Bytes beyond those that surely come back: extents that the rows share among themselves, checksums of btrfs."""
+    shared = 0 if sizes.exact else shared_among(survey.tree, rows)
+    folders = {os.path.dirname(survey.tree.path(row)) for row in rows}
+    shares = {checksum_share(os.fsdecode(folder)) for folder in folders}
+    return shared + int((sizes.freed + shared) * min(shares, default=0.0))
 
 
 def _left(survey: Survey, numbers: set[int]) -> Iterator[tuple[int, str]]:

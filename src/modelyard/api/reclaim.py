@@ -93,7 +93,7 @@ class Yard:
         guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid())
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with journals.begin(self._disk, self.rooms.file(plan.id), plan) as journal:
-            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), guard.why)
+            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), guard)
             total = len(plan.steps)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
@@ -124,7 +124,7 @@ def receipt(ledger: Ledger, reached: State = "done", measured: int | None = None
         [reasons[number] for number in ledger.steps(*OPEN[reached])]
         + [(reasons[number][0], FOR_GOOD) for number in for_good if reached == "undone"],
         [reasons[number] for number in ledger.steps("failed")],
-        ledger.plan.freed,
+        ledger.plan.predicted,
         measured,
         len(for_good),
     )

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from modelyard.apply import marks
-from modelyard.apply.acts import ACTS
+from modelyard.apply.acts import ACTS, carrying
 from modelyard.apply.hands import Hands, words
 from modelyard.apply.journal import Record
 from modelyard.plan import Path, Step
+from modelyard.walk.tree import Tree, walk
 
 BATCH = 64
 """Steps whose intents reach the medium together."""
 
 
+NOWHERE = "no folder on its device can hold the trash"
+
+
+class Watch(Protocol):
+    """Whoever may refuse a step."""
+
+    def look(self, tree: Tree) -> None:
+        """Sees the folders of the next steps as they are now."""
+        ...
+
+    def why(self, step: Step) -> str:
+        """The reason why a step must not be made now, empty when it may."""
+        ...
+
+
 @dataclass(slots=True)
 class Engine:
-    """Works through one journal. `refuse` gives the reason why a step must not be made now, empty when it may."""
+    """Works through one journal."""
 
     hands: Hands
-    refuse: Callable[[Step], str]
+    watch: Watch
 
     def run(self, numbers: Sequence[int]) -> None:
         """Makes these steps of the plan, in order. What is refused or fails does not stop the others."""
@@ -29,31 +46,41 @@ class Engine:
             self._batch(numbers[start : start + BATCH])
 
     def _batch(self, numbers: Iterable[int]) -> None:
-        decided = [self._decided(number) for number in numbers]
+        steps = [self.hands.step(number) for number in numbers]
+        seen = _folders(bytes(step.path) for step in steps if step.expect and step.expect.kind == "folder")
+        self.watch.look(seen)
+        decided = [self._decided(number, seen) for number in numbers]
         intents = [each for each in decided if each.event == "intent"]
         self.hands.journal.write([*(each for each in decided if each.event != "intent"), *intents])
-        self._settle([ACTS[self.hands.step(each.step).do].make(self.hands, each) for each in intents])
+        made = [ACTS[self.hands.step(each.step).do].make(self.hands, each) for each in intents]
+        self._settle(self._looked_again(made))
 
-    def _decided(self, number: int) -> Record:
+    def _looked_again(self, made: list[Record]) -> list[Record]:
+        """What was carried away must be what was expected: folders are walked together, which takes far less time."""
+        places = [bytes(each.place) for each in made if each.event == "done" and each.place and each.mark is None]
+        seen = _folders(place for place in places if os.path.isdir(place) and not os.path.islink(place))
+        return [carrying.looked_again(self.hands, each, seen) if _carried(each) else each for each in made]
+
+    def _decided(self, number: int, seen: Tree) -> Record:
         """The intent of a step, or why it is not made."""
         step = self.hands.step(number)
         try:
-            why = self._why_not(step)
+            why = self._why_not(step, seen)
             if why:
                 return self.hands.record("refused", number, why=why)
             place = ACTS[step.do].place(self.hands, number)
         except OSError as error:
             return self.hands.record("failed", number, why=words(error))
         if place is None and step.do != "ask" and step.expect is not None:
-            return self.hands.record("failed", number, why="no folder on its device can hold the trash")
+            return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because}")
         return self.hands.record("intent", number, place=None if place is None else Path.of(place))
 
-    def _why_not(self, step: Step) -> str:
+    def _why_not(self, step: Step, tree: Tree) -> str:
         if step.do == "ask":
             return ""  # the service looks itself
-        seen = marks.take(bytes(step.path))
+        seen = marks.take(bytes(step.path), tree)
         ours = seen is not None and (seen.device, seen.inode) in self.hands.moved
-        return marks.drift(step.expect, seen, moved=ours) or self.refuse(step)
+        return marks.drift(step.expect, seen, moved=ours) or self.watch.why(step)
 
     def _settle(self, results: list[Record]) -> None:
         """Lets the names reach the medium before the journal says so."""
@@ -65,3 +92,11 @@ class Engine:
         for folder in sorted(folders):
             self.hands.disk.sync_folder(folder)
         self.hands.journal.write(results)
+
+
+def _folders(paths: Iterable[bytes]) -> Tree:
+    return walk(list(paths))
+
+
+def _carried(record: Record) -> bool:
+    return record.event == "done" and record.place is not None and record.mark is None

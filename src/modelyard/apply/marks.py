@@ -7,13 +7,16 @@ import stat
 
 from modelyard.plan import Below, Mark
 from modelyard.walk.text import shown
-from modelyard.walk.tree import walk
+from modelyard.walk.tree import Tree, walk
 
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
 
 
-def take(path: bytes) -> Mark | None:
-    """The mark of a path, None where nothing is there. OSError where it cannot be looked at."""
+def take(path: bytes, tree: Tree | None = None) -> Mark | None:
+    """The mark of a path, None where nothing is there. OSError where it cannot be looked at.
+
+    `tree`: a walk made just now, for what lies below a folder.
+    """
     try:
         seen = os.lstat(path)
         kind = KINDS.get(stat.S_IFMT(seen.st_mode), "other")
@@ -21,13 +24,16 @@ def take(path: bytes) -> Mark | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     size = 0 if kind == "folder" else seen.st_size
-    below = _below(path) if kind == "folder" else None
+    below = _below(path, tree) if kind == "folder" else None
     return Mark(kind, seen.st_dev, seen.st_ino, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_uid, target, below)  # type: ignore[arg-type]
 
 
-def _below(path: bytes) -> Below:
-    tree = walk([path])
-    totals = tree.totals(tree.find(path))
+def _below(path: bytes, tree: Tree | None) -> Below:
+    row = tree.find(path) if tree else None
+    if tree is None or row is None:
+        tree = walk([path])
+        row = tree.find(path)
+    totals = tree.totals(row)
     return Below(totals.entries, totals.apparent, totals.newest or 0)
 
 

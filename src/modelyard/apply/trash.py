@@ -26,6 +26,8 @@ class Trash:
     user: int
     known: dict[int, bytes] = field(default_factory=dict)
     """By device the folder that took something of it."""
+    because: str = ""
+    """Why the last folder that was tried could not be had."""
 
     def places(self, path: bytes, number: int) -> Iterator[bytes]:
         """Where a thing may go, the best first. Folders are made on the way; OSError when none can be."""
@@ -37,6 +39,7 @@ class Trash:
             try:
                 place = self._made(folder)
             except OSError as error:
+                self.because = os.strerror(error.errno or 0)
                 if error.errno == errno.ENOSPC:  # no room even for a folder: a hidden name in one that is there
                     yield folder + b"-" + self.plan.encode() + b"-" + name
                 elif error.errno not in ELSEWHERE:

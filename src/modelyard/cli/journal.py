@@ -16,13 +16,16 @@ from modelyard.units import size
 
 
 @click.command("journal")
-@click.argument("name", default="", metavar="[ID]")
+@click.argument("words", nargs=-1, metavar="[show] [ID]")
 @with_place
-def command(request: Request, name: str) -> int:
+def command(request: Request, words: tuple[str, ...]) -> int:
     """Every plan that was applied, what of it waits in the trash, and what was purged; with ID the steps of one."""
     yard = closed(request)
-    if name:
-        _print_one(request, find(yard, name))
+    words = words[1:] if words[:1] == ("show",) else words
+    if len(words) > 1:
+        raise click.UsageError(f"one plan at a time, and these are {len(words)} words")
+    if words:
+        _print_one(request, find(yard, words[0]))
         return 0
     found_all = ledgers(yard)
     problems = [each for each in yard.ledgers() if isinstance(each, Problem)]

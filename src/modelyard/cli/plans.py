@@ -31,6 +31,11 @@ def by_artifact(plan: Plan) -> dict[str, list[Step]]:
     return dict(sorted(found.items(), key=lambda item: -sum(step.freed for step in item[1])))
 
 
+def many(count: int) -> str:
+    """So many artifacts, in words."""
+    return f"{count:,} artifact{'' if count == 1 else 's'}"
+
+
 def _proof(steps: list[Step]) -> str:
     return steps[0].proof.partition(":")[0]
 
@@ -43,7 +48,7 @@ def print_plan(plan: Plan) -> None:
         line(out, "Nothing to give back that is proven to come back. `modelyard` shows where the space is.")
     for proof in (each for each in ORDER if any(_proof(steps) == each for steps in found.values())):
         members = {name: steps for name, steps in found.items() if _proof(steps) == proof}
-        out.print(f"\n{proof}  {len(members):,} artifacts", style="bold", highlight=False)
+        out.print(f"\n{proof}  {many(len(members))}", style="bold", highlight=False)
         rows = [
             (size(sum(step.freed for step in steps)), name, steps[0].proof.partition(": ")[2])
             for name, steps in list(members.items())[:SHOWN]
@@ -56,7 +61,9 @@ def print_plan(plan: Plan) -> None:
         table(out, ("Artifact", "Why"), [(each.artifact, each.why) for each in plan.skipped[:SHOWN]], flexible=0)
     if found:
         whole = freed(Sizes(freed=plan.freed, exact=plan.exact))
-        out.print(f"\nTogether {whole} from {len(found):,} artifacts, weakest proof: {plan.worst_proof}", style="bold")
+        if plan.likely and not plan.exact:
+            whole += f", {size(plan.predicted)} unless something else shares their extents,"
+        out.print(f"\nTogether {whole} from {many(len(found))}, weakest proof: {plan.worst_proof}", style="bold")
     if count := for_good(plan):
         owners = ", ".join(sorted({step.ask.owner for step in plan.steps if step.ask}))
         line(

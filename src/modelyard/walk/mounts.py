@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")  # proc(5); macOS has none, there the device number tells
@@ -42,10 +42,15 @@ def _mount(line: bytes) -> Mount:
 def mounts() -> tuple[Mount, ...]:
     """The mount table as the last walk found it; empty where the system does not publish one."""
     try:
-        lines = MOUNTINFO.read_bytes().splitlines()
+        return _table(MOUNTINFO.read_bytes())
     except OSError:
         return ()
-    return tuple(_mount(line) for line in lines if b" - " in line)
+
+
+@lru_cache(1)
+def _table(text: bytes) -> tuple[Mount, ...]:
+    """The same text is read once: many small walks follow each other while steps are made."""
+    return tuple(_mount(line) for line in text.splitlines() if b" - " in line)
 
 
 def mounts_below(roots: list[bytes]) -> list[tuple[int, int, bytes, int]]:

@@ -11,6 +11,7 @@ from modelyard.apply.hands import Hands, Owner, words
 from modelyard.apply.journal import Ledger, Record
 from modelyard.apply.trash import ELSEWHERE, out_of_reach
 from modelyard.plan import Path
+from modelyard.walk.tree import Tree
 
 LOST = "it is neither where it was nor where it went"
 INTERRUPTED = "interrupted before it was made"
@@ -35,7 +36,7 @@ def make(hands: Hands, intent: Record) -> Record:
             if caught.errno not in ELSEWHERE:
                 break
         else:
-            return _looked_again(hands, number, path, where)
+            return hands.record("done", number, place=Path.of(where))
     return hands.record("failed", number, why=words(error) if error else "no place for it")
 
 
@@ -55,9 +56,11 @@ def _places(hands: Hands, intent: Record) -> Iterator[bytes]:
         yield other
 
 
-def _looked_again(hands: Hands, number: int, path: bytes, where: bytes) -> Record:
+def looked_again(hands: Hands, record: Record, tree: Tree) -> Record:
     """What lies there now must be what was expected; what slipped in between goes back."""
-    seen = marks.take(where)
+    assert record.place is not None
+    number, where = record.step, bytes(record.place)
+    path, seen = bytes(hands.step(number).path), marks.take(where, tree)
     why = marks.drift(hands.step(number).expect, seen, moved=True)
     if not why:
         assert seen is not None

@@ -596,8 +596,14 @@ static void *run(void *argument) {
 static int descriptor_budget(void) {
     struct rlimit r;
     long soft = getrlimit(RLIMIT_NOFILE, &r) ? 256 : (long)(r.rlim_cur > 4096 ? 4096 : r.rlim_cur), open = 0;
-    for (int fd = 0; fd < soft; fd++) open += fcntl(fd, F_GETFD) >= 0;
-    return (int)(soft - open) / 2;
+    DIR *known = opendir("/proc/self/fd");
+    if (known) {
+        while (readdir(known)) open++;
+        closedir(known);
+    } else {
+        for (int fd = 0; fd < soft; fd++) open += fcntl(fd, F_GETFD) >= 0;
+    }
+    return (int)(soft > open ? soft - open : 0) / 2;
 }
 
 Walk *walk_start(Tree *t, const WalkOptions *o) {

@@ -1,0 +1,87 @@
+"""Extents that several files share, asked from the file system: what comes back when all the sharers that were seen go.
+
+FIEMAP (kernel documentation, filesystems/fiemap) says where the bytes of a file lie and whether they are shared, not
+by whom: a snapshot or a file outside what was walked may share them too, so this is never a promise.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import struct
+from collections.abc import Collection, Iterator
+
+from modelyard.walk.read import opened
+from modelyard.walk.tree import Tree
+
+FIEMAP = 0xC020660B  # FS_IOC_FIEMAP
+HEAD, EXTENT = struct.Struct("=QQIIII"), struct.Struct("=QQQQQIIII")
+LAST, UNPLACED, SHARED = 0x1, 0x2 | 0x4 | 0x8 | 0x200, 0x2000
+"""Flags of an extent: the last one; unknown, delayed, compressed or inside metadata; shared."""
+A_CALL = 128
+LEAST = 1 << 20
+"""Smaller files are passed over: what they share is little, and there may be millions of them."""
+
+Range = tuple[int, int]
+
+
+def shared_ranges(path: bytes) -> list[Range]:
+    """First and last-plus-one byte on the device of each extent that another file shares, none where nobody tells."""
+    try:
+        with opened(path) as descriptor:
+            return list(_shared(descriptor)) if stat.S_ISREG(os.fstat(descriptor).st_mode) else []
+    except OSError:
+        return []
+
+
+def _shared(descriptor: int) -> Iterator[Range]:
+    at = 0
+    while True:
+        asked = bytearray(HEAD.pack(at, 2**64 - 1 - at, 0, 0, A_CALL, 0) + bytes(EXTENT.size * A_CALL))
+        fcntl.ioctl(descriptor, FIEMAP, asked)
+        count = HEAD.unpack_from(asked)[3]
+        flags = LAST
+        for number in range(count):
+            logical, physical, length, _, _, flags, *_ = EXTENT.unpack_from(asked, HEAD.size + number * EXTENT.size)
+            if flags & SHARED and not flags & UNPLACED:
+                yield physical, physical + length
+            at = logical + length
+        if flags & LAST:
+            return
+
+
+def shared_among(tree: Tree, rows: Collection[int]) -> int:
+    """Bytes that files at and below the rows share with each other and with no other large file of the walk."""
+    inside: dict[int, list[Range]] = {}
+    outside: dict[int, list[Range]] = {}
+    for names in tree.large_files(LEAST):
+        seen = tree.entry(names[0])
+        if seen is None:
+            continue
+        ranges = shared_ranges(tree.path(names[0]))
+        if ranges:
+            goes = len(names) == seen.nlink and all(_at_or_below(tree, name, rows) for name in names)
+            (inside if goes else outside).setdefault(seen.device, []).extend(ranges)
+    return sum(_only(ranges, outside.get(device, [])) for device, ranges in inside.items())
+
+
+def _at_or_below(tree: Tree, row: int | None, rows: Collection[int]) -> bool:
+    while row is not None and row not in rows:
+        row = tree.parent(row)
+    return row is not None
+
+
+def _only(inside: list[Range], outside: list[Range]) -> int:
+    """Bytes that at least two of the ranges inside cover and none of those outside."""
+    turns = sorted(
+        [(at, 0, step) for first, last in inside for at, step in ((first, 1), (last, -1))]
+        + [(at, 1, step) for first, last in outside for at, step in ((first, 1), (last, -1))]
+    )
+    total, before, depth = 0, 0, [0, 0]
+    for at, side, step in turns:
+        if depth[0] > 1 and not depth[1]:
+            total += at - before
+        depth[side] += step
+        before = at
+    return total
