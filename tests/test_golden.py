@@ -30,6 +30,8 @@ COMMANDS = {
     "show-revision": ("show", "writer-1.3b@"),
     "show-environment": ("show", "conda:env/project-000"),
     "show-checkpoint.json": ("show", "global_step2000", "--json"),
+    "clean": ("clean", "--dry-run"),
+    "help-clean": ("clean", "--help"),
     "top": ("top", "8"),
     "where": ("where",),
     "where.json": ("where", "--json"),

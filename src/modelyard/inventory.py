@@ -197,6 +197,32 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A file of an artifact: its path at the source, bytes, row, and its digest in hex as its name tells it.
+
+    Empty where the name tells none; after reading the file all that it may be known by, with blanks between.
+    """
+
+    path: str
+    size: int
+    digest: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an artifact came from and what of it is here: `models/acme/tiny` at a commit of the Hub, or a tag of
+
+    `registry.ollama.ai/library/llama3`.
+    """
+
+    service: Literal["hub", "ollama"]
+    name: str
+    revision: str
+    files: tuple[Held, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """A file system that the survey touched; bytes."""
 

@@ -10,6 +10,8 @@ import msgspec
 
 Do = Literal["remove", "move", "write", "relink", "ask"]
 SCHEMA_VERSION = 1
+RATE = 100_000_000
+"""Bits a second at which things are said to come back when nobody says otherwise."""
 
 
 class Below(msgspec.Struct, frozen=True):
@@ -102,6 +104,22 @@ class Skipped(msgspec.Struct, frozen=True):
     why: str
 
 
+class Copy(msgspec.Struct, frozen=True):
+    """A file that has to be there, as it was, when the artifact goes: an equal one of it went for its sake."""
+
+    artifact: str
+    path: Path
+    expect: Mark
+
+
+class Break(msgspec.Struct, frozen=True):
+    """Somebody who asks for an artifact of the plan, and will not find it: who, and by what evidence."""
+
+    artifact: str
+    who: str
+    evidence: str
+
+
 class Origin(msgspec.Struct, frozen=True):
     """The survey that a plan came from."""
 
@@ -116,9 +134,9 @@ class Plan(msgspec.Struct, frozen=True):
     """Steps with the order in which they are to be made: names before the bytes that they point at.
 
     `stores` are the roots of stores, in which no trash may be made.
-    `freed` is of the whole set, bytes, at least so much where `exact` is false; `likely` bytes more come back
-    when nothing outside what was looked at shares their extents. `digest` is the SHA-256 of everything
-    else in it; `id` begins with it.
+    `freed` is of the whole set, bytes, at least so much where `exact` is false; `likely` bytes more come back when
+    nothing outside what was looked at shares their extents. `fetch` are the bytes to be fetched again at most, each
+    file once, at `rate` bits a second. `digest` is the SHA-256 of everything else in it; `id` begins with it.
     """
 
     title: str
@@ -131,6 +149,10 @@ class Plan(msgspec.Struct, frozen=True):
     worst_proof: str
     skipped: list[Skipped]
     likely: int = 0
+    fetch: int = 0
+    rate: int = RATE
+    copies: list[Copy] = []
+    breaks: list[Break] = []
     digest: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -138,6 +160,11 @@ class Plan(msgspec.Struct, frozen=True):
     def id(self) -> str:
         """Short enough to type, long enough to be the only one."""
         return self.digest[:12]
+
+    @property
+    def fetch_seconds(self) -> int:
+        """How long it takes to fetch things again, at least a second where there is something."""
+        return -(-8 * self.fetch // self.rate)
 
     def sealed(self) -> Plan:
         """The plan with its digest."""

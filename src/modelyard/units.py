@@ -41,6 +41,19 @@ def parse_span(text: str) -> int:
     return int(found[1]) * SPANS[found[2]] * SECOND
 
 
+def lasting(seconds: int) -> str:
+    """How long something takes, coarsely: `40 s`, `12 min`, `3 h 20 min`, `2 days`."""
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = -(-seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{round(hours / 24)} days"
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
+
+
 def rfc3339(at: int) -> str:
     """Nanoseconds since 1970 as a UTC time with whole seconds; years are kept within 1 to 9999."""
     seconds = min(max(at // SECOND, -62135596800), 253402300799)

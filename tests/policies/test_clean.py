@@ -11,7 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.inventory import Artifact, LastUsed, Sizes
-from modelyard.policies.clean import HOUR, ORDER, UNPROVEN, Candidate, Evidence, Wish, candidates, chosen, enough, worst
+from modelyard.policies.clean import (
+    HOUR,
+    ORDER,
+    UNPROVEN,
+    Candidate,
+    Evidence,
+    Wish,
+    candidates,
+    chosen,
+    doubtful,
+    enough,
+    worst,
+)
 
 NOW = 100 * HOUR
 PLAIN = Artifact("hf:model/a@1", "model", "hf", "a", "/r", (1,), recovery="re-get", written=0)
@@ -95,16 +107,16 @@ def sizes(bytes_of: dict[int, int], together: dict[frozenset[int], int], numbers
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 100), st.sampled_from(ORDER)), min_size=1, max_size=7),
+    st.lists(st.tuples(st.integers(0, 100), st.sampled_from(ORDER), st.integers(0, 200)), min_size=1, max_size=7),
     st.lists(st.tuples(st.sets(st.integers(0, 6), min_size=2, max_size=3), st.integers(1, 100)), max_size=3),
     st.integers(0, 400),
 )
 def test_enough_is_close_to_the_best_set(
-    each: list[tuple[int, str]], groups: list[tuple[set[int], int]], wanted: int
+    each: list[tuple[int, str, int]], groups: list[tuple[set[int], int]], wanted: int
 ) -> None:
-    bytes_of = {number: size for number, (size, _) in enumerate(each)}
+    bytes_of = {number: size for number, (size, _, _) in enumerate(each)}
     together = {frozenset(group): more for group, more in groups if group <= set(bytes_of)}
-    found = [Candidate(number, proof, "") for number, (_, proof) in enumerate(each)]
+    found = [Candidate(number, proof, "", fetch) for number, (_, proof, fetch) in enumerate(each)]
 
     def freed(numbers: Collection[int]) -> Sizes:
         return sizes(bytes_of, together, numbers)
@@ -128,6 +140,41 @@ def test_enough_is_close_to_the_best_set(
 def test_nothing_and_too_much(wanted: int) -> None:
     taken = enough([Candidate(0, "leftover", "")], lambda numbers: Sizes(freed=5 * len(numbers)), wanted)
     assert len(taken) == (wanted > 0)
+
+
+def test_what_is_named_goes_with_its_proof_too() -> None:
+    proven = {"hf:model/mine@1": Evidence("re-get", "the hub has it", 7)}
+    found = chosen(SOME, candidates(SOME, NOW, proven), Wish(unproven=("hf:model/mine@1",)))
+    assert [(each.number, each.proof) for each in found] == [(0, "re-get"), (2, "re-get")]
+
+
+def test_doubts_are_about_what_is_wished_and_whole() -> None:
+    def doubts(wish: Wish, **changes: object) -> list[int]:
+        some = [*SOME[:2], replace(SOME[2], **changes)]  # type: ignore[arg-type]
+        return doubtful(some, candidates(some, NOW), wish)
+
+    assert doubts(Wish()) == []
+    assert doubts(Wish(names=("hf",))) == doubts(Wish(kinds=("model",))) == [2]
+    assert doubts(Wish(unproven=("hf:model/mine@1",))) == [2]
+    assert doubts(Wish(wanted=1)) == []
+    assert doubts(Wish(wanted=1), recovery="re-get") == [2]
+    assert doubts(Wish(names=("hf",)), state="dangling") == []
+    assert doubts(Wish(names=("hf",), keep=("mine",))) == []
+    assert doubts(Wish(names=("hf",), unused_since=9)) == []
+
+
+def test_enough_prefers_what_need_not_be_fetched_again_and_then_the_largest() -> None:
+    bytes_of = {0: 50, 1: 60, 2: 70, 3: 1000}
+    fetch = {0: 0, 1: 60, 2: 71, 3: 0}
+    found = [Candidate(number, "superseded", "", fetch[number]) for number in range(3)] + [Candidate(3, "re-get", "")]
+
+    def taken(wanted: int) -> set[int]:
+        return {each.number for each in enough(found, lambda some: sizes(bytes_of, {}, some), wanted)}
+
+    assert taken(50) == {0}
+    assert taken(110) == {0, 2}
+    assert taken(180) == {0, 1, 2}
+    assert taken(181) >= {3}
 
 
 def test_what_comes_back_goes_only_when_it_is_asked_for() -> None:

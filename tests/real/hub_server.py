@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".parquet")
 """Files that a hub keeps as LFS objects, named by sha256; all others are git blobs, named by sha1."""
@@ -57,6 +57,12 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, Repository] = {}
         self.xet: dict[str, str] = {}
         """Xet hashes by sha256, of the files that a client fetches from the chunk store."""
+        self.instead: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        """Status, headers and body for a method and a path in place of the usual answer, by a pattern."""
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
+        """Method, path and headers of every request."""
+        self.page = 0
+        """Entries of a listing that are sent at once; 0 for all."""
         self.stalled: set[str] = set()
         """Files of which half is sent, and then nothing more."""
         self.halfway, self.closing = threading.Event(), threading.Event()
@@ -97,6 +103,12 @@ class _Request(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
+        self.hub.asked.append((self.command, self.path, dict(self.headers)))
+        for told, (status, headers, body) in self.hub.instead.items():
+            if re.fullmatch(told, f"{self.command} {path}"):
+                self._head(status, {"Content-Length": str(len(body))} | headers)
+                self.wfile.write(body)
+                return None
         for pattern, answer in ROUTES:
             if found := pattern.fullmatch(path):
                 return self._route(found, answer)
@@ -134,7 +146,11 @@ class _Request(BaseHTTPRequestHandler):
 
     def tree(self, found: re.Match[str], commit: str, files: Mapping[str, bytes]) -> None:
         """Every file of a commit with its size and names."""
-        self._send([self._listed(path, content) for path, content in files.items()])
+        start = int(parse_qs(urlsplit(self.path).query).get("cursor", ["0"])[0])
+        end = start + (self.hub.page or len(files))
+        more = f'<{self.hub.url}{urlsplit(self.path).path}?recursive=true&cursor={end}>; rel="next"'
+        listed = [self._listed(path, content) for path, content in list(files.items())[start:end]]
+        self._send(listed, headers={"Link": more} if end < len(files) else {})
 
     def _listed(self, path: str, content: bytes) -> dict[str, object]:
         etag = etag_of(path, content)

@@ -37,4 +37,4 @@ def read(rooms: Rooms) -> frozenset[str] | Problem:
 def write(rooms: Rooms, ids: Iterable[str]) -> None:
     """Remembers these and no others; the rooms have to be open. OSError leaves the earlier ones."""
     content = msgspec.json.encode(Pins(sorted(ids)))
-    notes.write(Disk(), os.path.join(rooms.data, FILE), content + b"\n")
+    notes.save(Disk(), os.path.join(rooms.data, FILE), content + b"\n")

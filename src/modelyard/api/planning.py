@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform as machine
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from modelyard.api import KEEP, Survey
 from modelyard.inventory import Artifact, Sizes
-from modelyard.plan import Origin, Plan, Skipped
+from modelyard.plan import RATE, Break, Copy, Origin, Path, Plan, Skipped
 from modelyard.policies import asking, clean, removal
 from modelyard.policies.rules import Budget, Rules, budgets
 from modelyard.policies.rules import kept as keeping
@@ -22,6 +22,7 @@ from modelyard.walk.mounts import mount_of
 from modelyard.walk.text import shown
 
 HOLDING = ("process", "server", "container", "kernel")
+NAMELESS = ("leftover", "superseded")
 TITLE = "clean"
 NONE = Rules()
 
@@ -38,20 +39,29 @@ def plan_clean(
     now: int,
     proven: Mapping[str, clean.Evidence] = clean.NOTHING,
     rules: Rules = NONE,
+    rate: int = RATE,
 ) -> Plan:
-    """What would go, with the evidence for each artifact; `proven` as for the policy, `rules` keep what they say."""
+    """What would go, with the evidence for each artifact; `proven` as for the policy, `rules` keep what they say.
+
+    `rate` in bits a second tells how long it takes to fetch things again.
+    """
     kept, skipped = _kept(survey, everyone, wish, now, proven, rules)
     if wish.wanted is not None:
         kept = clean.enough(kept, lambda numbers: survey.claims.measure(numbers).sizes, wish.wanted)
-    return _plan(survey, _doors(survey, everyone), kept, skipped)
+    return _plan(survey, everyone, kept, skipped, rate)
 
 
 def plan_policy(
-    survey: Survey, everyone: Everyone, rules: Rules, now: int, proven: Mapping[str, clean.Evidence] = clean.NOTHING
+    survey: Survey,
+    everyone: Everyone,
+    rules: Rules,
+    now: int,
+    proven: Mapping[str, clean.Evidence] = clean.NOTHING,
+    rate: int = RATE,
 ) -> Plan:
     """What the rules ask for: everything proven of the stores that they name, no more than it takes for `min_free`."""
-    names = rules.named(each.store.name for each in survey.holdings)
-    kept, skipped = _kept(survey, everyone, clean.Wish(names), now, proven, rules) if names else ([], [])
+    wish = policy_wish(survey, rules)
+    kept, skipped = _kept(survey, everyone, wish, now, proven, rules) if wish.names else ([], [])
     free = disks_of(survey)
     whole: list[clean.Candidate] = []
     parts: dict[str, list[clean.Candidate]] = defaultdict(list)
@@ -64,7 +74,12 @@ def plan_policy(
         missing = max(rules.of(store).min_free or 0 for store in stores) - available
         if missing > 0:
             whole += clean.enough(members, lambda numbers: survey.claims.measure(numbers).sizes, missing)
-    return _plan(survey, _doors(survey, everyone), whole, skipped)
+    return _plan(survey, everyone, whole, skipped, rate)
+
+
+def policy_wish(survey: Survey, rules: Rules) -> clean.Wish:
+    """The stores that the rules name."""
+    return clean.Wish(rules.named(each.store.name for each in survey.holdings))
 
 
 def check(survey: Survey, rules: Rules) -> list[Budget]:
@@ -96,7 +111,7 @@ def _kept(
     """The candidates that nothing speaks against, and the others with the reason."""
     artifacts = survey.artifacts
     found = clean.chosen(artifacts, clean.candidates(artifacts, now, proven), wish)
-    skipped: list[Skipped] = []
+    skipped = _doubts(proven, {artifacts[each.number].id for each in found})
     kept = []
     linked = _linked(survey, {each.number for each in found})
     doors = _doors(survey, everyone)
@@ -107,7 +122,21 @@ def _kept(
             skipped.append(Skipped(artifacts[each.number].id, why))
         else:
             kept.append(each)
-    return kept, skipped
+    return _beside(survey, kept, skipped), skipped
+
+
+def _doubts(proven: Mapping[str, clean.Evidence], taken: Collection[str]) -> list[Skipped]:
+    """What was asked about in vain, and is not taken all the same because somebody named it."""
+    doubtful = [(name, each) for name, each in proven.items() if each.proof == clean.UNPROVEN]
+    return [Skipped(name, each.words) for name, each in doubtful if name not in taken]
+
+
+def _beside(survey: Survey, kept: Sequence[clean.Candidate], skipped: list[Skipped]) -> list[clean.Candidate]:
+    """Those that are no duplicates, and duplicates beside which the copy stays."""
+    going = {survey.artifacts[each.number].id for each in kept}
+    alone = [each for each in kept if each.beside in going]
+    skipped += [Skipped(survey.artifacts[each.number].id, f"its copy {each.beside} would go too") for each in alone]
+    return [each for each in kept if each.beside not in going]
 
 
 def _doors(survey: Survey, everyone: Everyone) -> asking.Doors:
@@ -151,8 +180,10 @@ def _linked(survey: Survey, numbers: set[int]) -> dict[int, str]:
     return found
 
 
-def _plan(survey: Survey, doors: asking.Doors, kept: Sequence[clean.Candidate], skipped: Sequence[Skipped]) -> Plan:
-    artifacts = survey.artifacts
+def _plan(
+    survey: Survey, everyone: Everyone, kept: Sequence[clean.Candidate], skipped: Sequence[Skipped], rate: int
+) -> Plan:
+    artifacts, doors = survey.artifacts, _doors(survey, everyone)
     needed = asking.built_on(artifacts, {each.number for each in kept})
     kept = [each for each in kept if each.number not in needed]
     numbers = {each.number for each in kept}
@@ -169,9 +200,39 @@ def _plan(survey: Survey, doors: asking.Doors, kept: Sequence[clean.Candidate], 
     origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
     stays = [Skipped(artifacts[number].id, why) for number, why in (*needed.items(), *_left(survey, moved))]
     likely = _likely(survey, set(survey.claims.removable(moved)), survey.claims.measure(moved).sizes)
+    again = {each.number for each in kept if each.fetch}
     return Plan(
-        TITLE, now_text(), origin, steps, roots, sizes.freed, sizes.exact, clean.worst(kept), [*skipped, *stays], likely
+        TITLE,
+        now_text(),
+        origin,
+        steps,
+        roots,
+        sizes.freed,
+        sizes.exact,
+        clean.worst(kept),
+        [*skipped, *stays],
+        likely,
+        removal.fetched(survey.tree, survey.claims, artifacts, numbers, again),
+        rate,
+        list(_copies(survey, kept)),
+        list(_breaks(survey, everyone, kept)),
     ).sealed()
+
+
+def _copies(survey: Survey, kept: Sequence[clean.Candidate]) -> Iterator[Copy]:
+    """The files that have to stay for the sake of those that go."""
+    tree = survey.tree
+    for each in kept:
+        for row in each.copies:
+            yield Copy(survey.artifacts[each.number].id, Path.of(tree.path(row)), removal.mark(tree, row))
+
+
+def _breaks(survey: Survey, everyone: Everyone, kept: Sequence[clean.Candidate]) -> Iterator[Break]:
+    """Who names what goes, but for leftovers and what was superseded, which nothing finds by its name."""
+    for each in kept:
+        for use in everyone.of(each.number) if each.proof not in NAMELESS else ():
+            if use.by not in HOLDING and use.confidence != "low":
+                yield Break(survey.artifacts[each.number].id, use.who, use.evidence)
 
 
 def _likely(survey: Survey, rows: set[int], sizes: Sizes) -> int:

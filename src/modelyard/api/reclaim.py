@@ -90,7 +90,7 @@ class Yard:
         """Makes the plan's steps. FileExistsError: it was applied before; ValueError: it is another user's."""
         if plan.origin.user != os.getuid():
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
-        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid())
+        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies)
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with journals.begin(self._disk, self.rooms.file(plan.id), plan) as journal:
             engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), guard)

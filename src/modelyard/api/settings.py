@@ -42,11 +42,10 @@ class StoreTable(_Strict, frozen=True):
 
 
 class Document(_Strict, frozen=True):
-    """The whole file. `download_rate` is bytes a second: `12MB`."""
+    """The whole file."""
 
     trash: TrashTable = TrashTable()
     stores: dict[str, StoreTable] = {}
-    download_rate: str | None = None
 
 
 def file(env: Mapping[str, str], home: Path, platform: Platform) -> Path:
@@ -76,7 +75,7 @@ def _rules(document: Document, stores: Collection[str]) -> Rules:
         raise ValueError(f"no store is called {unknown[0]!r}; `modelyard where` lists them")
     found = {name: _rule(table) for name, table in document.stores.items()}
     span = _parsed(parse_span, document.trash.keep)
-    return Rules(found, span, document.trash.purge_older, _parsed(parse_size, document.download_rate))
+    return Rules(found, span, document.trash.purge_older)
 
 
 def _rule(table: StoreTable) -> Rule:

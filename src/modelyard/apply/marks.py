@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 
-from modelyard.plan import Below, Mark
+from modelyard.plan import Below, Copy, Mark
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree, walk
 
@@ -26,6 +27,19 @@ def take(path: bytes, tree: Tree | None = None) -> Mark | None:
     size = 0 if kind == "folder" else seen.st_size
     below = _below(path, tree) if kind == "folder" else None
     return Mark(kind, seen.st_dev, seen.st_ino, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_uid, target, below)  # type: ignore[arg-type]
+
+
+def lonely(copies: Sequence[Copy], artifact: str) -> str:
+    """Why an artifact must not go: a copy of it that has to be there is not as it was. Empty when all are."""
+    for each in copies:
+        if each.artifact == artifact:
+            try:
+                why = drift(each.expect, take(bytes(each.path)), moved=True)  # new names and rights leave it a copy
+            except OSError as error:
+                why = os.strerror(error.errno or 0)
+            if why:
+                return f"its copy {each.path.text} is not there as it was: {why}"
+    return ""
 
 
 def _below(path: bytes, tree: Tree | None) -> Below:

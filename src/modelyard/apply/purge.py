@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Journal, Record
+from modelyard.apply.marks import lonely
 from modelyard.apply.trash import out_of_reach, remove_tree
 
 Progress = Callable[[int, int], None]
@@ -43,8 +44,11 @@ def purge(disk: Disk, journal: Journal, now: Callable[[], str], progress: Progre
 
 def _gone(disk: Disk, journal: Journal, number: int, now: Callable[[], str]) -> Record:
     place = journal.ledger.places[number]
+    plan = journal.ledger.plan
     if out_of_reach(place):
         return Record("done", number, now(), why=AWAY)
+    if why := lonely(plan.copies, plan.steps[number].artifact):
+        return Record("done", number, now(), why=why)
     try:
         if os.path.lexists(place):
             remove_tree(disk, place)

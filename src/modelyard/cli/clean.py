@@ -10,14 +10,15 @@ import click
 
 from modelyard.api import Survey, planning, reclaim
 from modelyard.cli import as_json
+from modelyard.cli.asking import prove
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.looking import everyone, exit_code, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import ask, make, plan_document, print_plan
 from modelyard.cli.settings import rules
-from modelyard.cli.wishes import Asked, with_wishes
+from modelyard.cli.wishes import MEGA, Asked, with_wishes
 from modelyard.plan import Plan
-from modelyard.policies.clean import UNPROVEN
+from modelyard.policies.clean import NOTHING, UNPROVEN
 from modelyard.policies.rules import Rules
 
 
@@ -38,6 +39,9 @@ def command(
     a trash on its own disk, from which `modelyard undo` brings it back and `modelyard purge` frees it; but what a
     service keeps (dangling images and build cache of Docker) it removes for good when it is asked to. What is pinned,
     what a `.modelyard-keep` file or a rule in `config.toml` keeps, is never chosen.
+
+    With --prove the Hugging Face Hub and Ollama's registry are asked whether they still have the same bytes, without
+    any token; nothing else makes this command use the network.
     """
     if policy and asked.narrowed:
         raise click.UsageError("--policy takes no names and no other choice: its rules are in config.toml")
@@ -61,11 +65,13 @@ def command(
 
 
 def _plan(request: Request, found: Survey, asked: Asked, ruled: Rules, policy: bool) -> Plan:
-    now = time.time_ns()
+    now, rate = time.time_ns(), round(asked.rate * MEGA)
+    wish = planning.policy_wish(found, ruled) if policy else asked.wish(found, now)
+    proven = prove(request, found, wish, now, asked.proof_max_age) if asked.prove else NOTHING
     using = everyone(request, found)
     if policy:
-        return planning.plan_policy(found, using, ruled, now)
-    return planning.plan_clean(found, using, asked.wish(found, now), now, rules=ruled)
+        return planning.plan_policy(found, using, ruled, now, proven, rate)
+    return planning.plan_clean(found, using, wish, now, proven, ruled, rate)
 
 
 def _save(plan: Plan, file: Path) -> None:

@@ -24,7 +24,10 @@ class ProgressLine:
         self._drawn = False
 
     def __call__(self, entries: int, taken: int, folder: bytes) -> None:
-        text = f"{entries:>11,} entries  {size(taken):>9}  {shown(folder)}"
+        self.draw(f"{entries:>11,} entries  {size(taken):>9}  {shown(folder)}")
+
+    def draw(self, text: str) -> None:
+        """Shows this text in place of the last one."""
         print(f"\r{text[:WIDTH]:<{WIDTH}}", end="", file=sys.stderr, flush=True)
         self._drawn = True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+from rich.console import Console
 
 from modelyard.api.reclaim import Receipt
 from modelyard.cli import as_json, documents
@@ -14,10 +15,10 @@ from modelyard.cli.output import console, freed, line, table
 from modelyard.cli.progress import progress
 from modelyard.cli.yards import find, older, opened
 from modelyard.inventory import Sizes
-from modelyard.plan import Plan, Step
+from modelyard.plan import RATE, Plan, Step
 from modelyard.policies.clean import ORDER
 from modelyard.policies.rules import Rules
-from modelyard.units import size
+from modelyard.units import lasting, size
 
 SHOWN = 12
 TRASHED = "moved into the trash"
@@ -70,6 +71,28 @@ def print_plan(plan: Plan) -> None:
             out,
             f"{count:,} of them go for good: {owners} removes them, services keep no trash, and undo brings none back",
         )
+    _print_return(out, plan)
+
+
+def _print_return(out: Console, plan: Plan) -> None:
+    """What it takes to get things back, and who will miss them until then."""
+    if plan.fetch:
+        rate = f"{plan.rate / 1e6:g} Mbit/s"
+        said = "" if plan.rate != RATE else ", which is assumed: --rate says otherwise"
+        line(out, f"To get it back: at most {size(plan.fetch)} to fetch, {lasting(plan.fetch_seconds)} at {rate}{said}")
+    names: dict[str, list[str]] = {}
+    for each in plan.breaks:
+        names.setdefault(each.artifact, []).append(each.who)
+    if names:
+        out.print(f"\nAsked for by name  {len(names):,}", style="bold", highlight=False)
+        rows = [(name, places(who)) for name, who in list(names.items())[:SHOWN]]
+        table(out, ("Artifact", "By"), rows, flexible=1)
+
+
+def places(who: list[str]) -> str:
+    """Who asks for something, the first three of them by name."""
+    more = f" and {len(who) - 3:,} more" if len(who) > 3 else ""
+    return ", ".join(who[:3]) + more
 
 
 def for_good(plan: Plan) -> int:
@@ -164,6 +187,10 @@ def plan_document(plan: Plan) -> documents.Planned:
         for step in plan.steps
     ]
     skipped = [documents.SkippedLine(each.artifact, each.why) for each in plan.skipped]
+    breaks = [documents.BreakLine(each.artifact, each.who, each.evidence) for each in plan.breaks]
     return documents.Planned(
-        documents.PlanLine(plan.id, plan.title, plan.digest, steps, plan.freed, plan.exact, plan.worst_proof, skipped)
-    )
+        documents.PlanLine(
+            plan.id, plan.title, plan.digest, steps, plan.freed, plan.exact, plan.worst_proof, skipped,
+            plan.fetch, plan.rate, plan.fetch_seconds, breaks,
+        )
+    )  # fmt: skip

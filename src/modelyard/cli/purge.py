@@ -37,7 +37,7 @@ def _together(found: list[Receipt]) -> Receipt:
     return Receipt(
         " ".join(each.journal for each in found),
         sum(each.done for each in found),
-        [],
+        [reason for each in found for reason in each.skipped],
         [reason for each in found for reason in each.failed],
         sum(each.predicted for each in found),
         sum(each.measured or 0 for each in found),

@@ -11,11 +11,14 @@ from typing import Any, TypeVar
 import click
 
 from modelyard.api import Survey
-from modelyard.cli.errors import HelpfulError
+from modelyard.cli.errors import USAGE, HelpfulError
 from modelyard.cli.ls import KINDS, SIZE, SPAN
+from modelyard.plan import RATE
 from modelyard.policies.clean import Wish
 
 R = TypeVar("R")
+MEGA = 1_000_000
+ASKING = "name a store or an id, or choose with --kind, --unused-for, --free or --until-free"
 UNKNOWN = "`modelyard ls -q` prints all ids, `modelyard where` all stores"
 
 
@@ -30,11 +33,15 @@ class Asked:
     until_free: int | None
     keep: tuple[str, ...]
     include: tuple[str, ...]
+    prove: bool
+    proof_max_age: int
+    rate: float
 
     @property
     def narrowed(self) -> bool:
         """Whether anything was typed."""
-        return any(getattr(self, name) not in ((), None) for name in FIELDS)
+        chosen = (self.names, self.kinds, self.unused_for, self.free, self.until_free, self.keep, self.include)
+        return any(each not in ((), None) for each in chosen)
 
     def wish(self, found: Survey, now: int) -> Wish:
         """What is wished of this survey. HelpfulError where a name fits nothing in it."""
@@ -43,7 +50,10 @@ class Asked:
             if name not in known | {each.group for each in found.artifacts}:
                 raise HelpfulError(f"neither a store nor an artifact is called {name!r}", UNKNOWN)
         since = None if self.unused_for is None else now - self.unused_for
-        return Wish(self.names, self.kinds, since, self.keep, self.include, self._bytes(found))
+        wish = Wish(self.names, self.kinds, since, self.keep, self.include, self._bytes(found))
+        if self.prove and not wish.asked and not wish.unproven:
+            raise HelpfulError("--prove has nothing to ask about", ASKING, USAGE)
+        return wish
 
     def _bytes(self, found: Survey) -> int | None:
         """How many bytes have to come back; None for all that can."""
@@ -62,6 +72,18 @@ OPTIONS = (
     click.option("--until-free", type=SIZE, metavar="SIZE", help="No more than it takes until this much is free."),
     click.option("--keep", multiple=True, metavar="TEXT", help="Never what has this in its id; may be repeated."),
     click.option("--include", multiple=True, metavar="ID", help="This one too, though unproven; may be repeated."),
+    click.option("--prove", is_flag=True, help="Ask the sources now whether they still have it, and look for copies."),
+    click.option(
+        "--proof-max-age", type=SPAN, metavar="SPAN", default="7d", show_default=True, help="How long an answer holds."
+    ),
+    click.option(
+        "--rate",
+        type=click.FloatRange(0, min_open=True),
+        metavar="MBIT",
+        default=RATE / MEGA,
+        show_default=True,
+        help="Megabits a second at which things come back.",
+    ),
 )
 FIELDS = tuple(Asked.__dataclass_fields__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelyard.inventory import Artifact, Sizes
 from modelyard.units import SECOND, SPANS, rfc3339
@@ -18,11 +18,16 @@ Freed = Callable[[Collection[int]], Sizes]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why an artifact can go: the class of the proof, what it rests on, and how many bytes bring it back."""
+    """Why an artifact can go: the class of the proof, what it rests on, and how many bytes bring it back.
+
+    A duplicate names the artifact `beside` it that has to stay, and the rows of the `copies` there.
+    """
 
     proof: str
     words: str
     fetch: int = 0
+    beside: str = ""
+    copies: tuple[int, ...] = ()
 
 
 IN_USE = "in use"
@@ -40,6 +45,8 @@ class Candidate:
     proof: str
     evidence: str
     fetch: int = 0
+    beside: str = ""
+    copies: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +78,26 @@ def candidates(artifacts: Sequence[Artifact], now: int, proven: Mapping[str, Evi
         evidence = _evidence(artifact, named, now)
         if evidence.proof == UNPROVEN:
             evidence = proven.get(artifact.id, evidence)
-        found.append(Candidate(number, evidence.proof, evidence.words, evidence.fetch))
+        found.append(
+            Candidate(number, evidence.proof, evidence.words, evidence.fetch, evidence.beside, evidence.copies)
+        )
     return found
+
+
+def doubtful(artifacts: Sequence[Artifact], found: Iterable[Candidate], wish: Wish) -> list[int]:
+    """The numbers of what the wish would reach if it were proven, and what is not broken so that it may be.
+
+    A wish without names or kinds reaches only what comes back from a source.
+    """
+    narrow = bool(wish.names or wish.kinds or wish.unproven)
+    return [
+        each.number
+        for each in found
+        if each.proof == UNPROVEN
+        and artifacts[each.number].state == "complete"
+        and (narrow or artifacts[each.number].recovery == "re-get")
+        and _fits(artifacts[each.number], replace(each, proof="re-get"), wish)
+    ]
 
 
 def _named(artifacts: Iterable[Artifact]) -> dict[str, str]:
@@ -146,10 +171,10 @@ def chosen(artifacts: Sequence[Artifact], found: Iterable[Candidate], wish: Wish
 def _fits(artifact: Artifact, candidate: Candidate, wish: Wish) -> bool:
     if any(pattern in artifact.id for pattern in wish.keep):
         return False
-    if candidate.proof == UNPROVEN:
+    if candidate.proof == UNPROVEN or artifact.id in wish.unproven:
         return artifact.id in wish.unproven
     if wish.names and not any(name in (artifact.store, artifact.id, artifact.group) for name in wish.names):
-        return artifact.id in wish.unproven
+        return False
     if wish.kinds and artifact.kind not in wish.kinds:
         return False
     if artifact.state == "complete" and artifact.kind == "compile cache" and not (wish.names or wish.kinds):
@@ -162,13 +187,15 @@ def _fits(artifact: Artifact, candidate: Candidate, wish: Wish) -> bool:
 
 
 def enough(found: Sequence[Candidate], freed: Freed, wanted: int) -> list[Candidate]:
-    """A set that really frees so many bytes, the surest proofs first and the largest of each; all when none does.
+    """A set that really frees so many bytes; all when none does.
 
-    The shortest such prefix, without those that turned out not to be needed. A set frees at least what its members
-    free alone, so it is at most one member of the weakest class larger than it has to be where nothing is shared.
+    The surest proofs come first, of each those of which least has to be fetched again (in tenths of what they free),
+    of these the largest: the shortest such prefix, without those that turned out not to be needed. A set frees at
+    least what its members free alone, so it is at most one member of the weakest class larger than it has to be where
+    nothing is shared.
     """
     alone = {each.number: freed({each.number}).freed for each in found}
-    ordered = sorted(found, key=lambda each: (ORDER.index(each.proof), -alone[each.number], each.number))
+    ordered = sorted(found, key=lambda each: (*_cost(each, alone), -alone[each.number], each.number))
     low, high = 0, len(ordered)
     while low < high:
         middle = (low + high) // 2
@@ -180,13 +207,18 @@ def enough(found: Sequence[Candidate], freed: Freed, wanted: int) -> list[Candid
 
 
 def _needed(taken: list[Candidate], alone: dict[int, int], freed: Freed, wanted: int) -> list[Candidate]:
-    """Puts back what is not needed, the weakest proof and the largest first."""
+    """Puts back what is not needed: the weakest proof, the most to fetch, the largest first."""
     surplus = freed(_numbers(taken)).freed - wanted
-    for each in sorted(taken, key=lambda each: (-ORDER.index(each.proof), -alone[each.number])):
+    for each in sorted(taken, key=lambda each: (*(-part for part in _cost(each, alone)), -alone[each.number])):
         rest = [other for other in taken if other is not each]
         if alone[each.number] <= surplus and freed(_numbers(rest)).freed >= wanted:
             taken, surplus = rest, freed(_numbers(rest)).freed - wanted
     return taken
+
+
+def _cost(candidate: Candidate, alone: Mapping[int, int]) -> tuple[int, int]:
+    """How little one wants to let it go: its proof, and the tenths of what it frees that have to be fetched again."""
+    return ORDER.index(candidate.proof), 10 * candidate.fetch // max(alone[candidate.number], 1)
 
 
 def _numbers(found: Iterable[Candidate]) -> set[int]:

@@ -77,6 +77,25 @@ def _below(tree: Tree, row: int) -> Below:
     return Below(totals.entries, totals.apparent, totals.newest or 0)
 
 
+def fetched(
+    tree: Tree, claims: Claims, artifacts: Sequence[Artifact], chosen: Collection[int], again: Collection[int]
+) -> int:
+    """Bytes of the files that go with the chosen artifacts and come back with those of `again`, each file once."""
+    blobs = {row for number in again for row in artifacts[number].blobs}
+    gone = claims.removable(chosen)
+    whole = set(gone)
+    rows = {row for row in gone if _within(tree, row, blobs)} | {row for row in blobs if _within(tree, row, whole)}
+    return tree.measure(rows).sizes.apparent
+
+
+def _within(tree: Tree, row: int, rows: Collection[int]) -> bool:
+    """Whether the row is one of the rows or lies below one."""
+    at: int | None = row
+    while at is not None and at not in rows:
+        at = tree.parent(at)
+    return at is not None
+
+
 def left_behind(tree: Tree, claims: Claims, gone: Collection[int], number: int) -> Iterator[str]:
     """Paths of an artifact that stay though `gone` rows go, because something else needs them."""
     for row in sorted(claims.rows({number})):

@@ -35,8 +35,6 @@ class Rules:
     stores: Mapping[str, Rule] = field(default_factory=dict)
     trash_for: int | None = None
     purge_itself: bool = False
-    rate: int | None = None
-    """Bytes a second at which things are fetched again, where the user knows."""
     pins: frozenset[str] = frozenset()
     """Ids that are never in a plan."""
 

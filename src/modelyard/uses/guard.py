@@ -7,7 +7,8 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from modelyard.plan import Step
+from modelyard.apply.marks import lonely
+from modelyard.plan import Copy, Step
 from modelyard.uses.processes import Grip, grips
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree, walk
@@ -15,10 +16,14 @@ from modelyard.walk.tree import Tree, walk
 
 @dataclass(slots=True)
 class Guard:
-    """Looks at the processes once, when the first step is asked about. `roots` are the folders that were surveyed."""
+    """Looks at the processes once, when the first step is asked about. `roots` are the folders that were surveyed,
+
+    `copies` the files that have to be there still when what they are copies of goes.
+    """
 
     roots: Sequence[bytes]
     user: int
+    copies: Sequence[Copy] = ()
     _grips: list[Grip] | None = None
     _inodes: dict[tuple[int, int], Grip] = field(default_factory=dict)
     _foreign_below: bool = True
@@ -35,7 +40,8 @@ class Guard:
     def why(self, step: Step) -> str:
         """The reason to refuse a step, empty when there is none."""
         path = bytes(step.path)
-        return self._outside(path) or self._foreign(step, path) or self._in_use(path)
+        reason = self._outside(path) or self._foreign(step, path) or lonely(self.copies, step.artifact)
+        return reason or self._in_use(path)
 
     def _outside(self, path: bytes) -> str:
         """Whether links above the path lead out of what was surveyed."""

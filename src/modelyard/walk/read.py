@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -57,6 +58,18 @@ def read_file(path: bytes, cap: int = CAP, *, follow: bool = False, head: bool =
         return _drain(descriptor, cap)
     except OSError as error:
         return from_errno(shown(path), error.errno or 0)
+    finally:
+        os.close(descriptor)
+
+
+def pieces(path: bytes, size: int = CAP) -> Iterator[bytes]:
+    """The content of a regular file, a piece at a time. OSError as the system raises it."""
+    descriptor = _open(path, FLAGS | os.O_NOFOLLOW)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fsdecode(path))
+        while piece := os.read(descriptor, size):
+            yield piece
     finally:
         os.close(descriptor)
 

@@ -48,7 +48,24 @@ def upload(*files: str) -> dict[str, str]:
     return {file: each.hash for file, each in zip(files, stored, strict=True)}
 
 
-VERBS: tuple[Callable[..., object], ...] = (snapshot, probe, scan, delete, upload)
+def complaint(address: str, revision: str) -> str:
+    """What the client calls the hub's refusal of a revision, empty where it has it."""
+    kinds, name = address.split("/", 1)
+    try:
+        hub.HfApi().repo_info(name, repo_type=kinds[:-1], revision=revision)
+    except hub.errors.HfHubHTTPError as error:
+        return type(error).__name__
+    return ""
+
+
+def listing(address: str, revision: str) -> list[str]:
+    """Every file of a revision, page after page."""
+    kinds, name = address.split("/", 1)
+    tree = hub.HfApi().list_repo_tree(name, repo_type=kinds[:-1], revision=revision, recursive=True)
+    return sorted(each.path for each in tree)
+
+
+VERBS: tuple[Callable[..., object], ...] = (snapshot, probe, scan, delete, upload, complaint, listing)
 if __name__ == "__main__":
     verb = next(each for each in VERBS if each.__name__ == sys.argv[1])
     print(json.dumps(verb(*sys.argv[2:])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from modelyard.cli.documents.changing import (
+    BreakLine,
     BudgetLine,
     Checked,
     JournalLine,
@@ -47,11 +48,11 @@ from modelyard.cli.documents.looking import (
 )
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine", "Examined",
-    "FileLine", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview", "PartLine",
-    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine",
-    "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used",
-    "Where", "WhereLine",
+    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine",
+    "Examined", "FileLine", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview",
+    "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine",
+    "RootLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine",
+    "Used", "Where", "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {

@@ -25,8 +25,19 @@ class SkippedLine(msgspec.Struct):
     why: str
 
 
+class BreakLine(msgspec.Struct):
+    """Somebody who asks for an artifact of the plan by name, and would not find it."""
+
+    artifact: str
+    who: str
+    evidence: str
+
+
 class PlanLine(msgspec.Struct):
-    """What would change. `freed` is of the whole set; `exact` false: at least so much."""
+    """What would change. `freed` is of the whole set; `exact` false: at least so much.
+
+    `fetch` are the bytes to be fetched again at most, each file once, in `fetch_seconds` at `rate` bits a second.
+    """
 
     id: str
     title: str
@@ -36,6 +47,10 @@ class PlanLine(msgspec.Struct):
     exact: bool
     worst_proof: str
     skipped: list[SkippedLine]
+    fetch: int
+    rate: int
+    fetch_seconds: int
+    breaks: list[BreakLine]
 
 
 class Planned(msgspec.Struct):

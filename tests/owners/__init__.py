@@ -1,0 +1,1 @@
+"""Clients of servers, against servers of every kind."""

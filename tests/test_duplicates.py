@@ -1,0 +1,188 @@
+"""Copies: what lies byte for byte elsewhere may go, the copy stays, and two copies never justify each other."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import makers
+from modelyard import api
+from modelyard.api.duplicates import duplicates
+from typed import Run
+
+GGUF = b"GGUF" + os.urandom(9000)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets files of a few kilobytes count as models of their own."""
+    monkeypatch.setattr("modelyard.stores.loose.LEAST", 4096)
+
+
+def loose(home: Path, name: str, content: bytes = GGUF) -> str:
+    """A model file that no tool keeps; its id."""
+    makers.write(home / "models" / name, content)
+    return f"loose:models/{name}"
+
+
+def planned(run: Run, *words: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Proofs of what would go and reasons of what was left out, by id."""
+    answer = run("clean", *words, "--prove", "--dry-run", "--json")
+    assert answer.code == 0, answer.err
+    plan = json.loads(answer.out)["plan"]
+    return (
+        {each["artifact"]: each["proof"] for each in plan["steps"]},
+        {each["artifact"]: each["why"] for each in plan["skipped"]},
+    )
+
+
+def test_a_copy_elsewhere_lets_one_go(run: Run, home: Path) -> None:
+    one, other = loose(home, "one.gguf"), loose(home, "other.gguf")
+    goes, _ = planned(run, one)
+    assert list(goes) == [one]
+    assert goes[one].startswith("duplicate: byte-equal in models/other.gguf of ")
+    assert "1 file, 8.79 KiB, SHA-256 of both" in goes[one]
+    assert other in goes[one]
+
+
+def test_two_copies_never_justify_each_other(run: Run, home: Path) -> None:
+    one, other = loose(home, "one.gguf"), loose(home, "other.gguf")
+    goes, kept = planned(run, one, other)
+    assert len(goes) == 1 and set(goes) | set(kept) == {one, other}
+    third = loose(home, "third.gguf")
+    goes, kept = planned(run, one, other, third)
+    assert len(goes) == 2 and len(kept) == 1
+    assert all(next(iter(kept)) in proof for proof in goes.values())
+
+
+def test_without_names_nothing_is_compared(run: Run, home: Path) -> None:
+    loose(home, "one.gguf"), loose(home, "other.gguf")
+    assert planned(run, "--kind", "model")[0] == {}
+
+
+def test_a_copy_that_goes_itself_is_none(run: Run, home: Path) -> None:
+    one, other = loose(home, "one.gguf"), loose(home, "other.gguf")
+    goes, kept = planned(run, one, "--include", other)
+    assert list(goes) == [other]
+    assert one in kept
+
+
+def hard_link(home: Path) -> None:
+    os.link(home / "models/one.gguf", home / "models/other.gguf")
+
+
+def symbolic_link(home: Path) -> None:
+    (home / "models/other.gguf").symlink_to("one.gguf")
+
+
+def one_byte_differs(home: Path) -> None:
+    makers.write(home / "models/other.gguf", GGUF[:-1] + bytes([GGUF[-1] ^ 1]))
+
+
+def another_size(home: Path) -> None:
+    makers.write(home / "models/other.gguf", GGUF + b"x")
+
+
+@pytest.mark.parametrize("other", [hard_link, symbolic_link, one_byte_differs, another_size])
+def test_this_is_no_copy(other: Callable[[Path], None], run: Run, home: Path) -> None:
+    one = loose(home, "one.gguf")
+    other(home)
+    goes, kept = planned(run, one)
+    assert goes == {}
+    assert kept[one].startswith("could not be proven: ")
+
+
+def test_half_a_model_is_no_copy_of_a_whole_one(run: Run, home: Path) -> None:
+    """Every file has to lie in one and the same artifact."""
+    step = makers.trainer_checkpoint(home / "run", 100)
+    for name in ("model.safetensors", "optimizer.pt"):
+        makers.write(home / "models" / name, (step / name).read_bytes())
+    goes, _ = planned(run, "checkpoint")
+    assert goes == {}
+
+
+def test_an_equal_checkpoint_elsewhere(run: Run, home: Path) -> None:
+    step = makers.trainer_checkpoint(home / "run", 100)
+    for path in step.iterdir():
+        makers.write(home / "copied" / "checkpoint-100" / path.name, path.read_bytes())
+    ids = [each.id for each in makers.artifacts(home).values() if each.kind == "checkpoint"]
+    assert len(ids) == 2
+    goes, _ = planned(run, ids[0])
+    assert set(goes) == {ids[0]}
+    assert ids[1] in goes[ids[0]]
+
+
+def test_an_unfinished_copy_is_none(run: Run, home: Path) -> None:
+    models = home / ".ollama" / "models"
+    layer = makers.ollama_blob(models, GGUF)
+    makers.ollama_model(
+        models, "registry.ollama.ai/library/tiny/latest", [layer, {**layer, "digest": "sha256:" + "0" * 64}]
+    )
+    one = loose(home, "one.gguf")
+    assert planned(run, one)[0] == {}
+    makers.ollama_model(models, "registry.ollama.ai/library/tiny/latest", [layer])
+    assert "of ollama:tiny:latest" in planned(run, one)[0][one]
+
+
+def test_a_file_that_changed_since_the_walk_is_no_copy(home: Path) -> None:
+    one, other = loose(home, "one.gguf"), loose(home, "other.gguf")
+    seen = api.survey({}, home, "linux", system=False)
+    numbers = [number for number, each in enumerate(seen.artifacts) if each.id == one]
+    assert set(duplicates(seen, numbers, [])) == {one}
+    os.utime(home / "models" / "other.gguf", (1, 1))
+    assert duplicates(seen, numbers, []) == {}
+    assert other
+
+
+def test_looking_for_copies_leaves_no_trace(run: Run, home: Path) -> None:
+    one, _ = loose(home, "one.gguf"), loose(home, "other.gguf")
+    files = list((home / "models").iterdir())
+    for path in files:
+        os.utime(path, (1_000_000, 2_000_000))
+    planned(run, one)
+    assert {path.stat().st_atime for path in files} == {1_000_000}
+
+
+def test_a_saved_plan_is_refused_when_the_copy_is_gone(run: Run, home: Path) -> None:
+    one, _ = loose(home, "one.gguf"), loose(home, "other.gguf")
+    for change in (os.unlink, lambda path: Path(path).write_bytes(b"another")):
+        makers.write(home / "models" / "other.gguf", GGUF)
+        file = home / "plan.json"
+        file.unlink(missing_ok=True)
+        assert run("clean", one, "--prove", "--plan", str(file)).code == 0
+        change(home / "models" / "other.gguf")
+        answer = run("apply", str(file), "--yes")
+        assert answer.code == 3
+        assert "its copy " in answer.out
+        assert (home / "models" / "one.gguf").read_bytes() == GGUF
+
+
+def test_a_duplicate_in_the_trash_stays_when_its_copy_is_gone_meanwhile(run: Run, home: Path) -> None:
+    one, _ = loose(home, "one.gguf"), loose(home, "other.gguf")
+    assert run("clean", one, "--prove", "--yes").code == 0
+    (home / "models" / "other.gguf").unlink()
+    answer = run("purge", "--yes")
+    assert answer.code == 3
+    assert "is not there as it was: it is gone" in answer.out
+    assert run("undo").code == 0
+    assert (home / "models" / "one.gguf").read_bytes() == GGUF
+
+
+def test_a_copy_with_new_rights_is_a_copy_still(run: Run, home: Path) -> None:
+    one, _ = loose(home, "one.gguf"), loose(home, "other.gguf")
+    assert run("clean", one, "--prove", "--yes").code == 0
+    (home / "models" / "other.gguf").chmod(0o400)
+    os.link(home / "models" / "other.gguf", home / "models" / "third")
+    assert run("purge", "--yes").code == 0
+
+
+def test_a_duplicate_goes_and_comes_back(run: Run, home: Path) -> None:
+    one, _ = loose(home, "one.gguf"), loose(home, "other.gguf")
+    assert run("clean", one, "--prove", "--yes").code == 0
+    assert os.listdir(home / "models") == ["other.gguf"]
+    assert run("undo").code == 0
+    assert (home / "models" / "one.gguf").read_bytes() == GGUF
