@@ -106,7 +106,7 @@ def test_records_of_packed_images_are_known_by_their_instruction() -> None:
     assert sizes(found.shared) == [5, 7, 8]
 
 
-def test_a_record_built_on_what_is_in_doubt_is_kept_with_it() -> None:
+def test_a_record_built_on_what_is_in_doubt_is_its_own_and_the_doubt_stays_below() -> None:
     base = image("base", (5, "ADD"))
     records = (
         Record("doubt", size=77, shared=True),
@@ -114,8 +114,8 @@ def test_a_record_built_on_what_is_in_doubt_is_kept_with_it() -> None:
         Record("own", size=2),
     )
     found = cache(engine(base, records=records), layers(engine(base)))
-    assert set(found.own) == {"own"}
-    assert sizes(found.shared) == [3, 5]
+    assert {name: sizes(parts) for name, parts in found.own.items()} == {"own": [2], "child": [3]}
+    assert sizes(found.shared) == [5]
 
 
 def test_images_that_share_no_layer_keep_their_packed_layers_apart() -> None:

@@ -258,3 +258,19 @@ def replace_ask(plan: Plan, seen: str) -> Plan:
     assert step.ask
     ask = msgspec.structs.replace(step.ask, seen=seen)
     return msgspec.structs.replace(plan, steps=[msgspec.structs.replace(step, ask=ask)]).sealed()
+
+
+def test_nobody_but_a_plan_in_the_making_asks_for_a_removal() -> None:
+    """What imports cannot be told by layers: a survey has no way to the removing modules."""
+    source = Path(plans.__file__).parent
+    users = {
+        word: {path.name for path in source.rglob("*.py") if word in path.read_text()}
+        for word in ("import docker_removal", "services import Services", '"DELETE"', 'prefix}/build/prune"', "s/prune")
+    }
+    assert users == {
+        "import docker_removal": {"services.py"},
+        "services import Services": {"reclaim.py"},
+        '"DELETE"': {"docker_removal.py", "ollama.py", "engine_line.py"},
+        'prefix}/build/prune"': {"docker_removal.py"},
+        "s/prune": set(),
+    }

@@ -38,7 +38,8 @@ def command(
     """Give space back and lose nothing: leftovers, what was superseded, and caches that their tools fill again.
 
     Only what is proven is chosen; what is not proven goes only when it is named with --include. Everything moves into
-    a trash on its own disk, from which `modelyard undo` brings it back and `modelyard purge` frees it. What is pinned,
+    a trash on its own disk, from which `modelyard undo` brings it back and `modelyard purge` frees it; but what a
+    service keeps (dangling images and build cache of Docker) it removes for good when it is asked to. What is pinned,
     what a `.modelyard-keep` file or a rule in `config.toml` keeps, is never chosen.
 
     Checkpoints go only when they are asked for: `modelyard clean checkpoint` leaves the best and the last of each run.

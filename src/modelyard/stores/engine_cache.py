@@ -141,15 +141,17 @@ def _bytes(engine: Engine, record: Record) -> Part:
 def _own(
     record: Record, records: Mapping[str, Record], held: Mapping[str, _Held], known: Mapping[str, Part]
 ) -> tuple[Part, ...] | None:
-    """The bytes of a record and of all that it is built on, which stay as long as it does; None where in doubt."""
+    """The bytes of a record and of all that it is built on, which stay as long as it does; None where there is no end.
+
+    A shared record below it whose layers are in doubt holds all of them itself, so they are left out here.
+    """
     found: dict[str, Part] = {}
     waiting, passed = [record], {record.id}
     while waiting:
         each = waiting.pop()
         if each.shared:
-            if not held[each.id].certain:
-                return None
-            found |= {name: known[name] for name in held[each.id].names}
+            if held[each.id].certain:
+                found |= {name: known[name] for name in held[each.id].names}
             continue
         found[each.id] = known[each.id]
         for parent in each.parents:
