@@ -27,6 +27,11 @@ class Rooms:
     others: tuple[bytes, ...]
     trash: bytes
 
+    @property
+    def capsules(self) -> bytes:
+        """Where capsules of environments are kept."""
+        return os.path.join(os.path.dirname(self.trash), b"capsules")
+
     def file(self, plan: str) -> bytes:
         """The journal of a plan."""
         return os.path.join(self.state, plan.encode() + SUFFIX)

@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
     "apply": "Make a plan that was saved.",
+    "env": "Freeze environments into capsules, prove and restore them.",
     "undo": "Bring back what a plan removed.",
     "purge": "Free what waits in the trash.",
     "journal": "Every plan that was applied, and what became of it.",

@@ -49,6 +49,22 @@ def read_file(path: bytes, cap: int = CAP, *, follow: bool = False, head: bool =
         os.close(descriptor)
 
 
+def read_span(path: bytes, start: int, size: int) -> bytes | Problem:
+    """Up to `size` bytes of a regular file from `start` on; fewer where it ends before."""
+    try:
+        descriptor = _open(path, FLAGS | os.O_NOFOLLOW)
+    except OSError as error:
+        return from_errno(shown(path), error.errno or 0)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return Problem(shown(path), "not-a-file", "a plain file was expected here")
+        return os.pread(descriptor, size, start)
+    except OSError as error:
+        return from_errno(shown(path), error.errno or 0)
+    finally:
+        os.close(descriptor)
+
+
 def read_link(path: bytes) -> bytes | Problem:
     """The text of a symbolic link."""
     try:

@@ -15,6 +15,7 @@ from modelyard.cli.documents.changing import (
     SkippedLine,
     StepLine,
 )
+from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
     Built,
@@ -43,10 +44,10 @@ from modelyard.cli.documents.looking import (
 )
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "Built", "ComplaintLine", "DiskLine", "Examined", "FileLine", "JournalLine",
+    "DOCUMENTS", "ArtifactLine", "Built", "ComplaintLine", "DiskLine", "Examined", "FileLine", "Frozen", "JournalLine",
     "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview", "PartLine", "PlanLine", "Planned",
-    "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine",
-    "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine", "Shown",
+    "SkippedLine", "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -57,6 +58,9 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "where": Where,
     "clean": Planned,
     "apply": Made,
+    "env freeze": Frozen,
+    "env restore": Rebuilt,
+    "env prove": Proved,
     "undo": Made,
     "purge": Made,
     "journal": Journals,
