@@ -63,7 +63,9 @@ def publish(wheels: Path, folder: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
         os.link(each, place / each.name)
         with (place / "index.html").open("a") as page:
-            page.write(f'<a href="{each.name}#sha256={hashlib.sha256(each.read_bytes()).hexdigest()}">{each.name}</a>\n')
+            page.write(
+                f'<a href="{each.name}#sha256={hashlib.sha256(each.read_bytes()).hexdigest()}">{each.name}</a>\n'
+            )
 
 
 def variables(home: Path, index: str = "") -> dict[str, str]:

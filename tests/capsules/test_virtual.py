@@ -165,7 +165,9 @@ def test_no_token_of_an_address_is_written(
     secret = "s3cr3t-t0k3n"
     if how == "index":
         address = env["PIP_INDEX_URL"].replace("http://", f"http://user:{secret}@")
-        run(prefix / "bin" / "python", "-m", "pip", "install", "-q", "public==2.0", env=env | {"PIP_INDEX_URL": address})
+        run(
+            prefix / "bin" / "python", "-m", "pip", "install", "-q", "public==2.0", env=env | {"PIP_INDEX_URL": address}
+        )
     else:
         host = f"user:{secret}@example.org" if how == "password" else "example.org"
         (info,) = prefix.glob("lib/python*/site-packages/localpkg-*.dist-info")

@@ -26,6 +26,8 @@ class Package(msgspec.Struct, frozen=True, omit_defaults=True):
     source: Source
     content: str = ""
     """SHA-256 of what its RECORD says of its files, empty where it has none."""
+    edits: str = ""
+    """SHA-256 of what somebody changed of its files after it was installed, empty where nobody did."""
     imports: list[str] = []
     """The names that its files make importable."""
     url: str = ""
@@ -129,7 +131,7 @@ def environment_digest(
 ) -> str:
     """One digest for what is installed: names, versions and contents; `sources` are names with digests."""
     lines = [f"python {'.'.join(python.split('.')[:2])}"]
-    lines += sorted(f"package {each.name} {each.version} {each.content}" for each in packages)
+    lines += sorted(f"package {each.name} {each.version} {each.content} {each.edits}" for each in packages)
     lines += sorted(f"conda {each.name} {each.version} {each.build} {each.sha256 or each.md5}" for each in conda)
     lines += sorted(f"sources {name} {digest}" for name, digest in sources)
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

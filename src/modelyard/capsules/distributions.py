@@ -68,11 +68,6 @@ class Distribution:
     """The folder that it is edited in, empty where it is installed as usual."""
     problem: Problem | None = None
 
-    @property
-    def content(self) -> str:
-        """The digest of its files, empty where it has no RECORD."""
-        return records.content(self.entries, self.site, self.info) if self.entries else ""
-
 
 def canonical(name: str) -> str:
     """The name as indexes compare it (PEP 503)."""

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from modelyard.capsules import records
 from modelyard.capsules.addresses import clean, local_folder
 from modelyard.capsules.capsule import CondaPackage, Kind, Package, Source, environment_digest
 from modelyard.capsules.conda import conda_packages
 from modelyard.capsules.distributions import Direct, Distribution, canonical, installed, sites
-from modelyard.capsules.records import imports
 from modelyard.capsules.sources import Collected, collect
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
@@ -73,7 +73,7 @@ def environment(prefix: Path, *, with_sources: bool = True) -> Environment | Pro
     ]
     packages = []
     for each in known:
-        package, secret = _package(each, owned, names)
+        package, secret = _package(place, each, owned, names)
         packages.append(package)
         said += [f"{each.name}: a secret was taken out of its address"] if secret else []
     return Environment(
@@ -139,7 +139,9 @@ def _inside(folder: bytes, above: bytes) -> bool:
     return folder == above or folder.startswith(above.rstrip(b"/") + b"/")
 
 
-def _package(each: Distribution, owned: frozenset[str], names: Mapping[str, str]) -> tuple[Package, bool]:
+def _package(
+    prefix: bytes, each: Distribution, owned: frozenset[str], names: Mapping[str, str]
+) -> tuple[Package, bool]:
     """A distribution as a capsule knows it, before its wheel is made; and whether its address held a secret."""
     direct = each.direct
     address, secret = clean(direct.url) if direct else ("", False)
@@ -147,8 +149,9 @@ def _package(each: Distribution, owned: frozenset[str], names: Mapping[str, str]
         each.name,
         each.version,
         _source(each, owned, address),
-        each.content,
-        imports(each.entries, each.site),
+        records.content(each.entries, each.site, each.info) if each.entries else "",
+        records.edited(prefix, each.entries, each.info),
+        records.imports(each.entries, each.site),
         address,
         direct.vcs_info.commit_id if direct and direct.vcs_info else "",
         direct.subdirectory if direct else "",

@@ -93,16 +93,21 @@ def _written(found: Environment, made: Draft) -> Capsule:
 
 
 def _kept(found: Environment, each: Package, known: Distribution, content: Content, said: list[str]) -> Package:
-    """The package with its wheel in the capsule, where no index surely has it and it is small enough."""
-    local = "+" in each.version
-    if each.source == "conda" or (each.source == "index" and not local):
+    """The package with its wheel in the capsule, where no index surely has it as it lies there and it is small."""
+    said += [f"{each.name}: its files were changed after it was installed"] if each.edits else []
+    if each.source == "conda":
+        said += [f"{each.name}: conda brings it back as it was, without these changes"] if each.edits else []
+        return each
+    if each.source == "index" and "+" not in each.version and not each.edits:
         return each
     wheel = wheels.build(found.prefix, known)
     if isinstance(wheel, Problem):
-        said.append(f"{each.name}: its wheel is not inside, {wheel.message}" + _instead(each))
+        said.append(f"{each.name}: its wheel is not inside, {wheel.message}{_instead(each)}")
         return each
-    name, data = wheel
-    member = content.add(f"wheels/{name}", data, packed=True)
+    said += [
+        f"{each.name}: {shown(path)} is not what was installed; the wheel has it as it is" for path in wheel.changed
+    ]
+    member = content.add(f"wheels/{wheel.name}", wheel.data, packed=True)
     source = each.source if each.source == "sources" else "inside"
     hashes = [f"sha256:{content.members[-1].sha256}"]
     return msgspec.structs.replace(each, source=source, wheel=member, hashes=hashes)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
 import io
+import os
 import posixpath
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from modelyard.problem import Problem
+from modelyard.walk.read import read_file
+from modelyard.walk.text import shown
 
 CAP = 64 << 20
 OWN = (
@@ -25,6 +32,10 @@ OWN = (
 NATIVE = re.compile(r"(\.cpython-[^./]+|\.abi3|\.pypy[^./]+|\.cp[^./]+)?\.(so|pyd)$")
 NAME = re.compile(r"[^\W\d]\w*")
 MOST_IMPORTS = 20
+METHODS = ("sha256", "sha384", "sha512")
+LARGEST = 1 << 30
+LATER = 2_000_000_000
+"""Nanoseconds that an installer may take between a file and RECORD, clocks of file systems included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,69 @@ def belongs_to_wheel(entry: Entry, info: str) -> bool:
     if entry.path.endswith((".pyc", ".pyo")):
         return False
     return not (posixpath.dirname(entry.path) == info and posixpath.basename(entry.path) in OWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The bytes of a file, None where it is gone, and whether they are those that RECORD promises."""
+
+    data: bytes | None
+    intact: bool
+
+
+def verified(prefix: bytes, entry: Entry, limit: int) -> Verified | Problem:
+    """A file held against its hash. What is not the installed file counts only where it is the environment's own:
+
+    what links lead to might be anything of anybody's.
+    """
+    path = os.path.join(prefix, os.fsencode(entry.path))
+    if not os.path.lexists(path):
+        return Verified(None, False)
+    data = read_file(path, limit, follow=True)
+    if isinstance(data, Problem):
+        return data
+    method, _, expected = entry.hash.partition("=")
+    intact = method in METHODS and digest(data, method) == expected.rstrip("=")
+    if not intact and os.path.realpath(path) != os.path.join(os.path.realpath(prefix), os.fsencode(entry.path)):
+        return Problem(shown(path), "changed", "a link leads to it, and its hash is not that of RECORD")
+    return Verified(data, intact)
+
+
+def digest(data: bytes, method: str = "sha256") -> str:
+    """A hash as RECORD writes it."""
+    return base64.urlsafe_b64encode(hashlib.new(method, data).digest()).decode().rstrip("=")
+
+
+def edited(prefix: bytes, entries: Iterable[Entry], info: str) -> str:
+    """A digest of what somebody changed of a distribution's files, empty where nobody did.
+
+    Only those are read whose size or time of writing tells: installers write RECORD last, so what was written later
+    was not written by them.
+    """
+    until = _written(prefix, f"{info}/RECORD")
+    found = []
+    for entry in entries:
+        if entry.size is None or not entry.hash or not belongs_to_wheel(entry, info):
+            continue
+        try:
+            seen = os.lstat(os.path.join(prefix, os.fsencode(entry.path)))
+        except OSError:
+            found.append(f"{entry.path} is gone")
+            continue
+        if not stat.S_ISREG(seen.st_mode) or (seen.st_size == entry.size and seen.st_mtime_ns <= until + LATER):
+            continue
+        now = verified(prefix, entry, LARGEST)
+        if isinstance(now, Problem) or not now.intact:
+            found.append(f"{entry.path} {digest(now.data or b'') if isinstance(now, Verified) else now.message}")
+    return hashlib.sha256("\n".join(found).encode("utf-8", "surrogateescape")).hexdigest() if found else ""
+
+
+def _written(prefix: bytes, path: str) -> int:
+    """When a file was written, in nanoseconds since 1970; never where it cannot be told."""
+    try:
+        return os.lstat(os.path.join(prefix, os.fsencode(path))).st_mtime_ns
+    except OSError:
+        return 1 << 63
 
 
 def content(entries: Iterable[Entry], site: str, info: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import configparser
 import csv
 import hashlib
@@ -13,6 +12,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.capsules import records
@@ -37,8 +37,17 @@ def size_of(known: Distribution) -> int:
     return sum(each.size or 0 for each in known.entries)
 
 
-def build(prefix: bytes, known: Distribution, limit: int = SMALL) -> tuple[str, bytes] | Problem:
-    """The name and the content of a wheel. A Problem where a file is not what RECORD says, or it is too large."""
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel with its file's name, and the files that are not what RECORD says: they are in it as they lie there."""
+
+    name: str
+    data: bytes
+    changed: tuple[str, ...]
+
+
+def build(prefix: bytes, known: Distribution, limit: int = SMALL) -> Wheel | Problem:
+    """The wheel of a distribution. A Problem where it has no RECORD or no tags, is too large, or leads outside."""
     path = os.path.join(prefix, os.fsencode(known.info))
     if not known.entries:
         return Problem(shown(path), "no-record", "without a RECORD its wheel cannot be made again")
@@ -50,20 +59,22 @@ def build(prefix: bytes, known: Distribution, limit: int = SMALL) -> tuple[str, 
     stem = posixpath.basename(known.info).removesuffix(".dist-info")
     generated = _generated(path)
     files: dict[str, tuple[bytes, bool]] = {}
+    changed = []
     for entry in known.entries:
         if not records.belongs_to_wheel(entry, known.info) or _is_generated(entry, generated):
             continue
-        data = _verified(prefix, entry, limit)
-        if isinstance(data, Problem):
-            return data
-        limit -= len(data)
+        found = records.verified(prefix, entry, limit)
+        if isinstance(found, Problem):
+            return found
+        changed += [] if found.intact else [entry.path]
+        if found.data is None:
+            continue
+        limit -= len(found.data)
         member = _member(entry, known.site, stem)
         script = ".data/scripts/" in member
-        files[member] = (
-            INTERPRETER.sub(b"#!python\n", data, count=1) if script else data,
-            script or _runs(prefix, entry),
-        )
-    return f"{stem}-{tags}.whl", pack(files, stem)
+        data = INTERPRETER.sub(b"#!python\n", found.data, count=1) if script else found.data
+        files[member] = (data, script or _runs(prefix, entry))
+    return Wheel(f"{stem}-{tags}.whl", pack(files, stem), tuple(changed))
 
 
 def _tags(info: bytes) -> str | Problem:
@@ -98,21 +109,6 @@ def _is_generated(entry: Entry, generated: set[str]) -> bool:
     return f"{folder}/" in SCRIPTS and name in generated
 
 
-def _verified(prefix: bytes, entry: Entry, limit: int) -> bytes | Problem:
-    """The bytes of a file, which are those that its hash in RECORD promises."""
-    path = os.path.join(prefix, os.fsencode(entry.path))
-    data = read_file(path, limit, follow=True)
-    if isinstance(data, Problem):
-        return data
-    method, _, expected = entry.hash.partition("=")
-    if method not in ("sha256", "sha384", "sha512"):
-        return Problem(shown(path), "unproven", "RECORD has no hash of it that could be trusted")
-    found = base64.urlsafe_b64encode(hashlib.new(method, data).digest()).decode().rstrip("=")
-    if found != expected.rstrip("="):
-        return Problem(shown(path), "changed", "it was changed after it was installed: its hash is not that of RECORD")
-    return data
-
-
 def _member(entry: Entry, site: str, stem: str) -> str:
     """Where a file lies in the wheel (the binary distribution format's `.data` folders)."""
     if entry.path.startswith(site + "/"):
@@ -137,14 +133,12 @@ def pack(files: dict[str, tuple[bytes, bool]], stem: str) -> bytes:
     everything = {name: each for name, each in files.items() if name != f"{info}/RECORD"}
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerows((name, f"sha256={_hash(data)}", len(data)) for name, (data, _) in sorted(everything.items()))
+    rows.writerows(
+        (name, f"sha256={records.digest(data)}", len(data)) for name, (data, _) in sorted(everything.items())
+    )
     rows.writerow((f"{info}/RECORD", "", ""))
     everything[f"{info}/RECORD"] = (text.getvalue().encode("utf-8", "surrogateescape"), False)
     return _zipped((name, *each) for name, each in sorted(everything.items()))
-
-
-def _hash(data: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
 
 
 def _zipped(files: Iterable[tuple[str, bytes, bool]]) -> bytes:
