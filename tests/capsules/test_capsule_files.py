@@ -64,7 +64,7 @@ def test_a_member_more_or_less_is_refused(capsule: Opened, home: Path) -> None:
     assert "not those that it names" in problem(opened(packed(home / "less.zip", members))).message
 
 
-@pytest.mark.parametrize("name", ["../up", "a/../../up", "/etc/passwd", "..\\up", "wheels/..", "line\nbreak"])
+@pytest.mark.parametrize("name", ["../up", "a/../../up", "/etc/passwd", "..\\up", "wheels/.."])
 def test_a_member_that_leads_outside_is_refused(name: str, capsule: Opened, home: Path) -> None:
     bad = packed(home / "bad.zip", unpacked(capsule.path) | {name: b"x"})
     assert "leads outside" in problem(opened(bad)).message

@@ -133,12 +133,17 @@ def _sources(found: Environment, content: Content) -> Iterator[Sources]:
 def _utf8(
     files: Iterable[tuple[bytes, tuple[bytes, bool]]], left: list[str]
 ) -> Iterator[tuple[str, tuple[bytes, bool]]]:
-    """The files whose names can stand in a zip file."""
+    """The files whose names can stand in a zip file and mean the same everywhere."""
     for path, each in files:
         try:
-            yield path.decode(), each
+            name = path.decode()
         except UnicodeDecodeError:
             left.append(f"{shown(path)}: its name is not UTF-8")
+            continue
+        if "\\" in name:
+            left.append(f"{shown(path)}: a backslash in its name")
+        else:
+            yield name, each
 
 
 def _now() -> str:

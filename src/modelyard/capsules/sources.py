@@ -99,7 +99,9 @@ def _files(made: Collected) -> Collected:
     """All files of a folder, as far as there is room."""
     repository_like = os.path.lexists(os.path.join(made.folder, b".git"))
     for path, seen in sorted(_below(made, ignoring=repository_like)):
-        if stat.S_ISREG(seen.st_mode) and not _kept_out(made, path):
+        if stat.S_ISLNK(seen.st_mode):
+            made.leave(path, "a link; plain files are kept")
+        elif not _kept_out(made, path):
             new = _side(made, path, seen)
             if new is not None:
                 made.files[path] = new.data, new.mode == "100755"

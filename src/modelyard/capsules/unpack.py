@@ -122,7 +122,7 @@ def _usable(package: Package, capsule: Capsule) -> None:
 
 def _is_safe(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts and "\\" not in name and name.isprintable()
+    return bool(parts) and not name.startswith("/") and ".." not in parts and "\\" not in name
 
 
 def _content(archive: zipfile.ZipFile, wanted: Member) -> bytes:
