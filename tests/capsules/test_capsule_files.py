@@ -144,7 +144,7 @@ def test_a_pipe_is_not_waited_for(home: Path) -> None:
 
 
 def test_a_capsule_that_is_not_there(home: Path) -> None:
-    assert problem(opened(home / "x.zip")).code == "vanished"
+    assert problem(opened(home / "x.zip")).code == "no-capsule"
 
 
 def test_a_torn_capsule_is_refused_wherever_it_is_torn(capsule: Opened, home: Path) -> None:

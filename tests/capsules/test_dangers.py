@@ -216,6 +216,9 @@ def test_a_capsule_is_never_written_over_something(prefix: Path, home: Path, mon
     monkeypatch.setattr("modelyard.capsules.freeze._now", lambda: "2026-01-01T00:00:00Z")
     first = frozen(prefix, home / "capsules")
     before = first.path.stat()
-    assert "File exists" in problem(write_capsule(prefix, home / "capsules")).message
+    assert frozen(prefix, home / "capsules") == first
     assert first.path.stat() == before
+    first.path.write_bytes(b"something else")
+    assert "File exists" in problem(write_capsule(prefix, home / "capsules")).message
+    assert first.path.read_bytes() == b"something else"
     assert list(first.path.parent.iterdir()) == [first.path]

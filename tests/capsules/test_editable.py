@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-import setuptools
 
 import oracle
 from capsules.making import frozen, git, problem, run, unpacked, venv
@@ -25,7 +25,15 @@ version = "0.3"
 [tool.setuptools.packages.find]
 where = ["code"]
 """
+BUILDER = Path(str(distribution("setuptools").locate_file("")))
 BINARY = bytes(range(256)) * 300
+
+
+PROGRAMS = (
+    "core.fsmonitor", "core.pager", "core.sshCommand", "core.editor", "diff.external", "filter.f.clean", "alias.diff",
+    "filter.f.smudge", "filter.f.process", "diff.d.command", "diff.d.textconv", "pager.diff",
+)  # fmt: skip
+"""Settings whose value git runs."""
 
 
 def files(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -85,7 +93,7 @@ def prefix(home: Path, env: dict[str, str], project: Path) -> Path:
     """An environment in which the repository is installed to be edited."""
     made = venv(home / "env", env)
     words = ("install", "-q", "--no-deps", "--no-build-isolation", "-e", project)
-    builder = {"PYTHONPATH": str(Path(setuptools.__file__).parents[1])}  # a newer one than a fresh environment has
+    builder = {"PYTHONPATH": str(BUILDER)}  # a newer one than a fresh environment has
     run(made / "bin" / "python", "-m", "pip", *words, env=env | builder)
     return made
 
@@ -132,9 +140,7 @@ def test_it_is_proven_with_its_changes(prefix: Path, project: Path, env: dict[st
 
 
 @pytest.mark.parametrize("how", ["packed", "shared", "worktree", "detached"])
-def test_every_layout_of_a_repository_is_understood(
-    how: str, project: Path, noted: Path, home: Path
-) -> None:
+def test_every_layout_of_a_repository_is_understood(how: str, project: Path, noted: Path, home: Path) -> None:
     for number in range(30):
         text = (project / "text").read_text()
         (project / "text").write_text(text + f"line {number} {'x' * number}\n")
@@ -164,7 +170,9 @@ def test_every_layout_of_a_repository_is_understood(
     assert files(fresh) == files(project)
 
 
-def test_a_commit_that_was_never_pushed_is_kept_as_files(prefix: Path, project: Path, home: Path, env: dict[str, str]) -> None:
+def test_a_commit_that_was_never_pushed_is_kept_as_files(
+    prefix: Path, project: Path, home: Path, env: dict[str, str]
+) -> None:
     (project / "text").write_text("mine alone\n")
     git(project, "commit", "-q", "-am", "not pushed")
     change(project)
@@ -204,8 +212,7 @@ def test_a_hostile_repository_runs_nothing(prefix: Path, project: Path, env: dic
     """Everything by which a repository can have git run a program, both when it is frozen and when it comes back."""
     canary = home / "ran"
     touch = f"touch '{canary}'"
-    for key in ("core.fsmonitor", "core.pager", "core.sshCommand", "core.editor", "diff.external", "filter.f.clean",
-                "filter.f.smudge", "filter.f.process", "diff.d.command", "diff.d.textconv", "alias.diff", "pager.diff"):  # fmt: skip
+    for key in PROGRAMS:
         git(project, "config", key, touch)
     with (project / ".gitattributes").open("w") as file:
         file.write("* filter=f diff=d\n")

@@ -17,7 +17,7 @@ from modelyard.walk.read import names_in, read_file
 from modelyard.walk.text import shown
 
 CAP = 64 << 20
-WORD = re.compile(r"[\w.+!*=-]+", re.ASCII)
+WORD = re.compile(r"[A-Za-z0-9_][\w.+!*=-]*", re.ASCII)
 HASHES = {"md5": re.compile(r"[0-9a-f]{32}"), "sha256": re.compile(r"[0-9a-f]{64}")}
 HINT = "`conda doctor` says more"
 

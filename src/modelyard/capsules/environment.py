@@ -71,6 +71,8 @@ def environment(prefix: Path, *, with_sources: bool = True) -> Environment | Pro
     said: list[str] = [
         f"{name}: a secret was taken out of its address" for name, each in sources.items() if each.secret
     ]
+    if settings.get("include-system-site-packages", "").lower() == "true":
+        said.append("it also sees the packages of the Python that it was made from; they are not in the capsule")
     packages = []
     for each in known:
         package, secret = _package(place, each, owned, names)

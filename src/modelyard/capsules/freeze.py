@@ -23,6 +23,7 @@ from modelyard.capsules.cuda import cuda_version
 from modelyard.capsules.distributions import Distribution
 from modelyard.capsules.environment import Environment, environment
 from modelyard.capsules.requirements import requirements
+from modelyard.capsules.unpack import Opened, opened
 from modelyard.problem import Problem, from_errno
 from modelyard.walk.text import shown
 
@@ -61,6 +62,8 @@ def write_capsule(prefix: Path, into: Path, disk: Disk | None = None) -> Path | 
         with draft(disk or Disk(), folder, b"capsule") as made:
             capsule = _written(found, made)
             name = f"{capsule.name}-{capsule.id}.zip"
+            if _is_there(into / name, capsule):
+                return into.absolute() / name
             return Path(os.fsdecode(made.keep(name.encode())))
     except OSError as error:
         if error.errno in FULL:
@@ -68,6 +71,12 @@ def write_capsule(prefix: Path, into: Path, disk: Disk | None = None) -> Path | 
                 shown(folder), "no-space", "there is no room for the capsule", "free some space, or give another folder"
             )
         return from_errno(shown(folder), error.errno or 0)
+
+
+def _is_there(path: Path, capsule: Capsule) -> bool:
+    """Whether the same capsule was written already: twice within a second."""
+    seen = opened(path) if os.path.lexists(path) else None
+    return isinstance(seen, Opened) and seen.capsule.digest == capsule.digest
 
 
 def _written(found: Environment, made: Draft) -> Capsule:

@@ -87,7 +87,7 @@ def proof_of(prefix: Path, folder: Path, now: int, max_age: int) -> Proven | Pro
                 why = "its proof is too old"
             else:
                 proven.append((-age, Proven(path, proof)))
-        elif proof is None and _fits(path, found.digest):
+        elif proof is None and path.name.startswith(f"{found.name}-") and _fits(path, found.digest):
             why = "its capsule was not proven yet"
     if proven:
         return max(proven, key=lambda each: each[0])[1]

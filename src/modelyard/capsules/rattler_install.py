@@ -19,10 +19,11 @@ CAP = 64 << 20
 async def install(packages: list[CondaPackage], prefix: str) -> None:
     """Fetches each package, holds it against its hashes, and links it into the prefix."""
     rattler = import_module("rattler")
+    build = getattr(getattr(rattler, "BuildString", None), "new_unchecked", str)  # versions before 0.28 take a text
     records = []
     for each in packages:
         record = rattler.PackageRecord(
-            name=each.name, version=each.version, build=each.build, build_number=_number(each.build),
+            name=each.name, version=each.version, build=build(each.build), build_number=_number(each.build),
             subdir=each.subdir or "noarch", noarch=each.noarch or None, depends=each.depends,
             sha256=bytes.fromhex(each.sha256) or None, md5=bytes.fromhex(each.md5) or None,
             python_site_packages_path=each.site_packages or None,

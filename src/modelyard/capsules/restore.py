@@ -16,7 +16,7 @@ from modelyard.capsules.interpreters import fitting
 from modelyard.capsules.programs import Failed, run, surroundings
 from modelyard.capsules.requirements import located
 from modelyard.capsules.restore_sources import restore_sources
-from modelyard.capsules.unpack import Opened
+from modelyard.capsules.unpack import UNUSABLE, Opened, unusable
 from modelyard.problem import Problem, from_errno
 from modelyard.walk.text import shown
 
@@ -85,6 +85,8 @@ def restore(
             _built(work)
     except Failed as failed:
         return failed.problem
+    except UNUSABLE as error:
+        return unusable(opened.path, error)
     except FileExistsError:
         return Problem(shown(work.prefix), "exists", "something is there already", "give another folder with --prefix")
     except BlockingIOError as error:

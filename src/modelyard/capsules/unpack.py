@@ -25,6 +25,8 @@ LARGEST = 2 << 30
 MOST = 100_000
 PART = 1 << 20
 HINT = "take the capsule from where it was made; this file is not to be trusted"
+UNUSABLE = (ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+"""What reading a file raises that is no whole zip file of ours; RuntimeError: an encrypted member."""
 FRAGMENT = re.compile(r"#(sha256|md5)=[0-9a-f]+$")
 
 
@@ -60,10 +62,17 @@ def opened(path: Path) -> Opened | Problem:
         with zipfile.ZipFile(path) as archive:
             capsule = _checked(archive)
         return Opened(path, capsule, _digest(path))
+    except FileNotFoundError:
+        return Problem(shown(str(path)), "no-capsule", "there is no such file", "`modelyard env freeze` writes capsules")
     except OSError as error:
         return from_errno(shown(str(path)), error.errno or 0)
-    except (ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        return Problem(shown(str(path)), "strange-capsule", f"this capsule is not to be used: {error}", HINT)
+    except UNUSABLE as error:
+        return unusable(path, error)
+
+
+def unusable(path: Path, error: Exception) -> Problem:
+    """The problem of a capsule that is not what it should be."""
+    return Problem(shown(str(path)), "strange-capsule", f"this capsule is not to be used: {error}", HINT)
 
 
 def _checked(archive: zipfile.ZipFile) -> Capsule:

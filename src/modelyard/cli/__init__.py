@@ -19,10 +19,10 @@ COMMANDS = {
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
     "apply": "Make a plan that was saved.",
-    "env": "Freeze environments into capsules, prove and restore them.",
     "undo": "Bring back what a plan removed.",
     "purge": "Free what waits in the trash.",
     "journal": "Every plan that was applied, and what became of it.",
+    "env": "Freeze environments into capsules, prove and restore them.",
     "demo": "Build a sample workstation in a new folder.",
 }
 
@@ -64,7 +64,7 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo and purge change anything; `demo` writes into a new folder.
+    Only clean, apply, undo and purge change anything; `env` and `demo` write new files and folders.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:
