@@ -71,6 +71,13 @@ def test_a_member_that_leads_outside_is_refused(name: str, capsule: Opened, home
     assert not (home.parent / "up").exists()
 
 
+def test_a_loose_file_elsewhere_is_refused(capsule: Opened, home: Path) -> None:
+    told = [*capsule.capsule.members, Member("loose/bin/python", 1, hashlib.sha256(b"x").hexdigest())]
+    said = msgspec.structs.replace(capsule.capsule, members=told).sealed()
+    members = unpacked(capsule.path) | {"loose/bin/python": b"x", "capsule.json": encode(said)}
+    assert "not where it belongs" in problem(opened(packed(home / "bad.zip", members))).message
+
+
 def test_a_member_twice_is_refused(capsule: Opened, home: Path) -> None:
     bad = packed(home / "bad.zip", unpacked(capsule.path))
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(bad, "a") as archive:

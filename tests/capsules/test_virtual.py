@@ -40,6 +40,28 @@ def test_an_environment_comes_back_with_every_version(prefix: Path, env: dict[st
     assert run(again / "bin" / "python", "-c", "import public; print(public.WORD)", env=env) == "public\n"
 
 
+def test_what_no_package_brought_comes_back_too(prefix: Path, env: dict[str, str], home: Path) -> None:
+    (site,) = prefix.glob("lib/python*/site-packages")
+    (site / "copied.py").write_text("WORD = 'copied'\n")
+    (site / "public" / "added").mkdir()
+    (site / "public" / "added" / "notes.txt").write_text("notes\n")
+    (site / "secret_token").write_text("SWORDFISH")
+    (site / "huge.bin").write_bytes(b"")
+    os.truncate(site / "huge.bin", 5 << 20)
+    capsule = frozen(prefix, home / "capsules")
+    kept = [each.name.rpartition("/")[2] for each in capsule.capsule.members if each.name.startswith("loose/")]
+    assert sorted(kept) == ["copied.py", "notes.txt"]
+    for name in ("secret_token", "huge.bin"):
+        assert any(name in each for each in capsule.capsule.said)
+    proof = prove(capsule, env, home)
+    assert isinstance(proof, Proof)
+    assert proof.differences == []
+    assert isinstance(restore(capsule, home / "again", env, home), Restored)
+    assert run(home / "again" / "bin" / "python", "-c", "import copied; print(copied.WORD)", env=env) == "copied\n"
+    (site / "copied.py").write_text("WORD = 'changed'\n")
+    assert problem(proof_of(prefix, home / "capsules", time.time_ns(), DAY)).code == "unproven"
+
+
 def test_a_capsule_can_be_read_by_eyes_and_by_pip(prefix: Path, home: Path) -> None:
     capsule = frozen(prefix, home / "capsules")
     assert capsule.path.name == f"work-venv-{capsule.capsule.digest[:12]}.zip"

@@ -40,7 +40,7 @@ class Meta(msgspec.Struct):
 
 
 def conda_packages(prefix: bytes) -> tuple[Sequence[CondaPackage], list[Problem], frozenset[str]]:
-    """The packages in the order of installation, problems, and the metadata folders of Python's that they brought."""
+    """The packages in the order of installation, problems, and what they brought to site-packages."""
     folder = os.path.join(prefix, b"conda-meta")
     found: dict[str, CondaPackage] = {}
     problems: list[Problem] = []
@@ -57,7 +57,7 @@ def conda_packages(prefix: bytes) -> tuple[Sequence[CondaPackage], list[Problem]
             address, secret = clean(meta.url)
             found[meta.name] = _package(meta, address)
             owned |= {os.path.dirname(each) for each in meta.files if ".dist-info/" in each or ".egg-info/" in each}
-            owned |= {each for each in meta.files if each.endswith(".egg-info")}
+            owned |= {each for each in meta.files if "site-packages/" in each}
             if secret:
                 why = f"{meta.name}: a secret was taken out of its address"
                 problems.append(Problem(shown(path), "secret", why, "channels that ask for a token need it again"))

@@ -14,6 +14,7 @@ from modelyard.capsules.addresses import clean, local_folder
 from modelyard.capsules.capsule import CondaPackage, Kind, Package, Source, environment_digest
 from modelyard.capsules.conda import conda_packages
 from modelyard.capsules.distributions import Direct, Distribution, canonical, installed, sites
+from modelyard.capsules.loose import Loose, loose
 from modelyard.capsules.sources import Collected, collect
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
@@ -38,6 +39,7 @@ class Environment:
     known: tuple[Distribution, ...]
     conda: tuple[CondaPackage, ...]
     sources: Mapping[str, Collected]
+    loose: Loose
     said: tuple[str, ...]
     problems: tuple[Problem, ...]
 
@@ -45,6 +47,7 @@ class Environment:
     def digest(self) -> str:
         """One digest of what is installed, sources included."""
         told = [(name, digest_of(each)) for name, each in self.sources.items()]
+        told += [("loose", self.loose.digest)] if self.loose.files else []
         return environment_digest(self.python, self.packages, self.conda, told)
 
 
@@ -78,9 +81,12 @@ def environment(prefix: Path, *, with_sources: bool = True) -> Environment | Pro
         package, secret = _package(place, each, owned, names)
         packages.append(package)
         said += [f"{each.name}: a secret was taken out of its address"] if secret else []
+    brought = {entry.path for each in known for entry in each.entries} | owned
+    found = loose(place, sites(place), brought)
+    said += found.left_out
     return Environment(
         place, kind, _name(place), version, implementation, settings.get("home", ""), tuple(packages), tuple(known),
-        tuple(conda), sources, tuple(said), (*problems, *more),
+        tuple(conda), sources, found, tuple(said), (*problems, *more),
     )  # fmt: skip
 
 

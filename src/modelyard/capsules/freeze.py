@@ -22,6 +22,7 @@ from modelyard.capsules.conda import explicit
 from modelyard.capsules.cuda import cuda_version
 from modelyard.capsules.distributions import Distribution
 from modelyard.capsules.environment import Environment, environment
+from modelyard.capsules.loose import FOLDER as LOOSE
 from modelyard.capsules.requirements import requirements
 from modelyard.capsules.unpack import Opened, opened
 from modelyard.problem import Problem, from_errno
@@ -88,6 +89,8 @@ def _written(found: Environment, made: Draft) -> Capsule:
             _kept(found, each, known, content, said) for each, known in zip(found.packages, found.known, strict=True)
         ]
         sources = list(_sources(found, content))
+        for path, data in sorted(found.loose.files.items()):
+            content.add(LOOSE + path, data)
         platform = sysconfig.get_platform()
         content.add("requirements.txt", requirements(packages, sources).encode())
         if found.kind == "conda":

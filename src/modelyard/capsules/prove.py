@@ -16,6 +16,7 @@ from modelyard.apply.whole import draft, scratch
 from modelyard.capsules.capsule import Capsule, CondaPackage, Package
 from modelyard.capsules.distributions import canonical
 from modelyard.capsules.environment import Environment, environment
+from modelyard.capsules.loose import FOLDER as LOOSE
 from modelyard.capsules.programs import Failed, run
 from modelyard.capsules.proof import Proof, side_file
 from modelyard.capsules.restore import restore
@@ -85,6 +86,9 @@ def compare(capsule: Capsule, seen: Environment) -> Compared:
         and each.content
         and contents.get(canonical(each.name), each.content) != each.content
     ]
+    there = [f"{LOOSE}{path}" for path in seen.loose.files]
+    differences += [f"{each.name} is missing" for each in capsule.members
+                    if each.name.startswith(LOOSE) and each.name not in there]  # fmt: skip
     if capsule.python.split(".")[:2] != seen.python.split(".")[:2]:
         differences.append(f"Python {seen.python} instead of {capsule.python}")
     return Compared(differences, notes)

@@ -13,6 +13,7 @@ from modelyard.capsules.capsule import Capsule, Package
 from modelyard.capsules.conda_install import install_conda
 from modelyard.capsules.distributions import canonical, installed
 from modelyard.capsules.interpreters import fitting
+from modelyard.capsules.loose import FOLDER as LOOSE
 from modelyard.capsules.programs import Failed, run, surroundings
 from modelyard.capsules.requirements import located
 from modelyard.capsules.restore_sources import restore_sources
@@ -115,6 +116,8 @@ def _built(work: Work) -> None:
         work.notes += [f"{each.name}: edited in {each.folder}; --with-sources brings it" for each in edited]
     if work.capsule.kind == "venv":
         _take_away(work)
+    for path, data, _ in work.opened.below(LOOSE):
+        place(work.disk, os.fsencode(os.path.join(work.prefix, path)), data, over=True)
 
 
 def _virtual(work: Work) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from modelyard.capsules.addresses import fetchable
 from modelyard.capsules.capsule import DOCUMENT, Capsule, Member, Package, decode
 from modelyard.capsules.distributions import NAME, VERSION
+from modelyard.capsules.loose import FOLDER as LOOSE
+from modelyard.capsules.loose import PLACE
 from modelyard.problem import Problem, from_errno
 from modelyard.walk.read import read_span
 from modelyard.walk.text import shown
@@ -63,7 +65,9 @@ def opened(path: Path) -> Opened | Problem:
             capsule = _checked(archive)
         return Opened(path, capsule, _digest(path))
     except FileNotFoundError:
-        return Problem(shown(str(path)), "no-capsule", "there is no such file", "`modelyard env freeze` writes capsules")
+        return Problem(
+            shown(str(path)), "no-capsule", "there is no such file", "`modelyard env freeze` writes capsules"
+        )
     except OSError as error:
         return from_errno(shown(str(path)), error.errno or 0)
     except UNUSABLE as error:
@@ -96,6 +100,9 @@ def _checked(archive: zipfile.ZipFile) -> Capsule:
 
 def _usable_words(capsule: Capsule) -> None:
     """Whether everything that becomes a word of a command is what it should be. ValueError where it is not."""
+    for member in capsule.members:
+        if member.name.startswith(LOOSE) and not PLACE.fullmatch(member.name):
+            raise ValueError(f"its member {shown(member.name)!r} is not where it belongs")
     for package in capsule.packages:
         _usable(package, capsule)
     for source in capsule.sources:
