@@ -208,6 +208,19 @@ def test_secrets_beside_the_code_are_never_copied(noted: Path, project: Path, ho
     assert "edited: a secret was taken out of its address" in capsule.capsule.said
 
 
+def test_a_repository_of_a_whole_home_gives_nothing_of_the_home(noted: Path, project: Path, home: Path) -> None:
+    shutil.rmtree(project / ".git")
+    (home / ".bashrc").write_text("export WORD=SWORDFISH\n")
+    git(home, "init", "-q", "-b", "main")
+    git(home, "add", ".bashrc")
+    git(home, "commit", "-q", "-m", "dotfiles")
+    (home / "diary.txt").write_text("SWORDFISH")
+    capsule = frozen(noted, home / "capsules")
+    (sources,) = capsule.capsule.sources
+    assert (sources.folder, sources.tree) == (str(project), "sources/edited/")
+    assert not any(b"SWORDFISH" in data for data in unpacked(capsule.path).values())
+
+
 def test_a_hostile_repository_runs_nothing(prefix: Path, project: Path, env: dict[str, str], home: Path) -> None:
     """Everything by which a repository can have git run a program, both when it is frozen and when it comes back."""
     canary = home / "ran"
@@ -271,4 +284,4 @@ def test_a_repository_that_is_out_of_reach_gives_no_half_environment(
 def test_a_folder_that_is_gone_is_said(noted: Path, project: Path, home: Path) -> None:
     shutil.rmtree(project)
     (sources,) = frozen(noted, home / "capsules").capsule.sources
-    assert (sources.tree, sources.commit, json.dumps(sources.left_out)) == ("", "", "[]")
+    assert (sources.tree, sources.commit, sources.left_out) == ("", "", [])

@@ -46,4 +46,6 @@ def local_folder(address: str) -> str:
 
 def fetchable(address: str) -> bool:
     """Whether a program may be given the address: an ordinary one, which cannot be taken for an option or a command."""
-    return bool(re.match(r"(https?|ssh|git|file)://[^-]|[\w.-]+@[\w.-]+:[^-]|/", address)) and address.isprintable()
+    if " " in address or not address.isprintable():
+        return False
+    return bool(re.match(r"(https?|ssh|git|file)://[^-]|[\w.-]+@[\w.-]+:[^-]|/", address))

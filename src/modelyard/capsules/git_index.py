@@ -15,14 +15,20 @@ Seen = tuple[int, int, str]
 
 
 def noted(own: bytes) -> dict[bytes, Seen]:
-    """Time of writing in nanoseconds, size, and object by path; nothing where the index is not understood."""
-    data = read_file(os.path.join(own, b"index"), CAP)
+    """Time of writing in nanoseconds, size, and object by path; nothing where the index is not understood.
+
+    What was written when the index was, or later, may have changed unseen and is left out.
+    """
+    path = os.path.join(own, b"index")
+    data = read_file(path, CAP)
     if isinstance(data, Problem) or data[:4] != b"DIRC":
         return {}
     version, count = struct.unpack(">II", data[4:12].ljust(8, b"\0"))
     try:
-        return _entries(data, count, version) if version in (2, 3, 4) else {}
-    except (struct.error, IndexError, ValueError):
+        until = os.lstat(path).st_mtime_ns
+        found = _entries(data, count, version) if version in (2, 3, 4) else {}
+        return {name: seen for name, seen in found.items() if seen[0] < until}
+    except (struct.error, IndexError, ValueError, OSError):
         return {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from modelyard.capsules.addresses import clean, fetchable
@@ -48,24 +48,28 @@ def collect(folder: str) -> Collected:
 
     A repository whose commit some remote has is its commit and a patch. Everything else is kept as files.
     """
+    place = os.fsencode(os.path.abspath(folder))
     found = repository(folder)
     if not isinstance(found, Repository):
-        made = Collected(os.fsencode(os.path.abspath(folder)))
-        made.left_out += [found.message] if isinstance(found, Problem) else []
-        return _files(made)
+        return _files(Collected(place), found.message if isinstance(found, Problem) else "")
     remote, secret = clean(found.remote)
-    made = Collected(found.folder, remote, found.commit, secret=secret)
-    if not found.pushed or not fetchable(remote) or remote.startswith(("/", "file:")):
-        made.remote = made.remote if found.pushed else ""
-        return _files(made)
     try:
         tracked = found.tracked()
+        if not _tracks(found.folder, place, tracked):
+            return _files(Collected(place), f"the repository {shown(found.folder)} does not track it")
+        made = Collected(found.folder, remote, found.commit, secret=secret)
+        if not found.pushed or not fetchable(remote) or remote.startswith(("/", "file:")):
+            return _files(made, "no remote is known to have its commit")
         made.patch = b"".join(_changes(made, found, tracked))
     except Unreadable as error:
-        made.left_out.append(f"its commit could not be read, so its files are kept instead: {error}")
-        made.patch, made.commit = b"", ""
-        return _files(made)
+        return _files(Collected(place), f"its commit could not be read: {error}")
     return made
+
+
+def _tracks(root: bytes, folder: bytes, tracked: Iterable[bytes]) -> bool:
+    """Whether a repository has anything of a folder: one that holds somebody's whole home mostly has not."""
+    inside = os.path.relpath(os.path.realpath(folder), os.path.realpath(root))
+    return inside == b"." or any(path.startswith(inside + b"/") for path in tracked)
 
 
 def _changes(made: Collected, found: Repository, tracked: Mapping[bytes, tuple[str, str]]) -> Iterator[bytes]:
@@ -95,8 +99,9 @@ def _changes(made: Collected, found: Repository, tracked: Mapping[bytes, tuple[s
                 yield change(path, Side(), new)
 
 
-def _files(made: Collected) -> Collected:
-    """All files of a folder, as far as there is room."""
+def _files(made: Collected, why: str) -> Collected:
+    """All files of a folder, as far as there is room; `why` it is not a commit."""
+    made.left_out += [f"its history: {why}"] if why else []
     repository_like = os.path.lexists(os.path.join(made.folder, b".git"))
     for path, seen in sorted(_below(made, ignoring=repository_like)):
         if stat.S_ISLNK(seen.st_mode):

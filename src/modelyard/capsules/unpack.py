@@ -87,7 +87,7 @@ def _checked(archive: zipfile.ZipFile) -> Capsule:
     for name in names:
         if not _is_safe(name):
             raise ValueError(f"its member {shown(name)!r} leads outside")
-    capsule = decode(_read(archive, DOCUMENT, LARGEST_DOCUMENT))
+    capsule = decode(read_member(archive, DOCUMENT, LARGEST_DOCUMENT))
     if sum(each.size for each in capsule.members) > LARGEST:
         raise ValueError("it unpacks to more than a capsule holds")
     if {each.name for each in capsule.members} != set(names) - {DOCUMENT}:
@@ -114,7 +114,7 @@ def _usable_words(capsule: Capsule) -> None:
         ):
             raise ValueError("its sources are not where they belong")
     for conda in capsule.conda:
-        if conda.url and not (fetchable(conda.url) and " " not in conda.url):
+        if conda.url and not fetchable(conda.url):
             raise ValueError(f"{conda.name} comes from a strange address")
 
 
@@ -142,13 +142,13 @@ def _is_safe(name: str) -> bool:
 
 
 def _content(archive: zipfile.ZipFile, wanted: Member) -> bytes:
-    data = _read(archive, wanted.name, wanted.size)
+    data = read_member(archive, wanted.name, wanted.size)
     if len(data) != wanted.size or hashlib.sha256(data).hexdigest() != wanted.sha256:
         raise ValueError(f"its member {shown(wanted.name)!r} was changed after the capsule was made")
     return data
 
 
-def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """A member up to a limit, part by part: what it claims to be may be far from what it unpacks to."""
     parts, total = [], 0
     with archive.open(name) as member:

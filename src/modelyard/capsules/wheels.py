@@ -18,6 +18,7 @@ from pathlib import Path
 from modelyard.capsules import records
 from modelyard.capsules.distributions import Distribution
 from modelyard.capsules.records import Entry
+from modelyard.capsules.unpack import read_member
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
 from modelyard.walk.text import shown
@@ -159,9 +160,11 @@ def moved(wheel: bytes, old: str, new: str, edited: str) -> bytes:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+            notes = archive.infolist()
+            if sum(each.file_size for each in notes) > 2 * SMALL:
+                raise ValueError("it unpacks to more than a wheel of a capsule does")
             files = {
-                each.filename: (archive.read(each), bool(each.external_attr >> 16 & 0o100))
-                for each in archive.infolist()
+                each.filename: (read_member(archive, each.filename, each.file_size), _may_run(each)) for each in notes
             }
     except (zipfile.BadZipFile, OSError) as error:
         raise ValueError(f"this is no wheel: {error}") from error
@@ -175,6 +178,10 @@ def moved(wheel: bytes, old: str, new: str, edited: str) -> bytes:
     note = {"url": Path(edited).as_uri(), "dir_info": {"editable": True}}
     changed[f"{info}/direct_url.json"] = (json.dumps(note).encode(), False)
     return pack(changed, info.removesuffix(".dist-info"))
+
+
+def _may_run(note: zipfile.ZipInfo) -> bool:
+    return bool(note.external_attr >> 16 & 0o100)
 
 
 def sha256(data: bytes) -> str:
