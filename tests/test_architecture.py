@@ -109,7 +109,7 @@ def _opens(node: ast.AST) -> bool:
 def test_files_are_opened_by_the_capped_readers_alone() -> None:
     rooms = [path for path in MODULES if path.relative_to(SOURCE).parts[0] != "apply"]
     opening = {path.name for path in rooms for name, _ in calls(path) if name in ("open", "read_bytes", "read_text")}
-    assert opening <= {"read.py", "mounts.py", "writer.py", "errors.py"}
+    assert opening <= {"read.py", "mounts.py", "writer.py", "errors.py", "unpack.py"}  # members of a capsule, capped
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -12,7 +12,7 @@ import pytest
 
 import makers
 from modelyard import api
-from modelyard.api import reclaim
+from modelyard.api import planning
 from modelyard.api.duplicates import duplicates
 from modelyard.policies.clean import Evidence, Wish
 from typed import Run
@@ -140,10 +140,10 @@ def test_a_plan_never_takes_both_whatever_the_evidence_says(home: Path) -> None:
         for name, beside in ((one, other), (other, one))
     }
     used = api.everyone(seen, {}, home, "linux", system=False)
-    plan = reclaim.plan_clean(seen, used, Wish(names=(one, other)), time.time_ns(), proven)
+    plan = planning.plan_clean(seen, used, Wish(names=(one, other)), time.time_ns(), proven)
     assert plan.steps == []
     assert {each.why for each in plan.skipped} == {f"its copy {one} would go too", f"its copy {other} would go too"}
-    plan = reclaim.plan_clean(seen, used, Wish(names=(one,)), time.time_ns(), proven)
+    plan = planning.plan_clean(seen, used, Wish(names=(one,)), time.time_ns(), proven)
     assert [each.artifact for each in plan.steps] == [one]
     assert [bytes(each.path) for each in plan.copies] == [bytes(home / "models" / "other.gguf")]
 

@@ -32,6 +32,11 @@ class Rooms:
         """The folder of what is to last: pins, capsules, the trash."""
         return os.path.dirname(self.trash)
 
+    @property
+    def capsules(self) -> bytes:
+        """Where capsules of environments are kept."""
+        return os.path.join(self.data, b"capsules")
+
     def file(self, plan: str) -> bytes:
         """The journal of a plan."""
         return os.path.join(self.state, plan.encode() + SUFFIX)

@@ -24,6 +24,7 @@ COMMANDS = {
     "pin": "Name what no plan may ever hold.",
     "check": "Whether the budgets of the settings hold, for cron and CI.",
     "journal": "Every plan that was applied, and what became of it.",
+    "env": "Freeze environments into capsules, prove and restore them.",
     "demo": "Build a sample workstation in a new folder.",
 }
 
@@ -65,7 +66,7 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo, purge and pin change anything; `demo` writes into a new folder.
+    Only clean, apply, undo, purge and pin change anything; `env` and `demo` write new files and folders.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

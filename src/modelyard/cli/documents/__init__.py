@@ -20,6 +20,7 @@ from modelyard.cli.documents.changing import (
     SkippedLine,
     StepLine,
 )
+from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
     Built,
@@ -63,6 +64,9 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "where": Where,
     "clean": Planned,
     "apply": Made,
+    "env freeze": Frozen,
+    "env restore": Rebuilt,
+    "env prove": Proved,
     "undo": Made,
     "purge": Made,
     "journal": Journals,

@@ -1,0 +1,1 @@
+"""Environments frozen, built again and proven, with real programs."""
