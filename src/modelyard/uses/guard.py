@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from modelyard.plan import Step
-from modelyard.uses.processes import Grip, grips
+from modelyard.uses.locks import guarded
+from modelyard.uses.processes import LOCKS, Grip, grips
 from modelyard.walk.text import shown
 from modelyard.walk.tree import walk
 
@@ -50,6 +51,9 @@ class Guard:
         for each in self._grips:
             if each.path == path or each.path.startswith(below):
                 return f"{each.who} {each.evidence}"
+            place = guarded(each.path)
+            if place and (path + b"/").startswith(place + b"/"):
+                return f"{each.who} {LOCKS} {shown(each.path)}"
         return self._by_another_name(path)
 
     def _by_another_name(self, path: bytes) -> str:
