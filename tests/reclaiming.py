@@ -60,7 +60,9 @@ def age(home: Path) -> None:
 def clean(run: Run, *words: str, include: tuple[str, ...] = ()) -> None:
     """Cleans, and all of it worked."""
     named = [word for each in include for word in ("--include", each)]
-    done = json.loads(run("clean", *words, *named, "--yes", "--json").out)["receipt"]
+    answer = run("clean", *words, *named, "--yes", "--json")
+    assert answer.out, answer.err
+    done = json.loads(answer.out)["receipt"]
     assert done["done"] > 0
     assert (done["skipped"], done["failed"]) == ([], [])
 
