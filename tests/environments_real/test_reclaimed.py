@@ -108,7 +108,7 @@ def test_environments_that_live_in_the_cache_stay(uv: Client, run: Run, home: Pa
 def busy(uv: Client, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """uv itself at work: it holds the lock of its cache as long as what it runs."""
     code = "print(1, flush=True); input()"
-    command = [TOOLS / "bin" / "uv", "run", "--no-project", "--with", "smalllib", "python", "-c", code]
+    command = [str(TOOLS / "bin" / "uv"), "run", "--no-project", "--with", "smalllib", "python", "-c", code]
     env = {"HOME": str(uv.home), **uv.variables}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=folder, env=env) as process:
