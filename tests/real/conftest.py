@@ -1,12 +1,14 @@
-"""What the tests with real components share: a hub, and clients of both cache layouts."""
+"""What the tests with real components share: a hub, clients of both cache layouts, and conda environments."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from real.conda_client import ENVIRONMENTS, drive, install
 from real.hub_client import OLD, Client
 from real.hub_server import Hub
 
@@ -49,3 +51,24 @@ def client(request: pytest.FixtureRequest) -> Client:
     """Each of the two."""
     found: Client = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A channel with two packages, one of them in two versions."""
+    folder = tmp_path_factory.mktemp("channel")
+    drive(folder, "build", folder / "built")
+    return folder / "built"
+
+
+@pytest.fixture
+def base(channel: Path, home: Path) -> Path:
+    """An installation with three environments, the archives beside the packages as conda itself keeps them."""
+    root = home / "miniconda3"
+    places = {name: (root / "envs" / name, spec) for name, spec in ENVIRONMENTS.items()}
+    install(channel, root / "pkgs", base=(root, "codec"), **places)
+    (root / "condabin").mkdir()
+    (root / "pkgs" / "urls.txt").touch()
+    for archive in channel.rglob("*.conda"):
+        shutil.copy(archive, root / "pkgs")
+    return root
