@@ -52,8 +52,8 @@ def everything(home: Path) -> Mapping[Path, Thing]:
 
 
 def age(home: Path) -> None:
-    """Everything was written long ago."""
-    for path in oracle.below(home):
+    """Everything was written long ago, and no folder was entered since."""
+    for path in list(oracle.below(home)):
         os.utime(path, (OLD, OLD), follow_symlinks=False)
 
 
