@@ -90,7 +90,8 @@ class Repo:
             self._note("dangling-ref", message, "a download was cut short; download it again")
         unfinished = {name for name in self.blobs if UNFINISHED.search(name)}
         loose = {name for name, row in self.blobs.items() if row not in self.linked} - unfinished
-        found += self._rest("partial", unfinished, "unfinished downloads")
+        lost = [row for names in refs.values() for row in names.values()]  # the client writes the ref first
+        found += self._rest("partial", unfinished, "unfinished downloads", lost)
         if self.sure:
             found += self._rest("orphan", loose, "blobs no revision uses")
         else:
@@ -117,10 +118,10 @@ class Repo:
             holder=self.row,
         )
 
-    def _rest(self, state: State, names: set[bytes], words: str) -> list[Artifact]:
+    def _rest(self, state: State, names: set[bytes], words: str, pins: Iterable[int] = ()) -> list[Artifact]:
         """What is left in the blobs folder; links into the shared store take no payload with them."""
         rows = [self.blobs[name] for name in sorted(names)]
-        return [self._artifact(f"#{state}", rows, state=state, detail=f"{len(rows)} {words}")] if rows else []
+        return [self._artifact(f"#{state}", rows, pins, state=state, detail=f"{len(rows)} {words}")] if rows else []
 
     def _note(self, code: str, message: str, hint: str, row: int | None = None) -> None:
         path = shown(self.tree.path(self.row if row is None else row))
