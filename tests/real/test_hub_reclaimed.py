@@ -153,6 +153,24 @@ def test_a_successor_of_which_only_a_part_came_replaces_nothing(client: Client, 
     assert chosen(run, "hf") == {f"hf:model/acme/tiny@{old[:12]}"}
 
 
+def test_a_ref_that_a_cut_download_left_goes_with_its_half(client: Client, run: Run, home: Path) -> None:
+    """llama.cpp writes the ref first; while it names nothing, the hub's client leaves the whole repository out."""
+    old = get(client, TINY, WEIGHTS, "v1")
+    client.download(TINY, "v1")
+    repo = client.cache / "models--acme--tiny"
+    (repo / "refs" / "main").write_text("f" * 40)
+    (repo / "blobs" / f"{'e' * 64}.downloadInProgress").write_bytes(bytes(9000))
+    age(home)
+    before = everything(client.cache)
+    assert len(client.scan().warnings) == 1
+    assert chosen(run, "hf") == {"hf:model/acme/tiny#partial"}
+    clean(run, "hf")
+    assert client.scan().refs == {"model/acme/tiny": {old: ["v1"]}}
+    client.offline.call("snapshot", TINY, "v1")
+    undo(run)
+    assert everything(client.cache) == before
+
+
 def test_refs_go_before_revisions_and_revisions_before_what_they_lead_to(
     client: Client, old: str, run: Run, home: Path
 ) -> None:
