@@ -107,7 +107,8 @@ def _plan(survey: Survey, kept: Sequence[clean.Candidate], skipped: list[Skipped
     numbers = {each.number for each in kept}
     proofs = {survey.artifacts[each.number].id: each for each in kept}
     steps = removal.steps(survey.tree, survey.claims, survey.artifacts, numbers, proofs)
-    sizes = survey.claims.measure(numbers).sizes
+    rows = [row for step in steps if (row := survey.tree.find(bytes(step.path))) is not None]
+    sizes = survey.tree.measure(rows).sizes  # of the folders too that go when nothing is left in them
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
     stays = [Skipped(survey.artifacts[number].id, why) for number, why in _left(survey, numbers)]
