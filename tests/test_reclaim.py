@@ -203,6 +203,7 @@ def test_nothing_to_give_back(run: Run, home: Path) -> None:
     answer = run("clean", "--yes")
     assert answer.code == 0
     assert "Nothing to give back" in answer.out
+    assert json.loads(run("clean", "--yes", "--json").out)["plan"]["steps"] == []
     assert json.loads(run("journal", "--json").out)["journals"] == []
 
 

@@ -141,6 +141,8 @@ class Artifact:
     """What else is known, as label and text: the interpreter of an environment, the tags of an image."""
     parts: tuple[Part, ...] = ()
     """Bytes that lie in a service instead of the tree."""
+    holder: int | None = None
+    """The row of a folder that goes too when nothing would be left in it."""
 
     @property
     def rows(self) -> tuple[int, ...]:

@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import distributions
 from pathlib import Path
@@ -114,6 +114,15 @@ class Client:
     def kill_shell(self, until: Callable[[], bool], *words: object) -> None:
         """A command that is killed as soon as something is so."""
         _killed(self._command(*words), until)
+
+    @contextmanager
+    def running(self, *words: object) -> Iterator[subprocess.Popen[str]]:
+        """One call that goes on until one has seen enough."""
+        with self._start(words) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def _start(self, *calls: Words, cwd: Path | None = None) -> subprocess.Popen[str]:
         told = json.dumps([[str(word) for word in each] for each in calls])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from clients.client import Client, holds, runs
 from clients.looking import look
 from clients.loopback import Web
 from real.hub_server import Hub
+from reclaiming import age, chosen, clean, everything, left_out, undo
+from typed import Run
 
 pytestmark = runs("with_datasets", "datasets")
 CACHE = Path(".cache/huggingface/datasets")
@@ -103,3 +106,37 @@ def test_variables_move_the_cache(fresh: Client, filled: Client) -> None:
         str(fresh.home / "hf" / "datasets"): "HF_HOME",
         str(fresh.home / "tables"): "recognised by dataset_info.json",
     }
+
+
+def test_after_a_clean_tables_load_and_what_went_is_prepared_again(fresh: Client, run: Run) -> None:
+    rows, cache = fresh.home / "rows.csv", fresh.home / CACHE
+    rows.write_text(ROWS)
+    assert fresh.calls(("mapped", rows), ("generated", 7)) == [44, 7]
+    fresh.kill((fresh.home / "ready").exists, "hanging", fresh.home / "ready")
+    seen = look(fresh.home, "hf-datasets")
+    half = {f"hf-datasets:{name}" for name, each in seen.artifacts.items() if each.state == "partial"}
+    table = next(f"hf-datasets:{name}" for name in seen.artifacts if name.startswith("csv"))
+    age(cache)
+    before = everything(cache)
+    clean(run, "hf-datasets", include=(table, *half))
+    assert fresh.told(HF_HUB_OFFLINE=1).call("generated", 7) == 7
+    undo(run)
+    assert everything(cache) == before
+    assert fresh.calls(("mapped", rows), ("generated", 7)) == [44, 7]
+    clean(run, "hf-datasets", include=(table, *half))
+    assert fresh.calls(("mapped", rows), ("generated", 7)) == [44, 7]
+    assert {state for _, state, _ in look(fresh.home, "hf-datasets", "trash").states.values()} == {"complete"}
+
+
+def test_what_a_process_is_preparing_is_left_alone(fresh: Client, run: Run) -> None:
+    ready = fresh.home / "ready"
+    with fresh.running("hanging", ready) as process:
+        while not ready.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        age(fresh.home / CACHE)
+        names = [f"hf-datasets:{each}" for each in look(fresh.home, "hf-datasets").artifacts]
+        assert names
+        words = [word for each in names for word in ("--include", each)]
+        assert chosen(run, "hf-datasets", *words) == set()
+        assert {f"(process {process.pid})" in why for why in left_out(run, "hf-datasets", *words).values()} == {True}

@@ -10,6 +10,8 @@ import pytest
 from clients.client import CLIENTS, Client, runs
 from clients.looking import look
 from real import disk
+from reclaiming import age, chosen, clean, everything, locking, undo
+from typed import Run
 
 pytestmark = runs("dvc", "dvc")
 DVC = CLIENTS / "bin" / "dvc"
@@ -70,3 +72,41 @@ def test_files_linked_into_the_workspace_free_nothing_alone(fresh: Client) -> No
     assert (place / "data.bin").stat().st_nlink == 2
     sizes = look(fresh.home, "dvc").artifacts["one"].sizes
     assert sizes.freed < 90_000 < sizes.allocated
+
+
+def test_after_a_clean_dvc_fetches_what_was_pushed_and_an_undo_is_whole(fresh: Client, run: Run) -> None:
+    place, told = project(fresh, "one"), quiet(fresh)
+    told.shell(DVC, "remote", "add", "-d", "store", fresh.home / "remote", cwd=place)
+    told.shell(DVC, "push", "-q", cwd=place)
+    cache = place / ".dvc" / "cache"
+    age(cache)
+    before = everything(cache)
+    assert chosen(run, "dvc") == set()
+    clean(run, "dvc", include=("dvc:one",))
+    assert (place / "data.bin").read_bytes() == b"one" * 30_000
+    assert "not in cache" in told.shell(DVC, "status", cwd=place)
+    undo(run)
+    assert everything(cache) == before
+    assert "up to date" in told.shell(DVC, "status", cwd=place)
+    told.shell(DVC, "status", "-c", cwd=place)
+    clean(run, "dvc", include=("dvc:one",))
+    (place / "data.bin").unlink()
+    told.shell(DVC, "pull", "-q", cwd=place)
+    assert (place / "data.bin").read_bytes() == b"one" * 30_000
+    told.shell(DVC, "gc", "-w", "-f", cwd=place)
+
+
+def test_a_project_that_dvc_has_locked_is_left_alone(fresh: Client, run: Run) -> None:
+    place = project(fresh, "one")
+    with locking(place / ".dvc" / "tmp" / "lock") as process:
+        why = run("clean", "dvc", "--include", "dvc:one", "--dry-run").out
+        assert f"(process {process.pid}) holds its lock" in " ".join(why.split())
+    assert "Left out" not in run("clean", "dvc", "--include", "dvc:one", "--dry-run").out
+
+
+def test_a_cache_that_the_workspace_is_linked_to_is_left_alone(fresh: Client, run: Run) -> None:
+    """Of data that is links into the cache the cache has the only copy."""
+    place = project(fresh, "one", ("config", "cache.type", "symlink"))
+    assert (place / "data.bin").is_symlink()
+    assert "leads to it" in " ".join(run("clean", "dvc", "--include", "dvc:one", "--dry-run").out.split())
+    assert chosen(run, "dvc", "--include", "dvc:one") == set()

@@ -10,6 +10,8 @@ from clients.archives import files_below
 from clients.client import DEPS, Client, Package
 from clients.looking import look
 from real.hub_server import Hub
+from reclaiming import age, chosen, clean, everything, undo
+from typed import Run
 
 LIBRARIES = {
     "transformers": Package("with_hub", "transformers"),
@@ -60,3 +62,27 @@ def test_after_a_look_the_model_loads_offline(filled: Client) -> None:
         filled.told(HF_HUB_OFFLINE=1, HF_ENDPOINT="http://127.0.0.1:9").call(f"load_{name}", f"acme/{name}")
         == CALLED[name]
     )
+
+
+def test_after_a_clean_the_model_loads_offline_and_comes_again_when_it_went(
+    fresh: Client, hub: Hub, run: Run, filled: Client
+) -> None:
+    """The branch moved on since; both the model of today and after an undo the one of then are whole."""
+    name, told = verb(fresh), fresh.told(HF_ENDPOINT=hub.url, HF_HUB_DISABLE_TELEMETRY=1)
+    offline = fresh.told(HF_HUB_OFFLINE=1, HF_ENDPOINT="http://127.0.0.1:9")
+    assert told.call(f"load_{name}", f"acme/{name}") == CALLED[name]
+    repository = hub.repositories[f"models/acme/{name}"]
+    old = repository.refs["main"]
+    hub.push(f"models/acme/{name}", repository.commits[old] | {"README.md": b"what changed"})
+    assert told.call(f"load_{name}", f"acme/{name}") == CALLED[name]
+    cache = fresh.home / ".cache/huggingface/hub"
+    age(cache)
+    before = everything(cache)
+    assert chosen(run, "hf") == {f"hf:model/acme/{name}@{old[:12]}"}
+    clean(run, "hf")
+    assert offline.call(f"load_{name}", f"acme/{name}") == CALLED[name]
+    undo(run)
+    assert {path: thing for path, thing in everything(cache).items() if path in before} == before
+    clean(run, "hf", include=tuple(f"hf:{each}" for each in look(fresh.home, "hf", "trash").artifacts))
+    assert not list(cache.glob("models--*"))
+    assert told.call(f"load_{name}", f"acme/{name}") == CALLED[name]

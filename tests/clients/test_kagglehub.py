@@ -12,6 +12,8 @@ from clients.archives import zipped
 from clients.client import Client, holds, runs
 from clients.looking import look
 from clients.loopback import Web
+from reclaiming import age, chosen, clean, everything, undo
+from typed import Run
 
 pytestmark = runs("with_kagglehub", "kagglehub")
 CACHE = Path(".cache/kagglehub")
@@ -105,3 +107,37 @@ def test_the_variable_moves_the_cache(fresh: Client, web: Web, filled: Client) -
     seen = look(fresh.home, "kagglehub", KAGGLEHUB_CACHE=place)
     assert seen.roots == {str(place): "KAGGLEHUB_CACHE"}
     assert set(seen.artifacts) == {"datasets/acme/rows/versions/3"}
+
+
+def test_after_a_clean_kagglehub_loads_what_was_kept_and_gets_again_what_went(
+    fresh: Client, web: Web, run: Run, filled: Client
+) -> None:
+    """The marker goes before the folder: with the marker alone kagglehub would believe in what is not there."""
+    told, cache = of(fresh, web), fresh.home / CACHE
+    kept, gone = ("data", "acme/rows/versions/3"), ("model", "acme/tiny/pyTorch/base/1")
+    first = told.calls(kept, gone, ("model", "acme/tiny/pyTorch/base/2", "config.json"))
+    told.kill(holds(cache / "datasets", 5_000_000), "data", "acme/big/versions/9")
+    age(cache)
+    before = everything(cache)
+    assert chosen(run, "kagglehub") == {"kagglehub:datasets/acme/big/9.archive"}
+    wanted = ("kagglehub:models/acme/tiny/pyTorch/base/1", "kagglehub:models/acme/tiny/pyTorch/base/2")
+    clean(run, "kagglehub", include=wanted)
+    asked = len(web.asked)
+    assert told.call(*kept) == first[0]
+    assert len(web.asked) == asked
+    undo(run)
+    assert everything(cache) == before
+    assert told.calls(kept, gone) == first[:2]
+    assert len(web.asked) == asked
+    clean(run, "kagglehub", include=wanted)
+    assert told.calls(gone, ("model", "acme/tiny/pyTorch/base/2", "config.json")) == first[1:]
+    assert len(web.asked) > asked
+    assert {path.name for path in Path(str(first[1])).iterdir()} == {"config.json", "model.bin"}
+    assert {state for _, state, _ in look(fresh.home, "kagglehub", "trash").states.values()} == {"complete"}
+
+
+def test_the_marker_goes_before_the_folder(fresh: Client, web: Web, run: Run, filled: Client) -> None:
+    of(fresh, web).call("model", "acme/tiny/pyTorch/base/1")
+    name = "kagglehub:models/acme/tiny/pyTorch/base/1"
+    plan = json.loads(run("clean", "kagglehub", "--include", name, "--dry-run", "--json").out)["plan"]
+    assert [Path(step["path"]).name for step in plan["steps"]] == ["1.complete", "1"]

@@ -8,6 +8,8 @@ import pytest
 
 from clients.client import Client, runs
 from clients.looking import look
+from reclaiming import age, chosen, clean, everything, undo
+from typed import Run
 
 pytestmark = runs("with_mlflow", "mlflow")
 
@@ -57,3 +59,21 @@ def test_the_run_that_the_database_knows_has_its_name(client: Client, filled: di
 def test_after_a_look_mlflow_finds_its_runs(client: Client, filled: dict[str, str]) -> None:
     look(client.home, "mlflow", MLFLOW_TRACKING_URI=f"file:{client.home}/store")
     assert client.call("runs", cwd=client.home / "work") == [filled["four"]]
+
+
+def test_after_a_clean_mlflow_lists_the_other_runs_and_after_an_undo_all(fresh: Client, run: Run) -> None:
+    work = fresh.home / "work"
+    work.mkdir()
+    file = work / "weights.bin"
+    file.write_bytes(b"w" * 100_000)
+    files = fresh.told(MLFLOW_TRACKING_URI=f"file:{work}/mlruns", MLFLOW_ALLOW_FILE_STORE="true")
+    one, two = files.calls(("run", "one", file), ("run", "two", file), cwd=work)
+    age(work)
+    before = everything(work)
+    assert chosen(run, "mlflow") == set()
+    (name,) = [each for each in look(fresh.home, "mlflow").artifacts if each.endswith(str(one))]
+    clean(run, "mlflow", include=(f"mlflow:{name}",))
+    assert files.call("runs", cwd=work) == [two]
+    undo(run)
+    assert everything(work) == before
+    assert set(files.call("runs", cwd=work)) == {one, two}  # type: ignore[call-overload]

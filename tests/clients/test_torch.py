@@ -13,6 +13,8 @@ from clients.archives import zipped
 from clients.client import Client, holds, runs
 from clients.looking import look, look_outside
 from clients.loopback import Web
+from reclaiming import age, chosen, clean, everything, undo
+from typed import Run
 
 pytestmark = runs("with_torch", "torch")
 HUB = Path(".cache/torch/hub")
@@ -64,6 +66,31 @@ def test_the_variable_moves_the_hub(fresh: Client, web: Web, filled: Client) -> 
     seen = look(fresh.home, "torchhub", TORCH_HOME=fresh.home / "volume")
     assert seen.roots == {str(fresh.home / "volume" / "hub"): "TORCH_HOME"}
     assert set(seen.artifacts) == {"moved-abcdef12.pth"}
+
+
+def test_after_a_clean_the_hub_loads_what_was_kept_and_gets_again_what_went(
+    fresh: Client, web: Web, run: Run, filled: Client
+) -> None:
+    kept, gone = ("weights", f"{web.url}/plain.pth"), ("weights", f"{web.url}/tiny-abcdef12.pth")
+    code = ("repository", "acme/tiny:main", web.url)
+    fresh.calls(kept, gone, code)
+    fresh.kill(holds(fresh.home / HUB), "weights", f"{web.url}/big-11aabbcc.pth")
+    hub = fresh.home / HUB
+    age(hub)
+    before, asked = everything(hub), len(web.asked)
+    assert chosen(run, "torchhub") == {"torchhub:#partial"}
+    wanted = ("torchhub:tiny-abcdef12.pth", "torchhub:acme_tiny_main")
+    clean(run, "torchhub", include=wanted)
+    assert (hub / "trusted_list").read_text().split() == ["acme_tiny"]
+    assert fresh.call(*kept) == "weights"
+    assert len(web.asked) == asked
+    undo(run)
+    assert everything(hub) == before
+    assert fresh.calls(kept, gone, code) == ["weights", "weights", "42"]
+    assert len(web.asked) == asked
+    clean(run, "torchhub", include=wanted)
+    assert fresh.calls(gone, code) == ["weights", "42"]
+    assert len(web.asked) > asked
 
 
 def test_what_torch_compile_keeps_lies_among_temporary_files(fresh: Client) -> None:

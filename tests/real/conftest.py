@@ -1,4 +1,4 @@
-"""What the tests with real components share: a hub, and clients of both cache layouts."""
+"""What the tests with real components share: a hub, clients of both cache layouts, and conda environments."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from real.conda_client import ENVIRONMENTS, drive, install
 from real.hub_client import OLD, Client
 from real.hub_server import Hub
 
@@ -71,3 +72,24 @@ def runs(trained: Path, home: Path) -> Path:
     """A copy in the home of the test."""
     shutil.copytree(trained, home / "runs", symlinks=True)
     return home / "runs"
+
+
+@pytest.fixture(scope="session")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A channel with two packages, one of them in two versions."""
+    folder = tmp_path_factory.mktemp("channel")
+    drive(folder, "build", folder / "built")
+    return folder / "built"
+
+
+@pytest.fixture
+def base(channel: Path, home: Path) -> Path:
+    """An installation with three environments, the archives beside the packages as conda itself keeps them."""
+    root = home / "miniconda3"
+    places = {name: (root / "envs" / name, spec) for name, spec in ENVIRONMENTS.items()}
+    install(channel, root / "pkgs", base=(root, "codec"), **places)
+    (root / "condabin").mkdir()
+    (root / "pkgs" / "urls.txt").touch()
+    for archive in channel.rglob("*.conda"):
+        shutil.copy(archive, root / "pkgs")
+    return root

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from real.hub_server import Hub, etag_of
@@ -52,9 +52,10 @@ class Client:
         """Where its repositories are."""
         return self.folder / "hub"
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Begins one call without waiting for its end."""
-        env = {
+    @property
+    def env(self) -> dict[str, str]:
+        """All the variables it sees."""
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "HF_HOME": str(self.folder),
@@ -65,8 +66,23 @@ class Client:
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             **dict(self.settings),
         }
+
+    @property
+    def offline(self) -> Client:
+        """The same client without its server."""
+        return replace(self, settings=(*self.settings, ("HF_HUB_OFFLINE", "1")))
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Begins one call without waiting for its end."""
         command = [sys.executable, str(PROGRAM), *words]
-        return subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(command, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def cli(self, *words: str) -> str:
+        """A command of its own program, and all that it printed."""
+        command = [sys.executable, "-m", "huggingface_hub.cli.hf", "cache", *words]
+        done = subprocess.run(command, env=self.env, text=True, capture_output=True, timeout=PATIENCE, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def call(self, *words: str) -> str:
         """One call, and what it printed."""

@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+BESIDE = (".refs", ".lock")
+"""What lies beside a payload: who uses it, and the client's lock."""
+
 
 def chain(link: Path) -> Iterator[Path]:
     """Every path that a link leads over, the link itself not counted."""
@@ -22,7 +25,7 @@ def files_of(snapshot: Path) -> list[Path]:
 def needs(snapshot: Path) -> set[Path]:
     """The blobs and shared payloads that a snapshot's links lead to, with what lies beside a payload."""
     found = {path for link in files_of(snapshot) for path in chain(link)}
-    beside = {path.with_name(path.name + end) for path in found for end in (".refs", ".lock")}
+    beside = {path.with_name(path.name + end) for path in found for end in BESIDE}
     return found | {path for path in beside if path.exists()}
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,44 +11,10 @@ import pytest
 from modelyard import api
 from modelyard.inventory import Sizes
 from real import disk
+from real.conda_client import ENVIRONMENTS, install
 from real.surveys import by_id, codes, paths, survey
 
-PROGRAM = Path(__file__).parent / "programs" / "conda_stack.py"
-ENVIRONMENTS = {"first": "trainer ==1.0", "twin": "trainer ==1.0", "newer": "trainer ==2.0"}
 HUGE = 2 << 20  # twice what is read of a settings file
-
-
-def run(folder: Path, *words: object) -> None:
-    """Runs the installer with a home of its own."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "RATTLER_CACHE_DIR": str(folder / "rattler")}
-    done = subprocess.run([sys.executable, PROGRAM, *map(str, words)], env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="session")
-def channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A channel with two packages, one of them in two versions."""
-    folder = tmp_path_factory.mktemp("channel")
-    run(folder, "build", folder / "built")
-    return folder / "built"
-
-
-def install(channel: Path, packages: Path, **wanted: tuple[Path, str]) -> None:
-    """Environments by name: where, and with what in them."""
-    run(channel.parent, "install", channel, packages, *(f"{place}={spec}" for place, spec in wanted.values()))
-
-
-@pytest.fixture
-def base(channel: Path, home: Path) -> Path:
-    """An installation with three environments, the archives beside the packages as conda itself keeps them."""
-    root = home / "miniconda3"
-    places = {name: (root / "envs" / name, spec) for name, spec in ENVIRONMENTS.items()}
-    install(channel, root / "pkgs", base=(root, "codec"), **places)
-    (root / "condabin").mkdir()
-    (root / "pkgs" / "urls.txt").touch()
-    for archive in channel.rglob("*.conda"):
-        shutil.copy(archive, root / "pkgs")
-    return root
 
 
 @pytest.fixture

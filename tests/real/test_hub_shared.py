@@ -9,7 +9,7 @@ from pathlib import Path
 
 from real import disk
 from real.hub_client import Client
-from real.hub_layout import alone, files_of, needs
+from real.hub_layout import BESIDE, alone, files_of, needs
 from real.surveys import by_id, codes, paths, survey
 
 WEIGHTS = {"model.safetensors": os.urandom(2_000_000)}
@@ -83,10 +83,9 @@ def test_a_payload_whose_repositories_were_removed_by_hand_is_an_orphan(shared: 
         shutil.rmtree(snapshot.parents[1])
     seen = survey(home)
     orphan = by_id(seen, "hf")["hf:shared#orphan"]
-    beside = {payload.with_name(payload.name + end) for end in (".refs", ".lock")}
-    assert paths(seen, orphan.blobs) == {payload}
-    assert paths(seen, orphan.pins) == {each for each in beside if each.exists()}
-    assert orphan.sizes.freed == disk.freed(payload, *paths(seen, orphan.pins))
+    beside = {path for end in BESIDE if (path := payload.with_name(payload.name + end)).exists()}
+    assert paths(seen, orphan.blobs) == {payload, *beside}
+    assert orphan.sizes.freed == disk.freed(payload, *beside)
     assert (orphan.state, orphan.recovery) == ("orphan", "re-get")
 
 

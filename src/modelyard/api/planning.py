@@ -6,11 +6,12 @@ import os
 import platform as machine
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from modelyard.api import KEEP, Survey
 from modelyard.inventory import Artifact, Sizes
-from modelyard.plan import RATE, Break, Copy, Origin, Path, Plan, Skipped
+from modelyard.plan import RATE, Break, Copy, Origin, Path, Plan, Skipped, Step
 from modelyard.policies import asking, clean, removal
 from modelyard.policies.rules import Budget, Rules, budgets
 from modelyard.policies.rules import kept as keeping
@@ -197,11 +198,11 @@ def _plan(
         *removal.steps(survey.tree, survey.claims, artifacts, moved, proofs),
         *asking.steps(artifacts, asks, proofs),
     ]
-    sizes = survey.claims.measure(numbers).sizes
+    sizes = _sizes(survey, steps, set(asks))
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
     stays = [Skipped(artifacts[number].id, why) for number, why in (*needed.items(), *_left(survey, moved))]
-    likely = _likely(survey, set(survey.claims.removable(moved)), survey.claims.measure(moved).sizes)
+    likely = _likely(survey, set(survey.claims.removable(moved)), sizes)
     again = {each.number for each in kept if each.fetch}
     return Plan(
         TITLE,
@@ -219,6 +220,13 @@ def _plan(
         list(_copies(survey, kept)),
         list(_breaks(survey, everyone, kept)),
     ).sealed()
+
+
+def _sizes(survey: Survey, steps: Sequence[Step], asked: set[int]) -> Sizes:
+    """What the steps free, folders that go empty with what was in them too, and what services give back."""
+    rows = [row for step in steps if step.do == "remove" and (row := survey.tree.find(bytes(step.path))) is not None]
+    moved, services = survey.tree.measure(rows).sizes, survey.claims.measure(asked).sizes
+    return replace(moved, freed=moved.freed + services.freed, exact=moved.exact and services.exact)
 
 
 def _copies(survey: Survey, kept: Sequence[clean.Candidate]) -> Iterator[Copy]:

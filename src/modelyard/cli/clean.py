@@ -56,7 +56,7 @@ def command(
         raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now, --slim or --include away")
     if file is not None:
         _save(plan, file)
-    if request.json and (dry_run or file is not None):
+    if request.json and (dry_run or file is not None or not plan.steps):
         as_json.emit(plan_document(plan))
         return exit_code(found)
     if not request.json:

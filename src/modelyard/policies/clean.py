@@ -127,6 +127,8 @@ def _evidence(artifact: Artifact, named: dict[str, str], now: int) -> Evidence:
         return Evidence("leftover", "nothing names it any more")
     if artifact.state != "complete":
         return Evidence(UNPROVEN, f"it is {artifact.state}")
+    if "unmatched" in artifact.tags:
+        return Evidence(UNPROVEN, "no branch or tag points to it, and what one points to lacks files of it")
     if "detached" in artifact.tags and artifact.group in named and artifact.recovery == "re-get":
         words = f"no branch or tag points to it; one points to {named[artifact.group][:12]}"
         return Evidence("superseded", words, size)

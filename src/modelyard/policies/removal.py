@@ -26,21 +26,58 @@ def steps(
 ) -> list[Step]:
     """One step a row that can go when all the chosen artifacts go, in an order that is safe to stop anywhere."""
     owner: dict[int, int] = {}
-    pins = set()
+    places: dict[int, tuple[int, int]] = {}
     for number in sorted(chosen):
-        pins |= set(artifacts[number].pins)
-        for row in artifacts[number].rows:
+        for row, place in _places(tree, artifacts[number]):
             owner.setdefault(row, number)
-    rows = claims.removable(chosen)
-    ordered = sorted(rows, key=lambda row: (_rank(tree, row, pins), tree.path(row)))
+            places[row] = max(places.get(row, place), place)
+    rows = _with_holders(tree, claims.removable(chosen), {artifacts[number].holder for number in chosen})
+    ordered = sorted(rows, key=lambda row: (_place(tree, row, places), tree.path(row)))
     return [_step(tree, row, artifacts[_owner(tree, row, owner)], proofs) for row in ordered]
 
 
-def _rank(tree: Tree, row: int, pins: Collection[int]) -> int:
-    """Links and names first, then folders and the bytes."""
-    if row in pins:
-        return 0
-    return 1 if tree.is_link(row) else 2
+def _places(tree: Tree, artifact: Artifact) -> Iterator[tuple[int, tuple[int, int]]]:
+    """When each row of an artifact goes: its names in their order, then links, then the bytes, in theirs."""
+    yield from ((row, (0, at)) for at, row in enumerate(artifact.pins))
+    yield from ((row, (1 if tree.is_link(row) else 2, at)) for at, row in enumerate(artifact.blobs))
+    if artifact.holder is not None:
+        yield artifact.holder, (0, 0)
+
+
+def _place(tree: Tree, row: int, places: Mapping[int, tuple[int, int]]) -> tuple[int, int]:
+    """The turn of a row, or of the nearest folder above it that has one."""
+    at: int | None = row
+    while at is not None and at not in places:
+        at = tree.parent(at)
+    assert at is not None
+    return places[at]
+
+
+def _with_holders(tree: Tree, rows: Collection[int], holders: Collection[int | None]) -> set[int]:
+    """The rows, but a holder in place of what is in it where that is all there is."""
+    found = set(rows)
+    for holder in holders:
+        inside = set() if holder is None or holder in found else _all_inside(tree, holder, found)
+        if holder is not None and inside:
+            found = found - inside | {holder}
+    return found
+
+
+def _all_inside(tree: Tree, folder: int, rows: Collection[int]) -> set[int]:
+    """The rows below a folder, where nothing else than folders is left in it; else none."""
+    inside, waiting = set(), [folder]
+    while waiting:
+        at = waiting.pop()
+        if not tree.is_whole(at):
+            return set()
+        for each in tree.children(at).values():
+            if each in rows:
+                inside.add(each)
+            elif tree.is_folder(each):
+                waiting.append(each)
+            else:
+                return set()
+    return inside
 
 
 def _owner(tree: Tree, row: int, owner: Mapping[int, int]) -> int:

@@ -19,6 +19,7 @@ REF_CAP = 4096
 LISTING_CAP = 32 << 20
 HELPERS = (b".DS_Store",)  # the files that the owner's own listing passes over
 EMPTY = "no revision inside; `hf download --local-dir` leaves such refs"
+UNMATCHED = "unmatched"
 UNSURE = "blobs whose revision may be among the folders that cannot be read"
 
 
@@ -30,16 +31,23 @@ class Listing(msgspec.Struct):
 
 @dataclass(slots=True)
 class _Snapshot:
-    """What one revision folder links to."""
+    """What one revision folder links to, and the names of its files below it."""
 
     blobs: list[int] = field(default_factory=list)
-    pins: list[int] = field(default_factory=list)
+    chain: list[int] = field(default_factory=list)
+    """The repository's blobs that are links themselves, into the shared store."""
+    names: set[bytes] = field(default_factory=set)
     files: int = 0
     links: int = 0
     dangling: int = 0
     outside: int = 0
     listed: int = 0
     """Files of the whole revision, by the client's own note of it; 0 where there is none."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the client's own note says that nothing is missing."""
+        return 0 < self.listed <= self.files and not self.dangling
 
     def detail(self) -> str:
         """The revision in a few words."""
@@ -60,6 +68,7 @@ class Repo:
         self.payloads: set[int] = set()
         self.blobs = tree.children(part) if (part := tree.child(row, b"blobs")) is not None else {}
         self.linked: set[int] = set()
+        self.seen: dict[str, _Snapshot] = {}
         self.sure = tree.is_whole(row)
         """Whether every link that may lead to a blob was understood; if not, no blob is nobody's."""
 
@@ -73,6 +82,7 @@ class Repo:
             for name, row in sorted(self.tree.children(snapshots).items() if snapshots is not None else ())
             if name not in HELPERS and self._is_revision(row)
         ]
+        found = [self._unmatched(each, found) for each in found]
         if snapshots is None and not self.blobs:
             refs = {}  # `hf download --local-dir` leaves nothing but these
         for commit, names in refs.items():
@@ -80,7 +90,8 @@ class Repo:
             self._note("dangling-ref", message, "a download was cut short; download it again")
         unfinished = {name for name in self.blobs if UNFINISHED.search(name)}
         loose = {name for name, row in self.blobs.items() if row not in self.linked} - unfinished
-        found += self._rest("partial", unfinished, "unfinished downloads")
+        lost = [row for names in refs.values() for row in names.values()]  # the client writes the ref first
+        found += self._rest("partial", unfinished, "unfinished downloads", lost)
         if self.sure:
             found += self._rest("orphan", loose, "blobs no revision uses")
         else:
@@ -104,12 +115,13 @@ class Repo:
             state=state,
             recovery="re-get",
             detail=detail,
+            holder=self.row,
         )
 
-    def _rest(self, state: State, names: set[bytes], words: str) -> list[Artifact]:
+    def _rest(self, state: State, names: set[bytes], words: str, pins: Iterable[int] = ()) -> list[Artifact]:
         """What is left in the blobs folder; links into the shared store take no payload with them."""
         rows = [self.blobs[name] for name in sorted(names)]
-        return [self._artifact(f"#{state}", rows, state=state, detail=f"{len(rows)} {words}")] if rows else []
+        return [self._artifact(f"#{state}", rows, pins, state=state, detail=f"{len(rows)} {words}")] if rows else []
 
     def _note(self, code: str, message: str, hint: str, row: int | None = None) -> None:
         path = shown(self.tree.path(self.row if row is None else row))
@@ -148,17 +160,17 @@ class Repo:
         return False
 
     def _revision(self, commit: str, row: int, refs: dict[str, int]) -> Artifact:
-        seen = self._snapshot(row)
-        seen.pins += refs.values()
+        seen = self.seen[commit] = self._snapshot(row)
+        pins = [*refs.values(), row]  # a stop between them leaves no ref to nothing, and no link to a missing blob
         for part, name in ((b"trees", f"{commit}.json"), (b".no_exist", commit)):
             extra = self.tree.child(self.row, part, name.encode())
-            seen.pins += [] if extra is None else [extra]
+            pins += [] if extra is None else [extra]
             seen.listed += self._listed(extra) if extra is not None and part == b"trees" else 0
         if seen.dangling:
             message = f"{seen.dangling} of {seen.links} files of {commit[:12]} point to blobs that are gone"
             self._note("dangling-link", message, "download the revision again", row)
         state: State = "dangling" if seen.dangling else "complete" if seen.files else "partial"
-        draft = self._artifact(f"@{commit[:12]}", seen.blobs, seen.pins, state=state, detail=seen.detail())
+        draft = self._artifact(f"@{commit[:12]}", seen.blobs, [*pins, *seen.chain], state=state, detail=seen.detail())
         by_hand = 0 < seen.links < seen.files  # plain files among links were put there by somebody
         return replace(
             draft,
@@ -167,13 +179,22 @@ class Repo:
             recovery="none" if by_hand else "re-get",
         )
 
+    def _unmatched(self, each: Artifact, found: list[Artifact]) -> Artifact:
+        """A detached revision with files that no named one has: its successor may have come only in part."""
+        if "detached" not in each.tags:
+            return each
+        own = self.seen[each.revision].names
+        heirs = [self.seen[other.revision] for other in found if "detached" not in other.tags]
+        matched = any(heir.whole or own <= heir.names for heir in heirs)
+        return each if matched or not heirs else replace(each, tags=("detached", UNMATCHED))
+
     def _listed(self, row: int) -> int:
         text = self.tree.read(row, LISTING_CAP)
         listing = Listing() if isinstance(text, Problem) else parsed(text, Listing)
         return 0 if isinstance(listing, ValueError) else len(listing.files)
 
     def _snapshot(self, row: int) -> _Snapshot:
-        seen = _Snapshot(pins=[row])
+        seen, start = _Snapshot(), len(self.tree.path(row))
         waiting = [row]
         while waiting:
             for child in self.tree.children(waiting.pop()).values():
@@ -181,6 +202,7 @@ class Repo:
                     waiting.append(child)
                     continue
                 seen.files += 1
+                seen.names.add(self.tree.path(child)[start:])
                 if self.tree.is_link(child):
                     seen.links += 1
                     self._resolve(child, seen)
@@ -198,12 +220,11 @@ class Repo:
         if not self.tree.is_link(blob):
             seen.blobs.append(blob)
             return
-        seen.pins.append(blob)
+        seen.chain.append(blob)
         payload = self._hop(blob, self.root.row, seen)
         if payload is not None:
             self.payloads.add(payload)
-            seen.blobs.append(payload)
-            seen.pins += self._companions(payload)
+            seen.blobs += [payload, *companions(self.tree, payload)]
 
     def _hop(self, link: int, within: int | None, seen: _Snapshot) -> int | None:
         """Where a link leads inside a folder. What lies elsewhere is somebody's own and only counted."""
@@ -217,8 +238,12 @@ class Repo:
             self.sure = self.sure and inside
         return found
 
-    def _companions(self, payload: int) -> list[int]:
-        """The lock and the list of users that lie beside a shared payload."""
-        folder, name = self.tree.parent(payload), self.tree.name(payload)
-        found = [self.tree.child(folder, name + end) for end in (b".refs", b".lock")]
-        return [row for row in found if row is not None]
+
+def companions(tree: Tree, payload: int) -> list[int]:
+    """The list of users and the lock that lie beside a shared payload, which the client needs as long as it is there.
+
+    Without the list it would believe that only the users who come later exist.
+    """
+    folder, name = tree.parent(payload), tree.name(payload)
+    found = [tree.child(folder, name + end) for end in (b".refs", b".lock")]
+    return [row for row in found if row is not None]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelyard.inventory import Artifact, Platform, Reading, Root, Store
 from modelyard.problem import Problem
-from modelyard.stores.hub_repo import Repo
+from modelyard.stores.hub_repo import Repo, companions
 from modelyard.stores.places import from_variables, xdg_cache
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
@@ -84,13 +84,10 @@ def _shared_leftovers(tree: Tree, root: Root, used: set[int]) -> Iterator[Artifa
     if store is None or not tree.is_whole(root.row) or tree.child(store, SHARED_MARKER) is None:
         return
     orphans: list[int] = []
-    pins: list[int] = []
     for folder in tree.children(store).values():
-        names = tree.children(folder)
-        for name, row in sorted(names.items()):
+        for name, row in sorted(tree.children(folder).items()):
             if len(name) == 64 and row not in used:
-                orphans.append(row)
-                pins += [names[name + end] for end in (b".refs", b".lock") if name + end in names]
+                orphans += [row, *companions(tree, row)]
     if orphans:
         yield Artifact(
             "hf:shared#orphan",
@@ -99,8 +96,7 @@ def _shared_leftovers(tree: Tree, root: Root, used: set[int]) -> Iterator[Artifa
             "shared blobs no repository uses",
             root.path,
             tuple(orphans),
-            tuple(pins),
             state="orphan",
             recovery="re-get",
-            detail=f"{len(orphans)} blobs",
+            detail=f"{sum(len(tree.name(row)) == 64 for row in orphans)} blobs",
         )

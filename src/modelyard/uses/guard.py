@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from modelyard.apply.marks import lonely
 from modelyard.plan import Copy, Step
-from modelyard.uses.processes import Grip, grips
+from modelyard.uses.locks import guarded
+from modelyard.uses.processes import LOCKS, Grip, grips
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree, walk
 
@@ -65,6 +66,9 @@ class Guard:
         for each in self._held_by():
             if each.path == path or each.path.startswith(below):
                 return f"{each.who} {each.evidence}"
+            place = guarded(each.path)
+            if place and (path + b"/").startswith(place + b"/"):
+                return f"{each.who} {LOCKS} {shown(each.path)}"
         return self._by_another_name(path)
 
     def _held_by(self) -> list[Grip]:

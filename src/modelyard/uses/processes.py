@@ -11,6 +11,7 @@ import psutil
 
 from modelyard.inventory import Use
 from modelyard.problem import Problem
+from modelyard.uses.locks import guarded
 from modelyard.walk.claims import Claims
 from modelyard.walk.read import read_file
 from modelyard.walk.text import shown
@@ -20,6 +21,7 @@ MAPS_CAP = 16 << 20
 MAPPED = re.compile(rb"(?m)^\S+ \S+ \S+ \S+ (?!0 )\d+ +(/[^\n]*?)(?: \(deleted\))?$")
 ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
 COMMAND = 80
+LOCKS = "holds its lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Held:
     row: int
     who: str
     evidence: str
+    below: bool = False
+    """Whether all that is in it is held too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +66,31 @@ def held(tree: Tree) -> tuple[list[Held], int]:
     """What processes hold of the tree, and of how many processes nothing could be told."""
     starts = tuple(os.fsencode(start).rstrip(b"/") + b"/" for start in tree.starts)
     found, untold = grips()
-    rows = ((tree.find(each.path), each) for each in found if each.path.startswith(starts))
-    return [Held(row, each.who, each.evidence) for row, each in rows if row is not None], untold
+    near = [each for each in found if each.path.startswith(starts)]
+    rows = ((tree.find(each.path), each) for each in near)
+    locked = ((tree.find(place), each) for each in near if (place := guarded(each.path)))
+    return [
+        *(Held(row, each.who, each.evidence) for row, each in rows if row is not None),
+        *(Held(row, each.who, f"{LOCKS} {shown(each.path)}", True) for row, each in locked if row is not None),
+    ], untold
 
 
 def users(number: int, found: list[Held], tree: Tree, claims: Claims) -> Iterator[Use]:
     """The processes that hold a file of one artifact by any of its names; each process once."""
     told: dict[str, Use] = {}
     for each in found:
-        names = [each.row] if tree.is_folder(each.row) else tree.columns.names(each.row)
-        if any(number in claims.owners_of(row) for row in names):
+        if _holds(number, each, tree, claims):
             told.setdefault(each.who, Use("process", each.who, each.evidence, "high"))
     return iter(told.values())
+
+
+def _holds(number: int, held: Held, tree: Tree, claims: Claims) -> bool:
+    """Whether what is held is of the artifact, or the artifact lies in a folder that is held with all that is in it."""
+    names = [held.row] if tree.is_folder(held.row) else tree.columns.names(held.row)
+    if any(number in claims.owners_of(row) for row in names):
+        return True
+    start = tree.path(held.row) + b"/"
+    return held.below and any(tree.path(row).startswith(start) for row in claims.rows({number}))
 
 
 def _places(process: psutil.Process) -> Iterator[tuple[bytes, str]]:

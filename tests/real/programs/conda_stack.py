@@ -1,6 +1,7 @@
 """Builds a conda channel and installs environments from it; run in a process of its own by the conda tests."""
 
 import asyncio
+import hashlib
 import os
 import sys
 from importlib import import_module  # by name: neither package has types that are checked
@@ -38,9 +39,25 @@ async def install(channel: Path, packages: Path, prefix: Path, spec: str) -> Non
     await rattler.install(records, target_prefix=prefix, cache_dir=packages, show_progress=False)
 
 
+def doctor(prefix: Path) -> None:
+    """Prints the files of an environment that are missing or are not what its records say."""
+    for note in sorted((prefix / "conda-meta").glob("*.json")):
+        record = import_module("rattler").PrefixRecord.from_path(note)
+        for each in record.paths_data.paths:
+            file, wanted = prefix / each.relative_path, each.sha256_in_prefix or each.sha256
+            if not os.path.lexists(file):
+                print(f"missing: {file}")
+            elif wanted and hashlib.sha256(file.read_bytes()).digest() != bytes(wanted):
+                print(f"altered: {file}")
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "build":
         build(Path(sys.argv[2]))
+    elif sys.argv[1] == "doctor":
+        for place in sys.argv[2:]:
+            doctor(Path(place))
+        sys.stdout.flush()
     else:
         for wanted in sys.argv[4:]:
             place, _, wish = wanted.partition("=")

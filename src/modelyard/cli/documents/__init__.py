@@ -50,10 +50,10 @@ from modelyard.cli.documents.looking import (
 
 __all__ = [
     "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine",
-    "Examined", "FileLine", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview",
-    "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine",
-    "RootLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine",
-    "Used", "Where", "WhereLine",
+    "Examined", "FileLine", "Frozen", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine",
+    "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine",
+    "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
+    "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
