@@ -112,6 +112,13 @@ class Copy(msgspec.Struct, frozen=True):
     expect: Mark
 
 
+class Freeze(msgspec.Struct, frozen=True):
+    """An environment of which a capsule is written before anything of it goes."""
+
+    artifact: str
+    prefix: Path
+
+
 class Break(msgspec.Struct, frozen=True):
     """Somebody who asks for an artifact of the plan, and will not find it: who, and by what evidence."""
 
@@ -153,6 +160,7 @@ class Plan(msgspec.Struct, frozen=True):
     rate: int = RATE
     copies: list[Copy] = []
     breaks: list[Break] = []
+    freezes: list[Freeze] = []
     digest: str = ""
     schema_version: int = SCHEMA_VERSION
 

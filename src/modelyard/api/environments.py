@@ -11,6 +11,7 @@ from modelyard.apply.rooms import known_rooms
 from modelyard.capsules.capsule import Capsule as Capsule
 from modelyard.capsules.freeze import write_capsule as write_capsule
 from modelyard.capsules.proof import Proof as Proof
+from modelyard.capsules.proof import Proven, capsules_in
 from modelyard.capsules.proof import proof_of as proof_of
 from modelyard.capsules.prove import prove as prove
 from modelyard.capsules.restore import Restored as Restored
@@ -18,6 +19,7 @@ from modelyard.capsules.restore import restore as restore
 from modelyard.capsules.unpack import Opened as Opened
 from modelyard.capsules.unpack import opened as opened
 from modelyard.inventory import Artifact, Platform
+from modelyard.policies.clean import Evidence, Wish, candidates, doubtful
 
 MARKS = (b"pyvenv.cfg", b"conda-meta")
 
@@ -41,6 +43,27 @@ def prefix_of(survey: Survey, artifact: Artifact) -> Path:
 def find_environment(survey: Survey, name: str) -> Path:
     """The folder of the environment of an id, or of a part of one. LookupError where none fits, or several do."""
     return prefix_of(survey, find_artifact(survey, name)[1])
+
+
+def proven(survey: Survey, wish: Wish, folder: Path, now: int, max_age: int) -> dict[str, Evidence]:
+    """The environments that the wish reaches and whose capsule was proven; `max_age` in nanoseconds.
+
+    Only those are read of which a capsule is there.
+    """
+    names = [each.name for each in capsules_in(folder)]
+    numbers = doubtful(survey.artifacts, candidates(survey.artifacts, now), wish) if names else []
+    found = {}
+    for artifact in (survey.artifacts[number] for number in numbers):
+        try:
+            prefix = prefix_of(survey, artifact)
+        except LookupError:
+            continue
+        if any(name.startswith(f"{prefix.name}-") or prefix.name.startswith(".") for name in names):
+            proof = proof_of(prefix, folder, now, max_age)
+            if isinstance(proof, Proven):
+                words = f"its capsule {proof.capsule.name} built it again on {proof.proof.at[:10]}"
+                found[artifact.id] = Evidence("re-solve", words)
+    return found
 
 
 def spare_prefix(folder: Path, name: str) -> Path:

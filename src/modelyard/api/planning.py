@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from modelyard.api import KEEP, Survey
+from modelyard.api.environments import prefix_of
 from modelyard.inventory import Artifact, Sizes
-from modelyard.plan import RATE, Break, Copy, Origin, Path, Plan, Skipped, Step
+from modelyard.plan import RATE, Break, Copy, Freeze, Origin, Path, Plan, Skipped, Step
 from modelyard.policies import asking, clean, removal
 from modelyard.policies.rules import Budget, Rules, budgets
 from modelyard.policies.rules import kept as keeping
@@ -150,6 +151,8 @@ def why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int
     artifact = survey.artifacts[number]
     if artifact.store == "trash":
         return "`modelyard purge` frees it"
+    if artifact.kind == "environment" and artifact.recovery == "re-solve" and not _has_prefix(survey, artifact):
+        return "no capsule can be written of it"
     if isinstance(told := asking.asked(artifact, survey.tree, doors), str):
         return told
     if _pinned(survey, artifact):
@@ -158,6 +161,13 @@ def why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int
         if use.by in HOLDING:
             return f"{use.who} {use.evidence}"
     return ""
+
+
+def _has_prefix(survey: Survey, artifact: Artifact) -> bool:
+    try:
+        return bool(prefix_of(survey, artifact))
+    except LookupError:
+        return False
 
 
 def _pinned(survey: Survey, artifact: Artifact) -> bool:
@@ -219,7 +229,16 @@ def _plan(
         rate,
         list(_copies(survey, kept)),
         list(_breaks(survey, everyone, kept)),
+        list(_freezes(survey, moved)),
     ).sealed()
+
+
+def _freezes(survey: Survey, numbers: set[int]) -> Iterator[Freeze]:
+    """The environments that go."""
+    for number in sorted(numbers):
+        artifact = survey.artifacts[number]
+        if artifact.kind == "environment" and artifact.recovery == "re-solve":
+            yield Freeze(artifact.id, Path.of(os.fsencode(prefix_of(survey, artifact))))
 
 
 def _sizes(survey: Survey, steps: Sequence[Step], asked: set[int]) -> Sizes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from modelyard.api.keeper import Keeper
 from modelyard.api.planning import now_text
 from modelyard.apply import journal as journals
 from modelyard.apply import saved
@@ -54,6 +55,8 @@ class Receipt:
     measured: int | None = None
     for_good: int = 0
     """How many of the things services removed: nothing of those waits in the trash."""
+    capsules: list[str] = field(default_factory=list)
+    """The capsules of environments that were written before these went."""
 
 
 class Yard:
@@ -93,12 +96,13 @@ class Yard:
         guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies)
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with journals.begin(self._disk, self.rooms.file(plan.id), plan) as journal:
-            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), guard)
+            keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
+            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), keeper)
             total = len(plan.steps)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
                 progress(min(start + 64, total), total)
-            return receipt(journal.ledger)
+            return replace(receipt(journal.ledger), capsules=keeper.capsules)
 
     def undo(self, ledger: Ledger) -> Receipt:
         """Takes a plan back, as far as nobody purged it."""

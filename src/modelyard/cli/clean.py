@@ -9,18 +9,18 @@ from pathlib import Path
 
 import click
 
-from modelyard.api import Survey, planning, reclaim
+from modelyard.api import Survey, environments, planning, reclaim, this_platform
 from modelyard.api.checkpoints import plan_with_checkpoints
 from modelyard.cli import as_json
 from modelyard.cli.asking import prove
 from modelyard.cli.errors import REFUSED, HelpfulError
-from modelyard.cli.looking import everyone, exit_code, look
+from modelyard.cli.looking import everyone, exit_code, look, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import ask, make, plan_document, print_plan
 from modelyard.cli.settings import rules
 from modelyard.cli.wishes import MEGA, Asked, with_wishes
 from modelyard.plan import Plan
-from modelyard.policies.clean import NOTHING, SLIMMED, UNPROVEN, Evidence, Wish
+from modelyard.policies.clean import SLIMMED, UNPROVEN, Evidence, Wish
 from modelyard.policies.rules import Rules
 
 
@@ -54,6 +54,9 @@ def command(
     plan = _plan(request, found, asked, ruled, policy)
     if at_once and plan.worst_proof in (SLIMMED, UNPROVEN):
         raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now, --slim or --include away")
+    if at_once and plan.freezes:
+        names = ", ".join(each.artifact for each in plan.freezes)
+        raise HelpfulError(f"--now is not for environments: {names}", "leave --now away, or --keep these")
     if file is not None:
         _save(plan, file)
     if request.json and (dry_run or file is not None or not plan.steps):
@@ -71,7 +74,11 @@ def command(
 def _plan(request: Request, found: Survey, asked: Asked, ruled: Rules, policy: bool) -> Plan:
     now, rate = time.time_ns(), round(asked.rate * MEGA)
     wish = planning.policy_wish(found, ruled) if policy else asked.wish(found, now)
-    proven = prove(request, found, wish, now, asked.proof_max_age) if asked.prove else NOTHING
+    env, home, _ = place(request)
+    capsules = environments.capsules_folder(env, home, this_platform())
+    proven = environments.proven(found, wish, capsules, now, asked.proof_max_age)
+    if asked.prove:
+        proven |= {**prove(request, found, wish, now, asked.proof_max_age), **proven}
     using = everyone(request, found)
 
     def made(wish: Wish, proven: Mapping[str, Evidence]) -> Plan:

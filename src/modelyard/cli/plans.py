@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import click
 from rich.console import Console
@@ -33,9 +34,9 @@ def by_artifact(plan: Plan) -> dict[str, list[Step]]:
     return dict(sorted(found.items(), key=lambda item: -sum(step.freed for step in item[1])))
 
 
-def many(count: int) -> str:
-    """So many artifacts, in words."""
-    return f"{count:,} artifact{'' if count == 1 else 's'}"
+def many(count: int, what: str = "artifact") -> str:
+    """So many of something, in words."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _proof(steps: list[Step]) -> str:
@@ -73,6 +74,8 @@ def print_plan(plan: Plan) -> None:
             out,
             f"{count:,} of them go for good: {owners} removes them, services keep no trash, and undo brings none back",
         )
+    if plan.freezes:
+        line(out, f"A capsule is written of {many(len(plan.freezes), 'environment')} before anything of it goes")
     _print_return(out, plan)
 
 
@@ -122,7 +125,7 @@ def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
         with opened(request) as yard, progress(request) as told:
             found = yard.apply(plan, told)
             if at_once:
-                found = yard.purge(find(yard, plan.id), told)
+                found = replace(yard.purge(find(yard, plan.id), told), capsules=found.capsules)
             if ruled.purge_itself and ruled.trash_for is not None:
                 for each in older(yard, ruled.trash_for):
                     yard.purge(each, told)
@@ -155,6 +158,10 @@ def tell(request: Request, found: Receipt, words: str) -> int:
             line(out, f"`modelyard purge` frees {whole}; `modelyard undo {found.journal}` brings it back")
         elif words == TRASHED and found.done:
             line(out, f"{size(found.predicted)} were predicted; what a service removed cannot be brought back")
+        for capsule in found.capsules:
+            line(out, f"capsule {capsule}")
+        if found.capsules:
+            line(out, "`modelyard env restore CAPSULE` builds the environment again")
         rest = (("Not done", found.skipped), ("Failed", found.failed))
         for title, reasons in rest:
             if reasons:
@@ -178,6 +185,7 @@ def receipt_document(found: Receipt) -> documents.Made:
             found.predicted,
             found.measured,
             found.for_good,
+            found.capsules,
         )
     )
 

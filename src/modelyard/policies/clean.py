@@ -125,6 +125,8 @@ def _evidence(artifact: Artifact, named: dict[str, str], now: int) -> Evidence:
         return Evidence(UNPROVEN, "an unfinished download that was written to within the hour")
     if artifact.state == "orphan" and comes_back and idle:
         return Evidence("leftover", "nothing names it any more")
+    if artifact.kind == "environment" and artifact.state == "dangling" and artifact.recovery == "re-solve":
+        return Evidence("re-solve", "it does not run any more, and its capsule is written before it goes")
     if artifact.state != "complete":
         return Evidence(UNPROVEN, f"it is {artifact.state}")
     if "unmatched" in artifact.tags:

@@ -78,6 +78,8 @@ class ReceiptLine(msgspec.Struct):
     freed_measured: int | None
     for_good: int = 0
     """Things that services removed: none of them waits in the trash."""
+    capsules: list[str] = []
+    """Capsules that were written before environments went."""
 
 
 class Made(msgspec.Struct):
