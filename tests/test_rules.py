@@ -143,3 +143,10 @@ def test_nothing_purges_itself_unless_the_settings_ask_for_it(run: Run, full: Pa
     os.utime(full / ".cache/pip/http-v2/a/b", (OLD, OLD))
     assert run("clean", "pip", "--yes").code == 0
     assert all(each["purged"] for each in json.loads(run("journal", "--json").out)["journals"])
+
+
+def test_the_example_of_the_readme_is_understood(run: Run, full: Path) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    settings(full, text.partition("```toml\n")[2].partition("```")[0])
+    assert run("check").code in (0, 5)
+    assert run("clean", "--policy", "--dry-run").code == 0
