@@ -180,7 +180,8 @@ def _chances(chances: Sequence[Opportunity], width: int, *, low: bool) -> list[R
     elif not low:
         below = [[row, [Text(), Text(), command]] for row, command in zip(rows, commands, strict=True)]
         rows = [line for pair in below for line in pair]
-    return [Text("Biggest opportunities", "bold"), _grid(rows, "rrll"[: len(rows[0])])]
+    more = Text("modelyard clean plans what of it can go without loss, and asks", "dim")
+    return [Text("Biggest opportunities", "bold"), _grid(rows, "rrll"[: len(rows[0])]), more]
 
 
 def _problems(inventory: Inventory, width: int) -> list[RenderableType]:

@@ -8,6 +8,7 @@ from modelyard.api.reclaim import Receipt
 from modelyard.cli.errors import REFUSED
 from modelyard.cli.ls import SPAN
 from modelyard.cli.options import Request, with_place
+from modelyard.cli.output import console, line
 from modelyard.cli.plans import ask, tell
 from modelyard.cli.progress import progress
 from modelyard.cli.settings import rules
@@ -27,6 +28,9 @@ def command(request: Request, name: str, span: int | None, yes: bool) -> int:
     span = rules(request).trash_for if span is None and not name else span
     with opened(request) as yard, progress(request) as told:
         chosen = [find(yard, name)] if name else older(yard, span or 0)
+        if not chosen and not request.json:
+            line(console(), "Nothing to purge." if span is None else "Nothing in the trash is that old.")
+            return 0
         if chosen and not yes and not ask(at_once=True):
             return REFUSED
         found = [yard.purge(each, told) for each in chosen]
