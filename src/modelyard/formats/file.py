@@ -52,9 +52,7 @@ class Meter:
 class File:
     """Bytes with a length and a name, read at any place: a file, a stretch of one, or unpacked bytes."""
 
-    def __init__(
-        self, name: str, size: int, fetch: Fetch, meter: Meter, *, folder: bytes = b"", depth: int = 0
-    ) -> None:
+    def __init__(self, name: str, size: int, fetch: Fetch, meter: Meter, folder: bytes = b"", depth: int = 0) -> None:
         self.name, self.size, self.meter, self.folder, self.depth = name, size, meter, folder, depth
         self.reader: Callable[[File], Header | Problem] = _nobody
         self._fetch = fetch

@@ -73,7 +73,9 @@ def storage_of(value: Value) -> Storage | None:
     if not isinstance(key, str | int) or not isinstance(elements, int) or elements < 0:
         return None
     view = more[0] if more and isinstance(more[0], tuple) and len(more[0]) == 3 else None
-    old = (str(view[0]), int(view[1]), int(view[2])) if view and _whole(view[1:]) else None
+    old = None
+    if view and isinstance(view[1], int) and isinstance(view[2], int) and _whole(view[1:]):
+        old = str(view[0]), view[1], view[2]
     return Storage(str(key), dtype_of(kind), elements, old)
 
 
@@ -107,7 +109,7 @@ class Tensors:
             shape = _sides(args[1])
             return [Tensor(name, dtype_of(args[0]), shape, 0, None)]
         if how == "sparse_tensor" and len(args) > 1 and isinstance(args[1], tuple):
-            parts = [each for each in args[1] if isinstance(each, Made)]
+            parts = [each for each in args[1] if isinstance(each, Made) and each.what != "torch.Size"]
             names = ("indices", "values") if len(parts) == 2 else ("compressed", "plain", "values")
             inner = [self(each, f"{name}.{what}") for each, what in zip(parts, names, strict=False)]
             return [each for found in inner for each in found or ()]
