@@ -46,8 +46,8 @@ class Storage:
     key: str
     dtype: str
     elements: int
-    view: tuple[str, int, int] | None = None
-    """Old views of a storage: key, offset and length in elements."""
+    first: int = 0
+    """Where an old view of the storage begins, in elements."""
 
 
 def dtype_of(value: Value) -> str:
@@ -72,11 +72,9 @@ def storage_of(value: Value) -> Storage | None:
     _, kind, key, _, elements, *more = parts
     if not isinstance(key, str | int) or not isinstance(elements, int) or elements < 0:
         return None
-    view = more[0] if more and isinstance(more[0], tuple) and len(more[0]) == 3 else None
-    old = None
-    if view and isinstance(view[1], int) and isinstance(view[2], int) and _whole(view[1:]):
-        old = str(view[0]), view[1], view[2]
-    return Storage(str(key), dtype_of(kind), elements, old)
+    view = more[0] if more and isinstance(more[0], tuple) and len(more[0]) == 3 else (None, 0, 0)
+    first = view[1] if isinstance(view[1], int) and view[1] >= 0 else 0
+    return Storage(str(key), dtype_of(kind), elements, first)
 
 
 def _whole(values: Iterable[Value]) -> bool:
@@ -124,8 +122,8 @@ class Tensors:
             dtype = dtype_of(args[6])
         if len(shape) != len(strides):
             raise BrokenError(f"has a tensor {name[:80]!r} with {len(shape)} sides and {len(strides)} strides")
-        first = args[1] + (storage.view[1] if storage.view else 0)
-        key = storage.view[0] if storage.view else storage.key
+        first = args[1] + storage.first
+        key = storage.key
         width = size_of(dtype, (1,))
         start = first * width
         last = 0 if 0 in shape else sum((side - 1) * step for side, step in zip(shape, strides, strict=True)) + 1
