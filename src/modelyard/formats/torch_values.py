@@ -27,7 +27,10 @@ DTYPES = {
 REBUILD = "torch._utils._rebuild_"
 STORED = frozenset(("tensor", "tensor_v2", "tensor_v3", "qtensor"))
 PLAIN = ("torch._utils._rebuild_", "torch.storage.", "torch._tensor._rebuild_from_type_v2")
-PLAIN_NAMES = frozenset(("collections.OrderedDict", "torch.Size", "torch.device", "torch.nn.parameter.Parameter"))
+PLAIN_NAMES = frozenset((
+    "collections.OrderedDict", "torch.Size", "torch.device", "torch.nn.parameter.Parameter", "torch.sparse_coo",
+    "torch.serialization._get_layout", "torch.per_tensor_affine", "torch.per_channel_affine", "torch.strided",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
