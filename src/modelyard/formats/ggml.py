@@ -62,7 +62,12 @@ def read(file: File) -> Header:
     try:
         return _llama(file, magic)
     except (BrokenError, struct.error):
+        pass
+    try:
         return _whisper(file)
+    except (BrokenError, struct.error):
+        note = "written for a program of its own, in a layout that only this program knows"
+        return Header(TITLE, magic, framework="ggml", notes=(note,))
 
 
 def _llama(file: File, magic: str) -> Header:

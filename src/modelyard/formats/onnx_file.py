@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from modelyard.formats.dtypes import size_of
 from modelyard.formats.file import BrokenError, File, told
 from modelyard.formats.header import Header, Need, Tensor
-from modelyard.formats.protobuf import Field, Message
+from modelyard.formats.protobuf import LENGTH, Field, Message
 from modelyard.formats.sniffing import Head
 
 TITLE = "ONNX"
@@ -25,6 +25,8 @@ DTYPES = {
 START = re.compile(
     rb"(?s)\x08[\x01-\x20](?:[\x12\x1a\x22\x32\x42\x72]|\x28[\0-\x7f]|\x3a[\x80-\xff]*[\0-\x7f][\x0a\x12\x2a])"
 )
+PLAIN = (4, 10)
+"""Fields of floats and doubles, which protobuf packs as they are."""
 DEEPEST = 8
 """Graphs inside nodes that are followed."""
 MOST_TENSORS = 65_536
@@ -128,26 +130,30 @@ def _graph(message: Message, found: _Found, depth: int) -> None:
 
 
 def _node(message: Message, found: _Found, depth: int) -> None:
+    output = ""
     for each in message.fields():
-        if each.number == 4:
+        if each.number == 2 and not output:
+            output = message.text(each, 400)
+        elif each.number == 4:
             found.operators[message.text(each, 100)] += 1
         elif each.number == 7:
             found.domains.add(message.text(each, 100))
         elif each.number == 5:
-            _attribute(message.inner(each), found, depth)
+            _attribute(message.inner(each), found, depth, output)
 
 
-def _attribute(message: Message, found: _Found, depth: int) -> None:
+def _attribute(message: Message, found: _Found, depth: int, output: str) -> None:
     for each in message.fields():
         if each.number in (6, 11):
             _graph(message.inner(each), found, depth + 1)
         elif each.number == 5:
-            _tensor(message.inner(each), found)
+            _tensor(message.inner(each), found, output)
 
 
-def _tensor(message: Message, found: _Found) -> None:
+def _tensor(message: Message, found: _Found, name: str = "") -> None:
+    """Notes a tensor; `name` is for one that has none, the constant of a node."""
     shape: list[int] = []
-    kind, name, outside = 0, "", {}
+    kind, outside = 0, {}
     raw: Field | None = None
     for each in message.fields():
         if each.number == 1:
@@ -155,8 +161,8 @@ def _tensor(message: Message, found: _Found) -> None:
         elif each.number == 2:
             kind = each.value
         elif each.number == 8:
-            name = message.text(each, 400)
-        elif each.number == 9:
+            name = message.text(each, 400) or name
+        elif each.number == 9 or (each.number in PLAIN and each.kind == LENGTH):
             raw = each
         elif each.number == 13:
             key, value = _pair(message.inner(each))
@@ -172,7 +178,9 @@ def _tensor(message: Message, found: _Found) -> None:
     if outside:
         found.tensors.append(_outside(outside, found, name, dtype, tuple(shape), size))
     else:
-        found.tensors.append(Tensor(name, dtype, tuple(shape), size, raw.offset if raw else None))
+        found.tensors.append(
+            Tensor(name, dtype, tuple(shape), size, raw.offset if raw and raw.length == size else None)
+        )
 
 
 def _outside(

@@ -15,7 +15,7 @@ from modelyard.formats.file import BrokenError, File, told
 from modelyard.formats.header import Header, Tensor
 from modelyard.formats.json_text import decode
 from modelyard.formats.sniffing import Head
-from modelyard.formats.torch_values import contiguous
+from modelyard.formats.torch_values import is_dense
 from modelyard.formats.zips import Directory, Member, directory, opened, start_of
 from modelyard.problem import Problem
 
@@ -93,7 +93,7 @@ def _tensor(file: File, found: Directory, folder: str, name: str, weight: _Weigh
         raise BrokenError(f"has a weight {name[:80]!r} that cannot be")
     start = start_of(file, member)
     offset = None if start is None else start + meta.storage_offset.as_int * size_of(dtype, (1,))
-    dense = not strides or strides == contiguous(shape)
+    dense = not strides or is_dense(shape, strides)
     size = size_of(dtype, shape)
     return Tensor(name, dtype, shape, size, offset, member.name, "", None if dense else strides, member.name)
 

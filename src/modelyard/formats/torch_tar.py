@@ -13,7 +13,7 @@ from modelyard.formats.header import Header, Tensor
 from modelyard.formats.pickles import PERSISTENT, Listed, Made, Value, follow
 from modelyard.formats.sniffing import Head
 from modelyard.formats.tars import entries
-from modelyard.formats.torch_values import contiguous, dtype_of, title_of
+from modelyard.formats.torch_values import dtype_of, is_dense, title_of
 from modelyard.formats.value_walk import arrays, plain
 
 TITLE = "PyTorch, tar"
@@ -42,7 +42,7 @@ def read(file: File) -> Header:
         if made.what != PERSISTENT or _key(made.args) not in tensors:
             return None
         key, dtype, shape, offset, strides = tensors[_key(made.args)]
-        dense = None if strides == contiguous(shape) else strides
+        dense = None if is_dense(shape, strides) else strides
         return [Tensor(name, dtype, shape, size_of(dtype, shape), offset, "storages", "", dense, key)]
 
     return Header(

@@ -138,7 +138,7 @@ class Tensors:
             if place is not None:
                 member = place.member
                 offset = place.offset + start if place.offset is not None else None
-        dense = strides == contiguous(shape) or prod(shape) <= 1
+        dense = is_dense(shape, strides)
         size = size_of(dtype, shape)
         return Tensor(name, dtype, shape, size, offset, member, "", None if dense else strides, key)
 
@@ -161,6 +161,12 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
         steps.append(step)
         step *= max(side, 1)
     return tuple(reversed(steps))
+
+
+def is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether the elements lie row after row: the step of a side of one never matters."""
+    pairs = zip(shape, strides, contiguous(shape), strict=True)
+    return prod(shape) <= 1 or all(side == 1 or step == expected for side, step, expected in pairs)
 
 
 def is_plain(names: Iterable[str]) -> bool:
