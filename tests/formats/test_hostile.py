@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -80,6 +81,40 @@ def test_vanished(home: Path) -> None:
     found = read_header(str(home / "nothing"))
     assert isinstance(found, Problem)
     assert found.code == "vanished"
+
+
+def test_a_disk_that_fails_while_reading(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file itself, and a part of it after the index was read."""
+    huge(home / "part", 10)
+    (home / "index.json").write_text(json.dumps({"weight_map": {"w": "part"}}))
+    whole = os.pread
+
+    def failing(descriptor: int, length: int, offset: int) -> bytes:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("part"):
+            raise OSError(errno.EIO, "the disk failed")
+        return whole(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", failing)
+    found = read_header(str(home / "part"))
+    assert isinstance(found, Problem)
+    assert found.code == "damaged"
+    outer = read_header(str(home / "index.json"))
+    assert isinstance(outer, Header)
+    assert (outer.complete, outer.tensors) == (False, ())
+    assert outer.notes[0].startswith("part: ")
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    huge(home / "model", 10)
+    whole = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, length, offset: whole(descriptor, length, offset)[:-1])
+    found = read_header(str(home / "model"))
+    assert isinstance(found, Problem)
+    assert found.code == "changed"
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    assert isinstance(read_header("a\0b"), Problem)
 
 
 def test_no_plain_file_is_waited_for(home: Path) -> None:

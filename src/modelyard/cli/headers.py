@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
-from modelyard.api.inspecting import Header, Inspected, Tensor
+from modelyard.api.inspecting import Header, Inspected, Tensor, models_only
 from modelyard.cli import documents
 from modelyard.cli.output import line, table
 from modelyard.units import size
@@ -124,6 +125,25 @@ def print_summary(out: Console, found: Sequence[tuple[Inspected, Header]]) -> No
     total = sum(_bytes(each, header) for each, header in found)
     if out.is_terminal:
         out.print(f"{len(found):,} model files, {size(total)}", style="dim")
+
+
+def model_facts(found: Sequence[Inspected]) -> tuple[tuple[str, str], ...]:
+    """Format, parameters and precision of an artifact: those of its largest model and of the parts it is split into."""
+    models = [(each, each.header) for each in models_only(found) if isinstance(each.header, Header)]
+    largest = max(models, key=lambda each: each[1].parameters, default=None)
+    if largest is None or not largest[1].tensors:
+        return ()
+    folder = os.path.dirname(largest[0].path)
+    parts = {os.path.join(folder, each.path) for each in largest[1].needs}
+    headers = [largest[1], *(header for each, header in models if each.path in parts)]
+    tensors = tuple(tensor for header in headers for tensor in header.tensors)
+    whole = replace(largest[1], tensors=tensors)
+    mix = dict(whole.metadata).get("quantisation", "")
+    return (
+        ("Format", shown(f"{whole.format} {mix}".strip())),
+        ("Parameters", count(whole.parameters)),
+        ("Precision", precision(whole)),
+    )
 
 
 def _bytes(found: Inspected, header: Header) -> int:

@@ -6,8 +6,8 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from contextlib import ExitStack, contextmanager
+from functools import partial, wraps
 from typing import TYPE_CHECKING
 
 from modelyard.problem import Problem, from_errno
@@ -148,19 +148,25 @@ def _nobody(file: File) -> Header | Problem:
 def looked_into(path: str, meter: Meter | None = None) -> Iterator[File | Problem]:
     """A file to read without a trace; links are followed, and what is no plain file is a Problem."""
     name = shown(path)
-    try:
-        with opened(os.fsencode(path), follow=True) as descriptor:
+    found: File | Problem
+    with ExitStack() as held:
+        try:
+            descriptor = held.enter_context(opened(os.fsencode(path), follow=True))
             seen = os.fstat(descriptor)
-            if not stat.S_ISREG(seen.st_mode):
-                yield Problem(name, "not-a-file", "a plain file was expected here")
-                return
+        except OSError as error:
+            found = from_errno(name, error.errno or 0)
+        except ValueError:  # a NUL in the path
+            found = Problem(name, "vanished", "no file can have this name")
+        else:
+            found = Problem(name, "not-a-file", "a plain file was expected here")
+            if stat.S_ISREG(seen.st_mode):
+                folder = os.path.dirname(os.fsencode(path)) or b"."
+                found = File(name, seen.st_size, partial(_fetch, descriptor), meter or Meter(), folder)
+        yield found
 
-            def fetch(offset: int, length: int) -> bytes:
-                return os.pread(descriptor, length, offset)
 
-            yield File(name, seen.st_size, fetch, meter or Meter(), folder=os.path.dirname(os.fsencode(path)) or b".")
-    except OSError as error:
-        yield from_errno(name, error.errno or 0)
+def _fetch(descriptor: int, offset: int, length: int) -> bytes:
+    return os.pread(descriptor, length, offset)
 
 
 def told(read: Callable[[File], Header]) -> Callable[[File], Header | Problem]:
