@@ -112,6 +112,8 @@ def test_everything_that_the_real_machines_reach_is_named(start: int) -> None:
             if told["done"] and machine == "memory":
                 assert not ended.broken or ended.crossed is not None, (data, ended)
                 named += sum(events.values())
-                extra += sum(count for event, count in (straight - events).items() if event != FILL) * (not ended.crossed)
+                extra += sum(count for event, count in (straight - events).items() if event != FILL) * (
+                    not ended.crossed
+                )
     assert finished > BATCH / 10
     assert extra <= named * 0.02, f"{extra} of {named} named things are never reached"

@@ -1,0 +1,161 @@
+"""Judges what a pickle reaches: every name, every call with its arguments, every state, by the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from modelyard.safety.finding import Finding, Verdict
+from modelyard.safety.policy import Dangerous, Name, Use, Vetted, lookup
+from modelyard.safety.rules import objection
+from modelyard.safety.values import Long, Made, Reference, Unknown, Value, clipped, shown_value
+
+MANY = 200
+"""How many findings of one stream are kept; the verdict counts them all."""
+Answer = Callable[[Value], str]
+FILLS: dict[str, Use] = {"append": "append", "set items": "items", "add": "add"}
+
+
+class Judge:
+    """Watches a machine. `member` is where the stream lies; `persistent` says what is wrong with a persistent id."""
+
+    def __init__(self, member: str = "", base: int = 0, persistent: Answer | None = None) -> None:
+        self.member, self.base = member, base
+        self.findings: dict[tuple[str, str], Finding] = {}
+        self.names: dict[Name, int] = {}
+        """Every name that is asked for, with the offset of the first time."""
+        self.inside: list[Value] = []
+        """Byte strings that are loaded as pickles in their turn."""
+        self._persistent = persistent
+
+    def find(self, code: str, severity: Verdict, runs: str, offset: int) -> None:
+        """Notes a finding once for each thing that would run."""
+        if len(self.findings) < MANY or severity == "dangerous":
+            found = Finding(code, severity, runs, self.member, self.base + offset)
+            self.findings.setdefault((code, runs), found)
+
+    def reference(self, name: Reference, offset: int) -> bool:
+        """A name is looked up: its module is imported."""
+        self.names.setdefault(Name(name.module, name.name), self.base + offset)
+        known = lookup(name.module, name.name)
+        shown = clipped(str(name), 120)
+        if isinstance(known, Dangerous):
+            self.find("dangerous-name", "dangerous", f"{shown}: {known.does}", offset)
+        elif known is None:
+            self.find("unvetted-name", "suspicious", shown, offset)
+        return isinstance(known, Vetted) and known.guarded
+
+    def unnameable(self, module: Value, name: Value, offset: int) -> None:
+        """A name that the stream computes."""
+        self.find("computed-name", "dangerous", f"{shown_value(module)} . {shown_value(name)}", offset)
+
+    def call(self, callee: Value, made: Made, offset: int) -> None:
+        """Something is called or made."""
+        if not isinstance(callee, Reference):
+            what = "what a call gave" if isinstance(callee, Made) else shown_value(callee)
+            self.find("computed-call", "dangerous", f"calls {what} with {shown_value(made.arguments)}", offset)
+            return
+        known = lookup(callee.module, callee.name)
+        call = f"{clipped(str(callee), 120)}{_arguments(made)}"
+        if isinstance(known, Dangerous):
+            self.find("dangerous-call", "dangerous", call, offset)
+        elif known is None:
+            self.find("unvetted-call", "suspicious", call, offset)
+        else:
+            self._vetted_call(known, made, call, offset)
+
+    def _vetted_call(self, known: Vetted, made: Made, call: str, offset: int) -> None:
+        use = used_by(made)
+        if use not in known.uses:
+            self.find("unvetted-use", "suspicious", f"{call}: vetted as {known.kind}, not to be called", offset)
+        elif use == "call" and (why := objection(known.rule, made, self)):
+            self.find("unvetted-arguments", "dangerous", f"{call}: {why}", offset)
+
+    def build(self, target: Value, state: Value, offset: int) -> None:
+        """A state is given to an object. Given to a class, a function or a module it changes that for everybody."""
+        if isinstance(target, Reference):
+            self.find("changed-name", "dangerous", f"changes {clipped(str(target), 120)} itself", offset)
+        elif isinstance(target, Made):
+            if target.made_by is None:
+                self.find("computed-call", "dangerous", "gives a state to what a computed call gave", offset)
+                return
+            known = lookup(target.made_by.module, target.made_by.name)
+            if isinstance(known, Vetted) and "state" not in known.uses and not _takes_state(known, target):
+                self.find("unvetted-use", "dangerous", f"gives a state to {clipped(str(target.made_by), 120)}", offset)
+        elif not isinstance(target, Unknown):
+            self.find("changed-data", "dangerous", f"gives a state to {shown_value(target)}", offset)
+
+    def fill(self, how: str, target: Value, items: list[Value], offset: int) -> None:
+        """Items go into something by its own methods."""
+        known = None
+        if isinstance(target, Made) and target.made_by is not None:
+            known = lookup(target.made_by.module, target.made_by.name)
+            if not isinstance(known, Vetted) or FILLS[how] in known.uses:
+                return  # an unvetted one was found when it was named
+        what = (
+            "data" if target is None or isinstance(target, str | bytes | int | float | tuple) else shown_value(target)
+        )
+        if items or known is not None:
+            self.find("wrong-target", "dangerous", f"would {how} in {what}, which is not made for it", offset)
+
+    def keep(self, value: Value, offset: int) -> None:
+        """A name that may be called by a rule is kept as a value, where nobody keeps the rule."""
+        if isinstance(value, Reference):
+            known = lookup(value.module, value.name)
+            if isinstance(known, Vetted) and known.guarded:
+                self.find("kept-callable", "dangerous", f"keeps {clipped(str(value), 120)} to be called later", offset)
+
+    def outside(self, what: str, about: Value, offset: int) -> Value:
+        """A value that the stream does not hold."""
+        if what == "extension":
+            self.find("extension-code", "dangerous", f"whatever is registered under the number {about}", offset)
+        elif what == "buffer":
+            self.find("outside-buffer", "unknown", "a buffer that is kept elsewhere", offset)
+        else:
+            why = "its loader alone knows what it means" if self._persistent is None else self._persistent(about)
+            if why:
+                self.find("persistent-id", "unknown", f"the persistent id {shown_value(about)}: {why}", offset)
+        return Unknown(what, about)
+
+    def oddity(self, code: str, what: str, offset: int) -> None:
+        """Something that no honest writer of pickles does."""
+        self.find(code, "dangerous", what, offset)
+
+    # what the rules ask
+
+    def call_inside(self, callee: Reference, arguments: Value) -> str:
+        """What is wrong with a call that a vetted function makes; empty for nothing."""
+        known = lookup(callee.module, callee.name)
+        if not isinstance(known, Vetted) or "call" not in known.uses:
+            return f"calls {clipped(str(callee), 80)}, which is not vetted to be called"
+        return objection(known.rule, Made(callee, "REDUCE", arguments), self)
+
+    def pickle_inside(self, data: Value) -> str:
+        """Notes bytes that are loaded in their turn."""
+        if not isinstance(data, bytes | bytearray | Long):
+            return "loads what is no plain bytes"
+        self.inside.append(data)
+        return ""
+
+
+def used_by(made: Made) -> Use:
+    """How a call uses what it calls: as a class that makes an empty instance, or as a function."""
+    if made.how in ("NEWOBJ", "NEWOBJ_EX"):
+        return "new"
+    known = lookup(made.made_by.module, made.made_by.name) if made.made_by else None
+    empty = made.how in ("OBJ", "INST") and made.arguments == ()
+    return "new" if empty and isinstance(known, Vetted) and "new" in known.uses else "call"
+
+
+def _takes_state(known: Vetted, target: Made) -> bool:
+    """Whether a function that makes instances of vetted classes made this."""
+    first = target.arguments[0] if isinstance(target.arguments, tuple) and target.arguments else None
+    inner = lookup(first.module, first.name) if isinstance(first, Reference) else None
+    makes = known.kind in ("array", "maker", "unpickler", "random", "rebuild")
+    return makes and (known.kind == "random" or isinstance(inner, Vetted) and "state" in inner.uses)
+
+
+def _arguments(made: Made) -> str:
+    """The arguments of a call as people read them."""
+    inner = shown_value(made.arguments)
+    text = inner if inner.startswith("(") else f"(*{inner})"
+    return text if made.named is None else f"{text[:-1]}, **{shown_value(made.named)})"

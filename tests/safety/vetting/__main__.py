@@ -1,0 +1,54 @@
+"""Adds the vetted names of installed packages to the shipped list.
+
+`PYTHONPATH=tests python -m safety.vetting sklearn scipy.sparse …` with the packages installed; once for each release
+that the list should know. Read the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+from .walk import vetted
+
+LIST = Path(__file__).parents[3] / "src" / "modelyard" / "safety" / "policy" / "packages.json"
+GROUPS: dict[str, tuple[list[str], str, str]] = {
+    "enum": (["name", "call", "enum"], "one plain", "a member is looked up by its value"),
+    "exception": (["call", "new", "state"], "any", "an exception object, which is not raised"),
+    "class": (["new", "state"], "any", "made without its __init__; its state becomes attributes"),
+    "dict class": (["new", "state", "items"], "any", "a dict with attributes"),
+    "list class": (["new", "state", "append"], "any", "a list with attributes"),
+    "compiled class": (["call", "new", "state"], "any", "compiled number crunching: numbers in, numbers kept"),
+    "unpickler": (["call"], "vetted class first", "makes an instance of the compiled class it is given"),
+    "ufunc": (["name"], "never", "arithmetic on arrays, kept as a value"),
+    "function": (["name"], "never", "a function kept as a value, not called while loading"),
+}
+
+
+def main(packages: list[str]) -> None:
+    """Merges what is installed into the list."""
+    known: dict[str, Any] = json.loads(LIST.read_text()) if LIST.exists() else {"releases": [], "groups": []}
+    names: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for group in known["groups"]:
+        for module, each in group["names"].items():
+            names[group["framework"], group["kind"]][module] |= set(each)
+    for each in vetted(packages):
+        names[each.module.partition(".")[0], each.group][each.module].add(each.name)
+    owners = packages_distributions()
+    releases = {f"{name} {version(name)}" for top in packages for name in owners.get(top.partition(".")[0], [])}
+    groups = [
+        {"framework": framework, "kind": kind, "uses": GROUPS[kind][0], "rule": GROUPS[kind][1],
+         "why": GROUPS[kind][2], "names": {module: sorted(found) for module, found in sorted(inside.items())}}
+        for (framework, kind), inside in sorted(names.items())
+    ]  # fmt: skip
+    whole = {"releases": sorted(releases | set(known["releases"])), "groups": groups}
+    LIST.write_text(json.dumps(whole, indent=0, separators=(",", ":")) + "\n")
+    print(sum(len(found) for group in groups for found in group["names"].values()), "names")  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
