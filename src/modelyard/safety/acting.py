@@ -42,9 +42,8 @@ def _stack_global(machine: Machine) -> None:
         machine.push(machine.name(module, name, at))
         return
     computed = not is_plain(module) or not is_plain(name)
-    if computed or isinstance(module, Long) or isinstance(name, Long):
-        machine.watcher.unnameable(module, name, at)
-    else:
+    computed = computed or isinstance(module, Long) or isinstance(name, Long)
+    if not computed or not machine.watcher.unnameable(module, name, at):
         machine.fails("a name that is not text")
     machine.push(Unknown("a name that is computed"))
 

@@ -71,15 +71,21 @@ def _text(machine: Machine, count: int) -> None:
     if isinstance(found, bytes):
         machine.text += count
         try:
-            machine.stack.append(found.decode("utf-8", "surrogatepass"))
+            text = found.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             raise BrokenError("a text is not UTF-8") from None
+        machine.stack.append(text)
+        if text[:1] == "\x80":
+            machine.watcher.looks_like_pickle(text, machine.reader.offset)
     else:
         machine.push(found)
 
 
 def _bytes(machine: Machine, count: int, kind: Literal["bytes", "bytearray"] = "bytes") -> None:
     found = machine.reader.payload(kind, count)
+    begin = found[:2] if isinstance(found, bytes) else machine.reader.look(found.offset, 2)
+    if begin[:1] == b"\x80":
+        machine.watcher.looks_like_pickle(found, machine.reader.offset)
     machine.text += len(found) if isinstance(found, bytes) else 0
     machine.push(found)
 

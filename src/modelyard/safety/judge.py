@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from modelyard.safety.finding import Finding, Verdict
 from modelyard.safety.policy import Dangerous, Name, Use, Vetted, lookup
-from modelyard.safety.rules import objection
+from modelyard.safety.rules import is_own_attribute, objection
 from modelyard.safety.values import Long, Made, Reference, Unknown, Value, clipped, shown_value
 
 MANY = 200
 """How many findings of one stream are kept; the verdict counts them all."""
 Answer = Callable[[Value], str]
+MAKERS = ("array", "maker", "unpickler", "rebuild", "enum lookup")
 FILLS: dict[str, Use] = {"append": "append", "set items": "items", "add": "add"}
 
 
@@ -25,6 +26,8 @@ class Judge:
         """Every name that is asked for, with the offset of the first time."""
         self.inside: list[Value] = []
         """Byte strings that are loaded as pickles in their turn."""
+        self.idle: list[Value] = []
+        """Byte strings that look like pickles and that nothing loads."""
         self._persistent = persistent
 
     def find(self, code: str, severity: Verdict, runs: str, offset: int) -> None:
@@ -44,9 +47,12 @@ class Judge:
             self.find("unvetted-name", "suspicious", shown, offset)
         return isinstance(known, Vetted) and known.guarded
 
-    def unnameable(self, module: Value, name: Value, offset: int) -> None:
-        """A name that the stream computes."""
+    def unnameable(self, module: Value, name: Value, offset: int) -> bool:
+        """A name that the stream computes; False where that cannot be text."""
+        if not (_may_be_text(module) and _may_be_text(name)):
+            return False
         self.find("computed-name", "dangerous", f"{shown_value(module)} . {shown_value(name)}", offset)
+        return True
 
     def call(self, callee: Value, made: Made, offset: int) -> None:
         """Something is called or made."""
@@ -68,33 +74,31 @@ class Judge:
         if use not in known.uses:
             self.find("unvetted-use", "suspicious", f"{call}: vetted as {known.kind}, not to be called", offset)
         elif use == "call" and (why := objection(known.rule, made, self)):
-            self.find("unvetted-arguments", "dangerous", f"{call}: {why}", offset)
+            mild = known.kind == "enum lookup" and is_own_attribute(made)
+            self.find("unvetted-arguments", "suspicious" if mild else "dangerous", f"{call}: {why}", offset)
 
     def build(self, target: Value, state: Value, offset: int) -> None:
         """A state is given to an object. Given to a class, a function or a module it changes that for everybody."""
         if isinstance(target, Reference):
             self.find("changed-name", "dangerous", f"changes {clipped(str(target), 120)} itself", offset)
         elif isinstance(target, Made):
-            if target.made_by is None:
+            cls = class_of(target)
+            known = lookup(cls.module, cls.name) if cls else None
+            if cls is None:
                 self.find("computed-call", "dangerous", "gives a state to what a computed call gave", offset)
-                return
-            known = lookup(target.made_by.module, target.made_by.name)
-            if isinstance(known, Vetted) and "state" not in known.uses and not _takes_state(known, target):
-                self.find("unvetted-use", "dangerous", f"gives a state to {clipped(str(target.made_by), 120)}", offset)
+            elif isinstance(known, Vetted) and "state" not in known.uses and known.kind != "random":
+                self.find("unvetted-use", "dangerous", f"gives a state to {clipped(str(cls), 120)}", offset)
         elif not isinstance(target, Unknown):
             self.find("changed-data", "dangerous", f"gives a state to {shown_value(target)}", offset)
 
     def fill(self, how: str, target: Value, items: list[Value], offset: int) -> None:
         """Items go into something by its own methods."""
-        known = None
-        if isinstance(target, Made) and target.made_by is not None:
-            known = lookup(target.made_by.module, target.made_by.name)
+        if isinstance(target, Made) and (cls := class_of(target)) is not None:
+            known = lookup(cls.module, cls.name)
             if not isinstance(known, Vetted) or FILLS[how] in known.uses:
                 return  # an unvetted one was found when it was named
-        what = (
-            "data" if target is None or isinstance(target, str | bytes | int | float | tuple) else shown_value(target)
-        )
-        if items or known is not None:
+        if items or isinstance(target, Made):
+            what = shown_value(target)
             self.find("wrong-target", "dangerous", f"would {how} in {what}, which is not made for it", offset)
 
     def keep(self, value: Value, offset: int) -> None:
@@ -115,6 +119,11 @@ class Judge:
             if why:
                 self.find("persistent-id", "unknown", f"the persistent id {shown_value(about)}: {why}", offset)
         return Unknown(what, about)
+
+    def looks_like_pickle(self, data: Value, offset: int) -> None:
+        """A text or byte string begins like a pickle."""
+        if len(self.idle) < MANY:
+            self.idle.append(data)
 
     def oddity(self, code: str, what: str, offset: int) -> None:
         """Something that no honest writer of pickles does."""
@@ -146,12 +155,24 @@ def used_by(made: Made) -> Use:
     return "new" if empty and isinstance(known, Vetted) and "new" in known.uses else "call"
 
 
-def _takes_state(known: Vetted, target: Made) -> bool:
-    """Whether a function that makes instances of vetted classes made this."""
-    first = target.arguments[0] if isinstance(target.arguments, tuple) and target.arguments else None
-    inner = lookup(first.module, first.name) if isinstance(first, Reference) else None
-    makes = known.kind in ("array", "maker", "unpickler", "random", "rebuild")
-    return makes and (known.kind == "random" or isinstance(inner, Vetted) and "state" in inner.uses)
+def _may_be_text(value: Value) -> bool:
+    """Whether a value may be text: what an unknown call gives may be, an instance of a vetted class is not."""
+    if isinstance(value, Made) and value.made_by is not None and value.how in ("NEWOBJ", "NEWOBJ_EX"):
+        known = lookup(value.made_by.module, value.made_by.name)
+        return not isinstance(known, Vetted) or value.made_by.module == "builtins"
+    return isinstance(value, str | Long | Made | Unknown)
+
+
+def class_of(made: Made) -> Reference | None:
+    """The class of what a call gives, as far as the stream tells: the one that a vetted maker was given, or itself."""
+    maker = made.made_by
+    known = lookup(maker.module, maker.name) if maker else None
+    given = made.arguments if isinstance(made.arguments, tuple) else ()
+    if not isinstance(known, Vetted) or known.kind not in MAKERS:
+        return maker
+    at = 1 if known.rule == "rebuild by name" else 0
+    first = given[at] if len(given) > at else None
+    return first if isinstance(first, Reference) else maker
 
 
 def _arguments(made: Made) -> str:

@@ -21,8 +21,8 @@ class Watcher(Protocol):
     def reference(self, name: Reference, offset: int) -> bool:
         """A name is looked up: its module is imported. True where it may be called and not be kept."""
 
-    def unnameable(self, module: Value, name: Value, offset: int) -> None:
-        """A name is looked up that the stream computes."""
+    def unnameable(self, module: Value, name: Value, offset: int) -> bool:
+        """A name is looked up that the stream computes; False where that cannot be text at all."""
 
     def call(self, callee: Value, made: Made, offset: int) -> None:
         """Something is called or made."""
@@ -38,6 +38,9 @@ class Watcher(Protocol):
 
     def outside(self, what: str, about: Value, offset: int) -> Value:
         """A value is asked from outside the stream: `persistent`, `extension` or `buffer`."""
+
+    def looks_like_pickle(self, data: Value, offset: int) -> None:
+        """A text or byte string begins like a pickle."""
 
     def oddity(self, code: str, what: str, offset: int) -> None:
         """Something that no honest writer of pickles does."""
@@ -61,7 +64,7 @@ class Machine:
 
     __slots__ = (
         "below", "broken", "broken_at", "building", "guarded", "mapping", "memo", "protocol", "reader", "stack",
-        "steps", "text", "watcher",
+        "steps", "strict", "text", "watcher",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +74,7 @@ class Machine:
         mapping: Callable[[str, str], tuple[str, str]],
         memo: dict[int, Value] | None = None,
         building: Callable[[Machine, Value], None] | None = None,
+        strict: bool = False,
     ) -> None:
         self.reader, self.watcher = reader, watcher
         self.mapping = mapping
@@ -83,11 +87,19 @@ class Machine:
         self.memo: dict[int, Value] = {} if memo is None else memo
         self.protocol = self.steps = self.text = self.broken_at = 0
         self.broken = ""
+        self.strict = strict
+        """Stop where the real machine would, too."""
         self.guarded = False
         """Whether there is a name about that may be called but not kept."""
 
     def fails(self, why: str) -> None:
-        """Notes that the real machine would stop here."""
+        """Notes that the real machine would stop here. A strict one stops."""
+        if self.strict and not self.broken:
+            raise BrokenError(why)
+        self.stops(why)
+
+    def stops(self, why: str) -> None:
+        """Notes why this machine cannot go on."""
         if not self.broken:
             self.broken, self.broken_at = why, self.reader.offset
 

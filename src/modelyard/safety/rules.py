@@ -15,7 +15,6 @@ from modelyard.safety.values import (
     Unknown,
     Value,
     all_plain,
-    is_plain,
     shown_value,
 )
 
@@ -59,6 +58,11 @@ def _is_class(value: Value) -> bool:
     return known is not None and bool(known.uses & {"new", "state", "enum"})
 
 
+def _is_judged(value: Value) -> bool:
+    """Whether a value is a name that is not vetted: it was found when it was looked up, and need not be again."""
+    return isinstance(value, Reference) and _vetted(value) is None
+
+
 def _nothing(arguments: tuple[Value, ...], court: Court) -> str:
     return "it is given arguments" if arguments else ""
 
@@ -67,16 +71,20 @@ def _one_plain(arguments: tuple[Value, ...], court: Court) -> str:
     return "" if len(arguments) == 1 and all_plain(arguments[0]) else "it is not given one plain value"
 
 
+def _is_tame(value: Value) -> bool:
+    """Plain data, what vetted calls made, and vetted types as values: a time zone in a date, a type in a dtype."""
+    if isinstance(value, Made):
+        return value.made_by is not None and _vetted(value.made_by) is not None
+    known = _vetted(value)
+    return (known is not None and "name" in known.uses) or all_plain(value)
+
+
 def _plain_values(arguments: tuple[Value, ...], court: Court) -> str:
-    """Plain data, and what vetted calls made of plain data: a time zone in a date."""
-    for each in arguments:
-        if not all_plain(each) and not (isinstance(each, Made) and each.made_by and _vetted(each.made_by)):
-            return "it is given more than plain values"
-    return ""
+    return "" if all(_is_tame(each) for each in arguments) else "it is given more than plain values"
 
 
 def _plain_and_short(arguments: tuple[Value, ...], court: Court) -> str:
-    if any(isinstance(each, Reference | Made | Unknown) for each in arguments):
+    if not all(_is_tame(each) or isinstance(each, tuple | list) for each in arguments):
         return "it is given more than plain values"
     large = any(isinstance(each, int) and not isinstance(each, bool) and each > LARGEST for each in arguments)
     return "it would take the memory away" if len(arguments) == 1 and large else ""
@@ -84,8 +92,9 @@ def _plain_and_short(arguments: tuple[Value, ...], court: Court) -> str:
 
 def _containers(arguments: tuple[Value, ...], court: Court) -> str:
     """What is handed over is counted through: only plain containers, whose counting runs nothing."""
-    kinds = (tuple, list, Mapped, Grouped, str, bytes, Long)
-    return "" if all(isinstance(each, kinds) for each in arguments) else "it would count through an object"
+    kinds = (tuple, list, Mapped, Grouped, str, bytes, int, Long)
+    fine = all(each is None or isinstance(each, kinds) for each in arguments)
+    return "" if fine else "it would count through an object"
 
 
 def _factory(arguments: tuple[Value, ...], court: Court) -> str:
@@ -102,9 +111,7 @@ def _reconstructor(arguments: tuple[Value, ...], court: Court) -> str:
         return "it is not given a class, its base and a value"
     cls, base, value = arguments
     known = _vetted(cls)
-    if known is None:
-        return "" if not isinstance(lookup(cls.module, cls.name), Vetted) and _is_base(base) else "its base is odd"
-    if "new" not in known.uses and "state" not in known.uses:
+    if known is not None and "new" not in known.uses and "state" not in known.uses:
         return f"{shown_value(cls)} is no vetted class"
     return "" if _is_base(base) and not isinstance(value, Reference | Made) else "its base is odd"
 
@@ -115,7 +122,8 @@ def _is_base(value: Value) -> bool:
 
 def _new_object(arguments: tuple[Value, ...], court: Court) -> str:
     known = _vetted(arguments[0]) if arguments else None
-    return "" if known is not None and "new" in known.uses else "it makes what is not vetted"
+    fine = known is not None and "new" in known.uses
+    return "" if fine or (arguments and _is_judged(arguments[0])) else "it makes what is not vetted"
 
 
 def _latin(arguments: tuple[Value, ...], court: Court) -> str:
@@ -128,24 +136,24 @@ def _array(arguments: tuple[Value, ...], court: Court) -> str:
     known = _vetted(arguments[0]) if arguments else None
     if known is None or known.framework not in ("numpy", "pandas", "scikit-learn"):
         return "it makes what is no vetted array"
-    return "" if all(all_plain(each) for each in arguments[1:]) else "it is given more than plain values"
+    return _plain_values(arguments[1:], court)
 
 
 def _masked_array(arguments: tuple[Value, ...], court: Court) -> str:
     if len(arguments) < 2 or not all(_vetted(each) for each in arguments[:2]):
         return "it makes what is no vetted array"
-    return "" if all(all_plain(each) for each in arguments[2:]) else "it is given more than plain values"
+    return _plain_values(arguments[2:], court)
 
 
 def _class_first(arguments: tuple[Value, ...], court: Court) -> str:
-    return "" if arguments and _is_class(arguments[0]) else "it makes what is not vetted"
+    return "" if arguments and (_is_class(arguments[0]) or _is_judged(arguments[0])) else "it makes what is not vetted"
 
 
 def _rebuild(arguments: tuple[Value, ...], court: Court) -> str:
     if len(arguments) != 4 or not isinstance(arguments[0], Reference) or not isinstance(arguments[1], Reference):
         return "it is not given a function, a class, arguments and a state"
     function, cls, inner = arguments[0], arguments[1], arguments[2]
-    if lookup(cls.module, cls.name) is not None and not _is_class(cls):
+    if not _is_class(cls) and not _is_judged(cls):
         return f"{shown_value(cls)} is no vetted class"
     if not function.name.startswith("_rebuild"):
         return f"{shown_value(function)} does not rebuild tensors"
@@ -154,6 +162,17 @@ def _rebuild(arguments: tuple[Value, ...], court: Court) -> str:
 
 def _pickle_inside(arguments: tuple[Value, ...], court: Court) -> str:
     return court.pickle_inside(arguments[0]) if len(arguments) == 1 else "it is not given bytes"
+
+
+def is_own_attribute(made: Made) -> bool:
+    """Whether getattr asks a class or an object of no dangerous kind for a name: how bound methods are written."""
+    if not isinstance(made.arguments, tuple) or len(made.arguments) != 2:
+        return False
+    owner, name = made.arguments
+    cls = owner.made_by if isinstance(owner, Made) else owner
+    known = lookup(cls.module, cls.name) if isinstance(cls, Reference) else None
+    harmless = isinstance(cls, Reference) and (known is None or _is_class(cls)) and cls.module != "builtins"
+    return harmless and isinstance(name, str) and name.isidentifier() and not name.startswith("__")
 
 
 def _enum_member(arguments: tuple[Value, ...], court: Court) -> str:

@@ -49,11 +49,11 @@ def run(machine: Machine) -> Run:
         _follow(machine)
         value = machine.stack[-1]
     except BrokenError as error:
-        machine.fails(str(error))
+        machine.stops(str(error))
     except IndexError:
-        machine.fails("the stack is empty")
+        machine.stops("the stack is empty")
     except OSError as error:
-        machine.fails(f"the disk could not deliver it: {error.strerror}")
+        machine.stops(f"the disk could not deliver it: {error.strerror}")
     reader = machine.reader
     return Run(start, reader.offset, machine.steps, machine.broken, machine.broken_at, value, reader.crossed)
 

@@ -47,7 +47,7 @@ def main(packages: list[str]) -> None:
     ]  # fmt: skip
     whole = {"releases": sorted(releases | set(known["releases"])), "groups": groups}
     LIST.write_text(json.dumps(whole, indent=0, separators=(",", ":")) + "\n")
-    print(sum(len(found) for group in groups for found in group["names"].values()), "names")  # type: ignore[attr-defined]
+    print(sum(len(found) for inside in names.values() for found in inside.values()), "names")
 
 
 if __name__ == "__main__":

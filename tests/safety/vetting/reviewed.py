@@ -41,7 +41,7 @@ SETSTATE = {
     "transformers.tokenization_utils_base.BatchEncoding": "takes two attributes over",
     "transformers.feature_extraction_utils.BatchFeature": "takes one attribute over",
     "xgboost.core.Booster": "gives the model's bytes to the library's own reader",
-    "lightgbm.basic.Booster": "gives the model's text to the library's own reader",
+    "lightgbm.basic.Booster": "gives the model's text to its own reader",
     "lightgbm.engine.CVBooster": "takes the attributes over",
     "pandas.core.generic.NDFrame": "takes the blocks and attributes over",
     "pandas.core.arrays.sparse.array.SparseArray": "takes two arrays over",
@@ -75,20 +75,24 @@ GETATTR = {
     "lightning.fabric.utilities.data.AttributeDict": "looks for a key",
     "accelerate.state.PartialState": "only says what is missing",
     "accelerate.state.AcceleratorState": "only says what is missing",
-    "xgboost.compat.XGBModelBase": "Python's own",
+    "sklearn.frozen._frozen.FrozenEstimator": "asks the estimator it holds",
 }
 GETATTRIBUTE = {
     "transformers.configuration_utils.PreTrainedConfig": "renames attributes by a table of the class",
     "transformers.integrations.heterogeneity.configuration_utils.HeterogeneousConfigMixin": "looks into a table",
 }
 NEVER_BELOW = ("IOBase", "_CData", "Pickler", "Unpickler", "type", "Thread", "Process", "local", "Module_")
-NOT_HERE = ("tests", "testing", "conftest", "test", "__main__", "_testing", "_TempFile", "externals", "distutils", "f2py",
-            "datasets", "callback", "datapipes", "plotting", "commands")  # fmt: skip
+NOT_HERE = (
+    "tests", "testing", "conftest", "test", "__main__", "_testing", "_TempFile", "externals", "distutils", "f2py",
+    "datasets", "callback", "datapipes", "plotting", "commands",
+)  # fmt: skip
 COMPILED = ("sklearn.", "scipy.sparse.", "scipy.spatial.", "scipy.interpolate.", "pandas._libs.", "numpy.random.")
 NAMES_OF = (
-    "sklearn.metrics", "sklearn.feature_selection", "sklearn.feature_extraction", "sklearn.preprocessing",
-    "sklearn.gaussian_process", "sklearn.neural_network", "sklearn.utils.validation", "torch.nn.functional",
-    "torch.nn.init", "transformers.trainer_pt_utils", "transformers.data.data_collator", "transformers.activations",
+    "sklearn.metrics", "sklearn.cluster", "sklearn.decomposition", "sklearn.manifold", "sklearn.linear_model",
+    "sklearn.ensemble", "sklearn.svm", "sklearn.neighbors", "sklearn.covariance", "sklearn.feature_selection",
+    "sklearn.feature_extraction", "sklearn.preprocessing", "sklearn.gaussian_process", "sklearn.neural_network",
+    "sklearn.utils.validation", "torch.nn.functional", "torch.nn.init", "transformers.trainer_pt_utils",
+    "transformers.data.data_collator", "transformers.activations",
 )  # fmt: skip
 """Packages whose functions may stand in a file as values; they are not called while it loads."""
 LEFT_OUT = (

@@ -41,7 +41,7 @@ def modules(package: str) -> Iterator[ModuleType]:
     try:
         with contextlib.redirect_stdout(None):
             module = importlib.import_module(package)
-    except BaseException:  # a missing optional dependency, or a module that exits
+    except BaseException:  # noqa: BLE001 - a missing optional dependency, or a module that exits
         return
     yield module
     for each in pkgutil.iter_modules(getattr(module, "__path__", []), package + "."):
@@ -104,9 +104,9 @@ def group_of(cls: type) -> str:
 
 def _of_class(cls: type) -> Iterator[Vetted]:
     group = group_of(cls)
-    if group and cls.__qualname__.isidentifier() and cls.__name__ not in NOT_HERE:
-        if not cls.__module__.startswith(LEFT_OUT):
-            yield Vetted(group, cls.__module__, cls.__qualname__)
+    here = cls.__name__ not in NOT_HERE and not cls.__module__.startswith(LEFT_OUT)
+    if group and here and cls.__qualname__.isidentifier():
+        yield Vetted(group, cls.__module__, cls.__qualname__)
 
 
 def _of_function(module: ModuleType, name: str, value: object) -> Iterator[Vetted]:

@@ -40,7 +40,8 @@ class Vetted:
     @property
     def guarded(self) -> bool:
         """Whether it may be called by its rule, and be kept as a value by nobody."""
-        return "name" not in self.uses and "new" not in self.uses and self.rule not in ("any", "plain values")
+        free = self.rule in ("any", "plain values") or (self.rule == "vetted class first" and self.kind == "rebuild")
+        return not free and not self.uses & {"name", "new"}
 
 
 @dataclass(frozen=True, slots=True)
