@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Do = Literal["remove", "write"]
+Do = Literal["remove", "move", "write", "relink", "ask"]
 SCHEMA_VERSION = 1
 
 
@@ -52,10 +52,28 @@ class Path(msgspec.Struct, frozen=True, omit_defaults=True):
         return base64.b64decode(self.raw, validate=True) if self.raw else self.text.encode()
 
 
-class Step(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One change: take a name or a whole folder away, or give a small file another content.
+class Ask(msgspec.Struct, frozen=True):
+    """What a service is asked to remove: an object of `kind` that its API knows by `name`."""
 
-    `expect` None: nothing may be there. `content` is what a `write` puts there, in base64.
+    owner: Literal["docker", "podman", "ollama"]
+    kind: Literal["image", "container", "volume", "build cache", "model"]
+    name: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a service said: whether the object is gone (None: not known), bytes that came back, why not."""
+
+    gone: bool | None
+    freed: int = 0
+    why: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One change at a path, whose mark has to be `expect`; None: nothing may be there.
+
+    `remove` takes a name or a whole folder into the trash. `move` renames it to `other` on the same file system.
+    `write` gives a small file the `content`, in base64. `relink` makes it another name of the file `other`, which has
+    the same bytes and the mark `source`. `ask` lets a service remove something: the path is the service's address.
     """
 
     do: Do
@@ -66,6 +84,9 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     proof: str = "unproven"
     freed: int = 0
     content: str = ""
+    other: Path | None = None
+    source: Mark | None = None
+    ask: Ask | None = None
 
 
 class Skipped(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from apply.work import (
+    NEVER,
     Crash,
     Failing,
     apply,
@@ -25,7 +26,6 @@ from modelyard.apply.journal import Ledger
 from modelyard.plan import Plan
 
 Act = Callable[[Path, Plan, Disk], object]
-NEVER = 1 << 30
 
 
 def fresh(home: Path) -> tuple[Plan, dict[str, str]]:

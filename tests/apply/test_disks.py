@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from apply.work import apply, digest, plan_for, take_back, things, throw_away
+from apply.work import NOBODY, apply, digest, plan_for, take_back, things, throw_away
 from modelyard.apply import journal as journals
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
+from modelyard.apply.hands import Hands
 from modelyard.apply.journal import Ledger
 from modelyard.apply.purge import purge
 from modelyard.apply.rooms import rooms
@@ -94,7 +95,7 @@ def test_a_full_disk_can_be_cleaned_and_undone(tmp_path: Path) -> None:
         assert place.state == bytes(tmp_path / "modelyard")
         with journals.begin(Disk(), place.file(plan.id), plan) as journal:
             trash = Trash(Disk(), plan.id, place.trash, [bytes(home / "models")], os.getuid())
-            Engine(Disk(), journal, trash, lambda step: "", lambda: "").run([0])
+            Engine(Hands(Disk(), journal, trash, lambda: "", NOBODY), lambda step: "").run([0])
             assert journal.ledger.states == ["done"]
         assert not big.exists()
         (ledger,) = rooms(env, home, "linux", Disk()).ledgers()
@@ -128,7 +129,7 @@ def test_a_disk_that_became_read_only_loses_nothing(tmp_path: Path, home: Path) 
         run("mount", "-o", "remount,ro", disk)
         with journals.begin(Disk(), bytes(home / "state" / "j"), plan) as journal:
             trash = Trash(Disk(), plan.id, bytes(home / "own"), [], os.getuid())
-            Engine(Disk(), journal, trash, lambda step: "", lambda: "").run(range(len(plan.steps)))
+            Engine(Hands(Disk(), journal, trash, lambda: "", NOBODY), lambda step: "").run(range(len(plan.steps)))
             assert set(journal.ledger.states) == {"failed"}
             assert "EROFS" in journal.ledger.reasons[0] or "no folder" in journal.ledger.reasons[0]
         assert digest(disk) == before

@@ -14,6 +14,7 @@ from modelyard.apply import journal as journals
 from modelyard.apply import marks
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
+from modelyard.apply.hands import Hands, Nobody, Owner
 from modelyard.apply.journal import Journal, Ledger
 from modelyard.apply.purge import purge
 from modelyard.apply.recover import recover
@@ -23,6 +24,10 @@ from modelyard.plan import Origin, Plan, Step
 from modelyard.plan import Path as Place
 from modelyard.walk.text import shown
 
+NOBODY = Nobody()
+NEVER = 1 << 30
+"""A call that no act reaches."""
+
 
 class Crash(BaseException):
     """The power went away."""
@@ -31,6 +36,9 @@ class Crash(BaseException):
 CALLS = (
     "make_folder",
     "move",
+    "exchange",
+    "link",
+    "mode",
     "replace",
     "create",
     "append",
@@ -135,10 +143,10 @@ def apply(home: Path, plan: Plan, disk: Disk) -> None:
         engine(home, plan, disk, journal).run(range(len(plan.steps)))
 
 
-def engine(home: Path, plan: Plan, disk: Disk, journal: Journal) -> Engine:
+def engine(home: Path, plan: Plan, disk: Disk, journal: Journal, owner: Owner = NOBODY) -> Engine:
     """An engine that refuses nothing."""
     trash = Trash(disk, plan.id, places(home).trash, [], os.getuid())
-    return Engine(disk, journal, trash, lambda step: "", now)
+    return Engine(Hands(disk, journal, trash, now, owner), lambda step: "")
 
 
 @contextmanager
@@ -150,7 +158,7 @@ def resumed(home: Path, plan: Plan, disk: Disk) -> Iterator[Journal]:
         yield journal
 
 
-def settle(home: Path, plan: Plan, disk: Disk) -> Ledger | None:
+def settle(home: Path, plan: Plan, disk: Disk, owner: Owner = NOBODY) -> Ledger | None:
     """What the next start does first; None where the journal never came to be."""
     if not os.path.lexists(journal_file(home, plan)):
         return None
@@ -158,7 +166,7 @@ def settle(home: Path, plan: Plan, disk: Disk) -> Ledger | None:
     if not isinstance(ledger, Ledger):
         return None
     with journals.resume(disk, ledger) as journal:
-        recover(disk, journal, now)
+        recover(disk, journal, now, owner)
     return ledger
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.inventory import Artifact, LastUsed, Sizes
-from modelyard.policies.clean import HOUR, ORDER, UNPROVEN, Candidate, Wish, candidates, chosen, enough, worst
+from modelyard.policies.clean import HOUR, ORDER, UNPROVEN, Candidate, Evidence, Wish, candidates, chosen, enough, worst
 
 NOW = 100 * HOUR
 PLAIN = Artifact("hf:model/a@1", "model", "hf", "a", "/r", (1,), recovery="re-get", written=0)
@@ -128,3 +128,16 @@ def test_enough_is_close_to_the_best_set(
 def test_nothing_and_too_much(wanted: int) -> None:
     taken = enough([Candidate(0, "leftover", "")], lambda numbers: Sizes(freed=5 * len(numbers)), wanted)
     assert len(taken) == (wanted > 0)
+
+
+def test_what_comes_back_goes_only_when_it_is_asked_for() -> None:
+    proven = {"hf:model/mine@1": Evidence("re-get", "the hub has it", 7)}
+
+    def taken(wish: Wish) -> list[str]:
+        return [SOME[each.number].id for each in chosen(SOME, candidates(SOME, NOW, proven), wish)]
+
+    assert taken(Wish()) == ["uv:wheels-v5"]
+    assert taken(Wish(names=("hf",))) == ["hf:model/mine@1"]
+    assert "hf:model/mine@1" in taken(Wish(wanted=1))
+    assert taken(Wish(names=("hf",), keep=("mine",))) == []
+    assert [each.fetch for each in candidates(SOME, NOW, proven)][-1] == 7

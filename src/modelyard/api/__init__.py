@@ -18,7 +18,7 @@ from modelyard.inventory import Prune as Prune
 from modelyard.policies.opportunities import Opportunity
 from modelyard.policies.opportunities import opportunities as _opportunities
 from modelyard.problem import Problem, from_errno
-from modelyard.stores import ADAPTERS
+from modelyard.stores import ADAPTERS, loose
 from modelyard.stores.adapter import Adapter
 from modelyard.stores.reading import Found, closed_rows, declared, read_all, read_loose
 from modelyard.stores.third_party import installed
@@ -97,6 +97,13 @@ def survey(
         loose = read_loose(tree, _claims(tree, found), closed)
         found.append(loose)
     return _inventory(tree, found, str(home), refused)
+
+
+def store_names() -> frozenset[str]:
+    """The names of all stores, those of installed packages too."""
+    own = frozenset(each.STORE.name for each in ADAPTERS)
+    others, _ = installed(own)
+    return own | {each.STORE.name for each in others} | {loose.STORE.name}
 
 
 def _reached(path: str) -> str | Problem | None:

@@ -10,29 +10,41 @@ import sys
 from collections.abc import Callable
 
 NOREPLACE = 1  # RENAME_NOREPLACE of renameat2(2)
-EXCL = 4  # RENAME_EXCL of renamex_np(2)
+EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
+SWAP, EXCL = 2, 4  # RENAME_SWAP and RENAME_EXCL of renamex_np(2)
 AT_FDCWD = -100
 
 
-def _mover() -> Callable[[bytes, bytes], int] | None:
-    """The system's own rename that never replaces, where it has one."""
+Rename = Callable[[bytes, bytes], int]
+
+
+def _renames() -> tuple[Rename, Rename] | None:
+    """The system's own renames where it has them: one that never replaces, and one that exchanges two names."""
     library = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin":
         rename = library.renamex_np
         rename.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint)
-        return lambda source, target: int(rename(source, target, EXCL))
+        return lambda old, new: int(rename(old, new, EXCL)), lambda old, new: int(rename(old, new, SWAP))
     if not hasattr(library, "renameat2"):
         return None
     renameat2 = library.renameat2
     renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
-    return lambda source, target: int(renameat2(AT_FDCWD, source, AT_FDCWD, target, NOREPLACE))
+
+    def renamed(flag: int) -> Rename:
+        return lambda old, new: int(renameat2(AT_FDCWD, old, AT_FDCWD, new, flag))
+
+    return renamed(NOREPLACE), renamed(EXCHANGE)
+
+
+def _error(number: int, source: bytes, target: bytes) -> OSError:
+    return OSError(number, os.strerror(number), os.fsdecode(source), None, os.fsdecode(target))
 
 
 class Disk:
     """Changes names and files. Every method raises OSError as the system call does."""
 
     def __init__(self) -> None:
-        self._move = _mover()
+        self._renames = _renames()
 
     def make_folder(self, path: bytes) -> None:
         """A new folder that only its owner may enter."""
@@ -40,12 +52,12 @@ class Disk:
 
     def move(self, source: bytes, target: bytes) -> None:
         """Renames on one file system and never replaces: FileExistsError when the target is there."""
-        if self._move is not None:
-            if self._move(source, target) == 0:
+        if self._renames is not None:
+            if self._renames[0](source, target) == 0:
                 return
             number = ctypes.get_errno()
             if number not in (errno.EINVAL, errno.ENOSYS):
-                raise OSError(number, os.strerror(number), os.fsdecode(source), None, os.fsdecode(target))
+                raise _error(number, source, target)
         if os.path.lexists(target):  # a file system without such a rename
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fsdecode(target))
         os.rename(source, target)
@@ -53,6 +65,22 @@ class Disk:
     def replace(self, source: bytes, target: bytes) -> None:
         """Renames a file over another one, atomically."""
         os.replace(source, target)
+
+    def exchange(self, one: bytes, other: bytes) -> None:
+        """Lets two names change places, atomically. ENOTSUP where the system cannot."""
+        if self._renames is None:
+            raise _error(errno.ENOTSUP, one, other)
+        if self._renames[1](one, other) != 0:
+            number = ctypes.get_errno()
+            raise _error(errno.ENOTSUP if number in (errno.EINVAL, errno.ENOSYS) else number, one, other)
+
+    def link(self, source: bytes, target: bytes) -> None:
+        """One more name of a file; FileExistsError when the target is there."""
+        os.link(source, target, follow_symlinks=False)
+
+    def mode(self, descriptor: int, mode: int) -> None:
+        """Who may do what with an open file."""
+        os.fchmod(descriptor, mode)
 
     def create(self, path: bytes, mode: int = 0o600) -> int:
         """A descriptor of a new file to append to."""

@@ -66,6 +66,11 @@ class Ledger:
         if record.why:
             self.reasons[record.step] = record.why
 
+    def waiting(self) -> list[int]:
+        """The numbers of the steps whose things lie in the trash."""
+        steps = self.plan.steps
+        return [number for number in self.steps("done") if number in self.places and steps[number].do != "move"]
+
     def steps(self, *states: State) -> list[int]:
         """The numbers of the steps in one of these states, in the order of the plan."""
         return [number for number, state in enumerate(self.states) if state in states]

@@ -9,17 +9,28 @@ from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Journal, Record
 from modelyard.apply.trash import out_of_reach, remove_tree
 
+Progress = Callable[[int, int], None]
+"""Told how many steps of how many are done."""
+
+
+def silent(done: int, total: int) -> None:
+    """Tells nobody."""
+
+
 AWAY = "its trash is out of reach: is the drive mounted?"
 
 
-def purge(disk: Disk, journal: Journal, now: Callable[[], str]) -> int:
+def purge(disk: Disk, journal: Journal, now: Callable[[], str], progress: Progress = silent) -> int:
     """Removes what the plan put into the trash; the bytes that its devices gained, others' writing included."""
     ledger = journal.ledger
-    numbers = [number for number in ledger.steps("done", "purging") if number in ledger.places]
+    numbers = sorted({*ledger.waiting(), *ledger.steps("purging")})
     folders = sorted({os.path.dirname(ledger.places[number]) for number in numbers})
     before = _free(folders)
     journal.write(Record("purging", number, now()) for number in numbers)
-    results = [_gone(disk, journal, number, now) for number in numbers]
+    results = []
+    for done, number in enumerate(numbers, start=1):
+        results.append(_gone(disk, journal, number, now))
+        progress(done, len(numbers))
     for folder in folders:
         if os.path.isdir(folder):
             disk.sync_folder(folder)

@@ -27,6 +27,11 @@ class Rooms:
     others: tuple[bytes, ...]
     trash: bytes
 
+    @property
+    def data(self) -> bytes:
+        """The folder of what is to last: pins, capsules, the trash."""
+        return os.path.dirname(self.trash)
+
     def file(self, plan: str) -> bytes:
         """The journal of a plan."""
         return os.path.join(self.state, plan.encode() + SUFFIX)

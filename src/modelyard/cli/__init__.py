@@ -21,6 +21,8 @@ COMMANDS = {
     "apply": "Make a plan that was saved.",
     "undo": "Bring back what a plan removed.",
     "purge": "Free what waits in the trash.",
+    "pin": "Name what no plan may ever hold.",
+    "check": "Whether the budgets of the settings hold, for cron and CI.",
     "journal": "Every plan that was applied, and what became of it.",
     "demo": "Build a sample workstation in a new folder.",
 }
@@ -63,7 +65,7 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo and purge change anything; `demo` writes into a new folder.
+    Only clean, apply, undo, purge and pin change anything; `demo` writes into a new folder.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

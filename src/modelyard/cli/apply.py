@@ -10,6 +10,7 @@ from modelyard import plan as plans
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import ask, make, print_plan
+from modelyard.cli.settings import rules
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
 
@@ -33,4 +34,4 @@ def command(request: Request, file: Path, yes: bool) -> int:
         print_plan(plan)
     if not yes and not ask(at_once=False):
         return REFUSED
-    return make(request, plan)
+    return make(request, plan, False, rules(request))

@@ -2,66 +2,47 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
 
 import click
 
-from modelyard.api import Survey, reclaim
+from modelyard.api import Survey, planning, reclaim
 from modelyard.cli import as_json
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.looking import everyone, exit_code, look
-from modelyard.cli.ls import KINDS, SIZE, SPAN
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import ask, make, plan_document, print_plan
+from modelyard.cli.settings import rules
+from modelyard.cli.wishes import Asked, with_wishes
 from modelyard.plan import Plan
-from modelyard.policies.clean import UNPROVEN, Wish
-
-UNKNOWN = "`modelyard ls -q` prints all ids, `modelyard where` all stores"
+from modelyard.policies.clean import UNPROVEN
+from modelyard.policies.rules import Rules
 
 
 @click.command("clean")
-@click.argument("names", nargs=-1, metavar="[STORE or ID]…")
-@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only this kind; may be repeated.")
-@click.option("--unused-for", type=SPAN, metavar="SPAN", help="Only what is known to be unused for this long.")
-@click.option("--free", type=SIZE, metavar="SIZE", help="No more than it takes to free this much.")
-@click.option("--until-free", type=SIZE, metavar="SIZE", help="No more than it takes until this much is free.")
-@click.option("--keep", multiple=True, metavar="TEXT", help="Never what has this in its id; may be repeated.")
-@click.option("--include", multiple=True, metavar="ID", help="This one too, though unproven; may be repeated.")
+@with_wishes
+@click.option("--policy", is_flag=True, help="What the rules in config.toml ask for, and nothing else.")
 @click.option("--plan", "file", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan, change nothing.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
 @click.option("--now", "at_once", is_flag=True, help="Purge what is proven at once instead of keeping it in the trash.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_place
 def command(
-    request: Request,
-    names: tuple[str, ...],
-    kinds: tuple[str, ...],
-    unused_for: int | None,
-    free: int | None,
-    until_free: int | None,
-    keep: tuple[str, ...],
-    include: tuple[str, ...],
-    file: Path | None,
-    dry_run: bool,
-    at_once: bool,
-    yes: bool,
+    request: Request, asked: Asked, policy: bool, file: Path | None, dry_run: bool, at_once: bool, yes: bool
 ) -> int:
     """Give space back and lose nothing: leftovers, what was superseded, and caches that their tools fill again.
 
     Only what is proven is chosen; what is not proven goes only when it is named with --include. Everything moves into
-    a trash on its own disk, from which `modelyard undo` brings it back and `modelyard purge` frees it.
+    a trash on its own disk, from which `modelyard undo` brings it back and `modelyard purge` frees it. What is pinned,
+    what a `.modelyard-keep` file or a rule in `config.toml` keeps, is never chosen.
     """
-    now = time.time_ns()
+    if policy and asked.narrowed:
+        raise click.UsageError("--policy takes no names and no other choice: its rules are in config.toml")
+    ruled = rules(request)
     found, _ = look(request)
-    known = {each.id for each in found.artifacts} | {each.store.name for each in found.holdings}
-    for name in (*names, *include):
-        if name not in known | {each.group for each in found.artifacts}:
-            raise HelpfulError(f"neither a store nor an artifact is called {name!r}", UNKNOWN)
-    wish = Wish(names, kinds, None if unused_for is None else now - unused_for, keep, include)
-    plan, _ = reclaim.plan_clean(found, everyone(request, found), wish, now, _wanted(found, free, until_free))
+    plan = _plan(request, found, asked, ruled, policy)
     if at_once and plan.worst_proof == UNPROVEN:
         raise HelpfulError("--now is for what is proven, and this plan is not", "leave --now or --include away")
     if file is not None:
@@ -75,7 +56,15 @@ def command(
         return exit_code(found)
     if not yes and not ask(at_once):
         return REFUSED if not sys.stdin.isatty() else 0
-    return make(request, plan, at_once)
+    return make(request, plan, at_once, ruled)
+
+
+def _plan(request: Request, found: Survey, asked: Asked, ruled: Rules, policy: bool) -> Plan:
+    now = time.time_ns()
+    using = everyone(request, found)
+    if policy:
+        return planning.plan_policy(found, using, ruled, now)
+    return planning.plan_clean(found, using, asked.wish(found, now), now, rules=ruled)
 
 
 def _save(plan: Plan, file: Path) -> None:
@@ -83,12 +72,3 @@ def _save(plan: Plan, file: Path) -> None:
         reclaim.save(plan, file)
     except FileExistsError as error:
         raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error
-
-
-def _wanted(found: Survey, free: int | None, until_free: int | None) -> int | None:
-    """How many bytes have to come back; None for all that can."""
-    if until_free is None:
-        return free
-    space = os.statvfs(found.home)
-    missing = max(until_free - space.f_bavail * space.f_frsize, 0)
-    return missing if free is None else max(free, missing)

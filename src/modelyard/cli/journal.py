@@ -29,7 +29,7 @@ def command(request: Request, name: str) -> int:
     if request.json:
         rows = [
             documents.JournalLine(
-                each.plan.id, each.plan.title, each.plan.created, len(each.plan.steps), len(each.steps("done")),
+                each.plan.id, each.plan.title, each.plan.created, len(each.plan.steps), len(each.waiting()),
                 len(each.steps("undone")), len(each.steps("purged")), each.plan.freed,
             )
             for each in found_all
@@ -42,7 +42,7 @@ def command(request: Request, name: str) -> int:
         ("Plan", "Made", "Steps", "In the trash", "Undone", "Purged", "Frees"),
         [
             (
-                each.plan.id, each.plan.created, f"{len(each.plan.steps):,}", f"{len(each.steps('done')):,}",
+                each.plan.id, each.plan.created, f"{len(each.plan.steps):,}", f"{len(each.waiting()):,}",
                 f"{len(each.steps('undone')):,}", f"{len(each.steps('purged')):,}", size(each.plan.freed),
             )
             for each in found_all

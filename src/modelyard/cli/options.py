@@ -22,6 +22,15 @@ class Request:
     json: bool = False
     cross_device: bool = False
     progress: bool = True
+    as_user: bool = False
+
+
+def _become(home: Path | None) -> None:
+    if home is None:
+        raise click.UsageError("--as-user needs --home: whose home it is")
+    from modelyard.cli.as_user import become_owner  # late: it knows every module
+
+    become_owner(home)
 
 
 def _merged(outer: object, inner: Request) -> Request:
@@ -34,6 +43,7 @@ def _merged(outer: object, inner: Request) -> Request:
         inner.json or outer.json,
         inner.cross_device or outer.cross_device,
         inner.progress and outer.progress,
+        inner.as_user or outer.as_user,
     )
 
 
@@ -56,6 +66,7 @@ def with_place(verb: Callable[..., R]) -> Callable[..., R]:
     )
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
     @click.option("--cross-device", is_flag=True, help="Walk into file systems mounted below home and the roots.")
+    @click.option("--as-user", is_flag=True, help="As root: become the owner of --home before anything else.")
     @click.option("--no-progress", is_flag=True, help="No progress line, even on a terminal.")
     @functools.wraps(verb)
     def wrapped(
@@ -64,11 +75,15 @@ def with_place(verb: Callable[..., R]) -> Callable[..., R]:
         roots: tuple[Path, ...],
         as_json: bool,
         cross_device: bool,
+        as_user: bool,
         no_progress: bool,
         **rest: Any,
     ) -> R:
-        request = Request(home, roots, as_json, cross_device, not no_progress)
-        outer = click.get_current_context().parent
-        return verb(*args, request=_merged(outer.obj if outer else None, request), **rest)
+        context = click.get_current_context()
+        typed = Request(home, roots, as_json, cross_device, not no_progress, as_user)
+        request = _merged(context.parent.obj if context.parent else None, typed)
+        if request.as_user and not context.invoked_subcommand:
+            _become(request.home)
+        return verb(*args, request=request, **rest)
 
     return wrapped

@@ -11,10 +11,12 @@ from modelyard.cli import as_json, documents
 from modelyard.cli.errors import PARTLY, HelpfulError
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, freed, line, table
-from modelyard.cli.yards import find, opened
+from modelyard.cli.progress import progress
+from modelyard.cli.yards import find, older, opened
 from modelyard.inventory import Sizes
 from modelyard.plan import Plan, Step
 from modelyard.policies.clean import ORDER
+from modelyard.policies.rules import Rules
 from modelyard.units import size
 
 SHOWN = 12
@@ -66,13 +68,16 @@ def ask(at_once: bool) -> bool:
     return click.confirm(f"{words}?", default=False, err=True)
 
 
-def make(request: Request, plan: Plan, at_once: bool = False) -> int:
-    """Makes a plan and says what came of it; the exit code."""
+def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
+    """Makes a plan and says what came of it; the exit code. Rules may ask for older plans to be purged afterwards."""
     try:
-        with opened(request) as yard:
-            found = yard.apply(plan)
+        with opened(request) as yard, progress(request) as told:
+            found = yard.apply(plan, told)
             if at_once:
-                found = yard.purge(find(yard, plan.id))
+                found = yard.purge(find(yard, plan.id), told)
+            if ruled.purge_itself and ruled.trash_for is not None:
+                for each in older(yard, ruled.trash_for):
+                    yard.purge(each, told)
     except FileExistsError as error:
         raise HelpfulError("this plan was applied before", f"`modelyard journal show {plan.id}`") from error
     except ValueError as error:

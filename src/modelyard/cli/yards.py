@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from modelyard import api
 from modelyard.api import reclaim
 from modelyard.api.reclaim import Ledger
 from modelyard.apply.lock import Locked
+from modelyard.cli.as_user import refuse_foreign
 from modelyard.cli.errors import LOCKED, HelpfulError
 from modelyard.cli.looking import place
 from modelyard.cli.options import Request
+from modelyard.units import SECOND
 
 
 def closed(request: Request) -> reclaim.Yard:
@@ -23,6 +27,7 @@ def closed(request: Request) -> reclaim.Yard:
 @contextmanager
 def opened(request: Request) -> Iterator[reclaim.Yard]:
     """The journals and the trash of whoever's home is looked at, for this modelyard alone."""
+    refuse_foreign(place(request)[1])
     try:
         with closed(request) as yard:
             yield yard
@@ -34,6 +39,16 @@ def opened(request: Request) -> Iterator[reclaim.Yard]:
 def ledgers(yard: reclaim.Yard) -> list[Ledger]:
     """The journals that can be read, the oldest first."""
     return [each for each in yard.ledgers() if isinstance(each, Ledger)]
+
+
+def older(yard: reclaim.Yard, span: int) -> list[Ledger]:
+    """The journals of plans made at least `span` nanoseconds ago whose things wait in the trash."""
+    found = [each for each in ledgers(yard) if each.waiting() or each.steps("purging")]
+    return [each for each in found if time.time_ns() - _made(each) >= span]
+
+
+def _made(ledger: Ledger) -> int:
+    return int(datetime.fromisoformat(ledger.plan.created).timestamp()) * SECOND
 
 
 def find(yard: reclaim.Yard, name: str) -> Ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelyard.inventory import Artifact, Sizes
@@ -10,10 +10,24 @@ from modelyard.units import SECOND, SPANS
 
 HOUR = SPANS["h"] * SECOND
 UNPROVEN = "unproven"
-ORDER = ("leftover", "superseded", "re-make", "re-get", "re-solve", UNPROVEN)
+ORDER = ("leftover", "superseded", "duplicate", "re-make", "re-get", "re-solve", UNPROVEN)
 """Proof classes, the surest first."""
 
 Freed = Callable[[Collection[int]], Sizes]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why an artifact can go: the class of the proof, what it rests on, and how many bytes bring it back."""
+
+    proof: str
+    words: str
+    fetch: int = 0
+
+
+NOTHING: Mapping[str, Evidence] = {}
+OWN = ("model", "dataset", "checkpoint", "environment", "run", "image", "container", "volume", "other")
+"""Kinds that people work with; the others are caches of tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,7 @@ class Candidate:
     number: int
     proof: str
     evidence: str
+    fetch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +49,28 @@ class Wish:
     unused_since: int | None = None
     keep: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
+    wanted: int | None = None
+    """Bytes that are enough; None for everything that fits."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether more is wanted than what nobody would miss."""
+        return bool(self.names or self.kinds) or self.unused_since is not None or self.wanted is not None
 
 
-def candidates(artifacts: Sequence[Artifact], now: int) -> list[Candidate]:
-    """Every artifact with the proof that it can go; `now` in nanoseconds since 1970."""
+def candidates(artifacts: Sequence[Artifact], now: int, proven: Mapping[str, Evidence] = NOTHING) -> list[Candidate]:
+    """Every artifact with the proof that it can go; `now` in nanoseconds since 1970.
+
+    `proven` is what was found out elsewhere, by id: asked from the source, compared with a copy, kept in a capsule.
+    """
     named = _named(artifacts)
-    return [Candidate(number, *_proof(artifact, named, now)) for number, artifact in enumerate(artifacts)]
+    found = []
+    for number, artifact in enumerate(artifacts):
+        evidence = _evidence(artifact, named, now)
+        if evidence.proof == UNPROVEN:
+            evidence = proven.get(artifact.id, evidence)
+        found.append(Candidate(number, evidence.proof, evidence.words, evidence.fetch))
+    return found
 
 
 def _named(artifacts: Iterable[Artifact]) -> dict[str, str]:
@@ -51,23 +82,26 @@ def _named(artifacts: Iterable[Artifact]) -> dict[str, str]:
     return found
 
 
-def _proof(artifact: Artifact, named: dict[str, str], now: int) -> tuple[str, str]:
+def _evidence(artifact: Artifact, named: dict[str, str], now: int) -> Evidence:
+    size = artifact.sizes.apparent
     idle = artifact.written is None or now - artifact.written >= HOUR
     comes_back = artifact.recovery in ("re-get", "re-make")
     if artifact.state == "partial" and artifact.recovery == "re-get":
         if idle:
-            return "leftover", "an unfinished download that nothing wrote to for an hour"
-        return UNPROVEN, "an unfinished download that was written to within the hour"
+            return Evidence("leftover", "an unfinished download that nothing wrote to for an hour")
+        return Evidence(UNPROVEN, "an unfinished download that was written to within the hour")
     if artifact.state == "orphan" and comes_back and idle:
-        return "leftover", "nothing names it any more"
+        return Evidence("leftover", "nothing names it any more")
     if artifact.state != "complete":
-        return UNPROVEN, f"it is {artifact.state}"
+        return Evidence(UNPROVEN, f"it is {artifact.state}")
     if "detached" in artifact.tags and artifact.group in named and artifact.recovery == "re-get":
-        return "superseded", f"no branch or tag points to it; one points to {named[artifact.group][:12]}"
+        words = f"no branch or tag points to it; one points to {named[artifact.group][:12]}"
+        return Evidence("superseded", words, size)
     if artifact.kind in ("package cache", "compile cache") and comes_back:
-        words = "its tool builds it again" if artifact.recovery == "re-make" else "its tool fetches it again"
-        return artifact.recovery, words
-    return UNPROVEN, "nothing proves that it would come back"
+        if artifact.recovery == "re-make":
+            return Evidence("re-make", "its tool builds it again")
+        return Evidence("re-get", "its tool fetches it again", size)
+    return Evidence(UNPROVEN, "nothing proves that it would come back")
 
 
 def chosen(artifacts: Sequence[Artifact], found: Iterable[Candidate], wish: Wish) -> list[Candidate]:
@@ -84,8 +118,10 @@ def _fits(artifact: Artifact, candidate: Candidate, wish: Wish) -> bool:
         return artifact.id in wish.unproven
     if wish.kinds and artifact.kind not in wish.kinds:
         return False
-    if artifact.kind == "compile cache" and artifact.state == "complete" and not (wish.names or wish.kinds):
+    if artifact.state == "complete" and artifact.kind == "compile cache" and not (wish.names or wish.kinds):
         return False  # building it again may take hours: only when it is asked for
+    if artifact.state == "complete" and artifact.kind in OWN and candidate.proof != "superseded" and not wish.asked:
+        return False  # somebody works with it, though it would come back
     used = artifact.last_used
     return wish.unused_since is None or (used is not None and used.at < wish.unused_since)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from modelyard.problem import Problem, from_errno
 from modelyard.walk.text import shown
@@ -20,6 +22,16 @@ def _open(path: bytes, flags: int) -> int:
         if not NO_TRACE:
             raise
         return os.open(path, flags)
+
+
+@contextmanager
+def opened(path: bytes, *, follow: bool = False) -> Iterator[int]:
+    """A descriptor of a file to read, which is no link unless links are followed. OSError as the system raises it."""
+    descriptor = _open(path, FLAGS | (0 if follow else os.O_NOFOLLOW))
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _drain(descriptor: int, wanted: int) -> bytes:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from modelyard.cli.documents.changing import (
+    BudgetLine,
+    Checked,
     JournalLine,
     Journals,
     Made,
+    PinLine,
+    Pinned,
     PlanLine,
     Planned,
     ReceiptLine,
@@ -43,10 +47,11 @@ from modelyard.cli.documents.looking import (
 )
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "Built", "ComplaintLine", "DiskLine", "Examined", "FileLine", "JournalLine",
-    "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview", "PartLine", "PlanLine", "Planned",
-    "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine",
-    "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "DOCUMENTS", "ArtifactLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine", "Examined",
+    "FileLine", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview", "PartLine",
+    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine",
+    "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used",
+    "Where", "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -60,6 +65,8 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "undo": Made,
     "purge": Made,
     "journal": Journals,
+    "pin": Pinned,
+    "check": Checked,
     "doctor": Examined,
     "demo": Built,
 }

@@ -89,3 +89,33 @@ class Journals(msgspec.Struct):
     journals: list[JournalLine]
     problems: list[ProblemLine]
     schema_version: int = SCHEMA_VERSION
+
+
+class PinLine(msgspec.Struct):
+    """An id that is in no plan, and whether the survey found it."""
+
+    id: str
+    here: bool
+
+
+class Pinned(msgspec.Struct):
+    """Everything that is pinned."""
+
+    pins: list[PinLine]
+    schema_version: int = SCHEMA_VERSION
+
+
+class BudgetLine(msgspec.Struct):
+    """A limit of the settings, bytes: a store's name with the most it may take, or a disk with the least to be free."""
+
+    name: str
+    limit: int
+    found: int
+    exceeded: bool
+
+
+class Checked(msgspec.Struct):
+    """Every budget, the exceeded ones first."""
+
+    budgets: list[BudgetLine]
+    schema_version: int = SCHEMA_VERSION
