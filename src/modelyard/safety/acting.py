@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from modelyard.safety.machine import Machine
-from modelyard.safety.stream import BrokenError
+from modelyard.safety.stream import HaltError
 from modelyard.safety.values import How, Long, Made, Mapped, Reference, Unknown, Value, is_plain
 
 
@@ -17,7 +17,7 @@ def _two_lines(machine: Machine, encoding: str) -> tuple[str, str] | None:
     try:
         return module.decode(encoding), name.decode(encoding)
     except UnicodeDecodeError:
-        raise BrokenError("a name is not text") from None
+        raise HaltError("a name is not text") from None
 
 
 def _named(machine: Machine, encoding: str, at: int) -> Value:
@@ -36,7 +36,7 @@ def _stack_global(machine: Machine) -> None:
     at = machine.reader.offset - 1
     stack = machine.stack
     if len(stack) < 2:
-        raise BrokenError("the stack is empty")
+        raise HaltError("the stack is empty")
     name, module = stack.pop(), stack.pop()
     if type(module) is str and type(name) is str:
         machine.push(machine.name(module, name, at))
@@ -80,7 +80,7 @@ def _obj(machine: Machine) -> None:
     at = machine.reader.offset - 1
     items = machine.pop_mark()
     if not items:
-        raise BrokenError("the stack is empty")
+        raise HaltError("the stack is empty")
     machine.hold(items[1:])
     _call(machine, "OBJ", items[0], tuple(items[1:]), None, at)
 
@@ -109,7 +109,7 @@ def _persistent(machine: Machine) -> None:
     at = machine.reader.offset - 1
     line = machine.reader.line()
     if isinstance(line, bytes) and not line.isascii():
-        raise BrokenError("a persistent id is not text")
+        raise HaltError("a persistent id is not text")
     machine.push(machine.watcher.outside("persistent", line.decode() if isinstance(line, bytes) else line, at))
 
 

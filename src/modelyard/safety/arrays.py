@@ -11,7 +11,7 @@ from math import prod
 
 from modelyard.safety.machine import Machine
 from modelyard.safety.running import run
-from modelyard.safety.stream import BrokenError, Reader, Source
+from modelyard.safety.stream import HaltError, Reader, Source
 from modelyard.safety.values import WALKED, Made, Mapped, Reference, Value, items_of
 
 WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
@@ -29,7 +29,7 @@ class Arrays:
         self.seen = 0
 
     def __call__(self, machine: Machine, target: Value) -> None:
-        """Skips the elements behind the wrapper that was just built. BrokenError for one that makes no sense."""
+        """Skips the elements behind the wrapper that was just built. HaltError for one that makes no sense."""
         if not isinstance(target, Made) or target.made_by is None:
             return
         if (target.made_by.module, target.made_by.name) != WRAPPER or not isinstance(target.state, Mapped):
@@ -40,14 +40,14 @@ class Arrays:
             self._follow_objects(machine)
             return
         if not isinstance(shape, tuple) or not all(type(each) is int and each >= 0 for each in shape):
-            raise BrokenError("an array without a shape")
+            raise HaltError("an array without a shape")
         count = prod(shape) * element_size(dtype)
         if target.state.get("numpy_array_alignment_bytes") is not None:
             padding = self._source.read(machine.reader.jump(1), 1)
             machine.reader.jump(padding[0] if padding else 0)
         start = machine.reader.jump(count)
         if start + count > self._source.size:
-            raise BrokenError("the file ends inside an array")
+            raise HaltError("the file ends inside an array")
 
     def _follow_objects(self, machine: Machine) -> None:
         """A pickle of its own, read by plain pickle."""
@@ -55,7 +55,7 @@ class Arrays:
         inner = Machine(Reader(self._source, start, machine.reader.dropping), machine.watcher, machine.mapping)
         ended = run(inner)
         if ended.broken:
-            raise BrokenError(f"the pickle of an array of objects: {ended.broken}")
+            raise HaltError(f"the pickle of an array of objects: {ended.broken}")
         machine.reader.jump(ended.end - start)
 
 
@@ -85,16 +85,16 @@ def _holds_objects(dtype: Value) -> bool:
 
 
 def element_size(dtype: Value) -> int:
-    """Bytes of one element. BrokenError where that is not told."""
+    """Bytes of one element. HaltError where that is not told."""
     found = KIND.fullmatch(_name(dtype))
     if not found:
-        raise BrokenError("an array of a type that is not known")
+        raise HaltError("an array of a type that is not known")
     kind, digits = found.groups()
     if kind == "V" and isinstance(dtype, Made) and isinstance(dtype.state, tuple):
         size = dtype.state[STRUCT_SIZE] if len(dtype.state) > STRUCT_SIZE else None
         if type(size) is int and size >= 0:
             return size
     if not digits and kind not in SIZES:
-        raise BrokenError("an array of a type that is not known")
+        raise HaltError("an array of a type that is not known")
     count = int(digits) if digits else 1
     return 4 * count if kind == "U" else count

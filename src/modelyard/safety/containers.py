@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from modelyard.safety.data import length, number
 from modelyard.safety.machine import Machine
-from modelyard.safety.stream import BrokenError
+from modelyard.safety.stream import HaltError
 from modelyard.safety.values import HELD, Grouped, Long, Made, Mapped, Reference, Unknown, Value
 
 FAR = 4096
@@ -17,7 +17,7 @@ def _index(machine: Machine) -> int:
     """An index of the memo that is written out."""
     found = number(machine.reader.line(), 10)
     if isinstance(found, Long) or found < 0:
-        raise BrokenError("an index of the memo was expected")
+        raise HaltError("an index of the memo was expected")
     return found
 
 
@@ -35,7 +35,7 @@ def _recall(machine: Machine, index: int) -> None:
     try:
         machine.stack.append(machine.memo[index])
     except KeyError:
-        raise BrokenError(f"nothing was put into place {index} of the memo") from None
+        raise HaltError(f"nothing was put into place {index} of the memo") from None
 
 
 def _mark(machine: Machine) -> None:
@@ -60,7 +60,7 @@ def _short_tuple(count: int) -> Callable[[Machine], None]:
     def make(machine: Machine) -> None:
         stack = machine.stack
         if len(stack) < count:
-            raise BrokenError("the stack is empty")
+            raise HaltError("the stack is empty")
         items = tuple(stack[-count:])
         machine.hold(items)
         stack[-count:] = [items]
@@ -77,7 +77,7 @@ def _list(machine: Machine) -> None:
 def _dict(machine: Machine) -> None:
     pairs = machine.pop_mark()
     if len(pairs) % 2:
-        raise BrokenError("a key without a value")
+        raise HaltError("a key without a value")
     machine.hold(pairs)
     machine.push(Mapped(pairs[: 2 * HELD]))
 
@@ -96,7 +96,7 @@ def _put_in(machine: Machine, how: str, items: list[Value]) -> None:
         target.extend(items[: max(0, HELD - len(target))])
     elif isinstance(target, Mapped) and how == "set items":
         if len(items) % 2:
-            raise BrokenError("a key without a value")
+            raise HaltError("a key without a value")
         target.pairs.extend(items[: max(0, 2 * HELD - len(target.pairs))])
     elif isinstance(target, Grouped) and how == "add" and not target.frozen:
         target.items.extend(items[: max(0, HELD - len(target.items))])
@@ -108,7 +108,7 @@ def _put_in(machine: Machine, how: str, items: list[Value]) -> None:
 
 def _last(machine: Machine, count: int) -> list[Value]:
     if len(machine.stack) <= count:
-        raise BrokenError("the stack is empty")
+        raise HaltError("the stack is empty")
     items = machine.stack[-count:]
     del machine.stack[-count:]
     return items

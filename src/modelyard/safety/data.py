@@ -9,7 +9,7 @@ from typing import Literal
 
 from modelyard.safety.machine import Machine
 from modelyard.safety.opcodes import PROTOCOLS
-from modelyard.safety.stream import BrokenError
+from modelyard.safety.stream import HaltError
 from modelyard.safety.values import Long
 
 DIGITS = 100
@@ -26,7 +26,7 @@ def number(line: bytes | Long, base: int) -> int | Long:
     try:
         return int(text, base)
     except ValueError:
-        raise BrokenError("a number was expected") from None
+        raise HaltError("a number was expected") from None
 
 
 def _int(machine: Machine) -> None:
@@ -44,7 +44,7 @@ def _float(machine: Machine) -> None:
     try:
         machine.push(float(line.partition(b"\0")[0]) if isinstance(line, bytes) else 0.0)
     except ValueError:
-        raise BrokenError("a number was expected") from None
+        raise HaltError("a number was expected") from None
 
 
 def _little(count: int, *, signed: bool = False) -> Callable[[Machine], None]:
@@ -62,7 +62,7 @@ def length(machine: Machine, count: int) -> int:
 def _signed_length(machine: Machine) -> int:
     found = int.from_bytes(machine.reader.take(4), "little", signed=True)
     if found < 0:
-        raise BrokenError("a length is below zero")
+        raise HaltError("a length is below zero")
     return found
 
 
@@ -73,7 +73,7 @@ def _text(machine: Machine, count: int) -> None:
         try:
             text = found.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
-            raise BrokenError("a text is not UTF-8") from None
+            raise HaltError("a text is not UTF-8") from None
         machine.stack.append(text)
         if text[:1] == "\x80":
             machine.watcher.looks_like_pickle(text, machine.reader.offset)
@@ -118,11 +118,11 @@ def _string(machine: Machine) -> None:
         machine.push(line)
         return
     if len(line) < 2 or line[0] != line[-1] or line[:1] not in (b"'", b'"'):
-        raise BrokenError("a text without its quotes")
+        raise HaltError("a text without its quotes")
     try:
         machine.push(_decoded(codecs.escape_decode(line[1:-1])[0]))
     except ValueError:
-        raise BrokenError("a text that ends in the middle of an escape") from None
+        raise HaltError("a text that ends in the middle of an escape") from None
 
 
 def _unicode(machine: Machine) -> None:
@@ -130,19 +130,19 @@ def _unicode(machine: Machine) -> None:
     try:
         machine.push(codecs.decode(line, "raw_unicode_escape") if isinstance(line, bytes) else line)
     except UnicodeDecodeError:
-        raise BrokenError("a text that ends in the middle of an escape") from None
+        raise HaltError("a text that ends in the middle of an escape") from None
 
 
 def _protocol(machine: Machine) -> None:
     machine.protocol = machine.reader.take(1)[0]
     if machine.protocol > PROTOCOLS:
-        raise BrokenError(f"protocol {machine.protocol} is not known")
+        raise HaltError(f"protocol {machine.protocol} is not known")
 
 
 def _frame(machine: Machine) -> None:
     length = int.from_bytes(machine.reader.take(8), "little")
     if length >= 1 << 63:
-        raise BrokenError("a frame of that length cannot be")
+        raise HaltError("a frame of that length cannot be")
     if length > machine.reader.left:
         machine.fails("a frame is longer than the file")
         return

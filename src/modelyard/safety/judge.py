@@ -12,15 +12,19 @@ from modelyard.safety.values import Long, Made, Reference, Unknown, Value, clipp
 MANY = 200
 """How many findings of one stream are kept; the verdict counts them all."""
 Answer = Callable[[Value], str]
+SCRIPTED = Vetted("torch", "class", frozenset(("name", "call", "new", "state")), "any", "a class of the script itself")
 MAKERS = ("array", "maker", "unpickler", "rebuild", "enum lookup")
 FILLS: dict[str, Use] = {"append": "append", "set items": "items", "add": "add"}
 
 
 class Judge:
-    """Watches a machine. `member` is where the stream lies; `persistent` says what is wrong with a persistent id."""
+    """Watches a machine. `member` is where the stream lies; `persistent` says what is wrong with a persistent id.
 
-    def __init__(self, member: str = "", base: int = 0, persistent: Answer | None = None) -> None:
-        self.member, self.base = member, base
+    `script` is for the archives of TorchScript: torch's own reader, which imports nothing, looks their classes up.
+    """
+
+    def __init__(self, member: str = "", persistent: Answer | None = None, script: bool = False) -> None:
+        self.member, self.script = member, script
         self.findings: dict[tuple[str, str], Finding] = {}
         self.names: dict[Name, int] = {}
         """Every name that is asked for, with the offset of the first time."""
@@ -33,13 +37,16 @@ class Judge:
     def find(self, code: str, severity: Verdict, runs: str, offset: int) -> None:
         """Notes a finding once for each thing that would run."""
         if len(self.findings) < MANY or severity == "dangerous":
-            found = Finding(code, severity, runs, self.member, self.base + offset)
+            found = Finding(code, severity, runs, self.member, offset)
             self.findings.setdefault((code, runs), found)
+
+    def _known(self, module: str, name: str) -> Vetted | Dangerous | None:
+        return SCRIPTED if self.script and module.startswith("__torch__") else lookup(module, name)
 
     def reference(self, name: Reference, offset: int) -> bool:
         """A name is looked up: its module is imported."""
-        self.names.setdefault(Name(name.module, name.name), self.base + offset)
-        known = lookup(name.module, name.name)
+        self.names.setdefault(Name(name.module, name.name), offset)
+        known = self._known(name.module, name.name)
         shown = clipped(str(name), 120)
         if isinstance(known, Dangerous):
             self.find("dangerous-name", "dangerous", f"{shown}: {known.does}", offset)
@@ -60,7 +67,7 @@ class Judge:
             what = "what a call gave" if isinstance(callee, Made) else shown_value(callee)
             self.find("computed-call", "dangerous", f"calls {what} with {shown_value(made.arguments)}", offset)
             return
-        known = lookup(callee.module, callee.name)
+        known = self._known(callee.module, callee.name)
         call = f"{clipped(str(callee), 120)}{_arguments(made)}"
         if isinstance(known, Dangerous):
             self.find("dangerous-call", "dangerous", call, offset)
@@ -83,7 +90,7 @@ class Judge:
             self.find("changed-name", "dangerous", f"changes {clipped(str(target), 120)} itself", offset)
         elif isinstance(target, Made):
             cls = class_of(target)
-            known = lookup(cls.module, cls.name) if cls else None
+            known = self._known(cls.module, cls.name) if cls else None
             if cls is None:
                 self.find("computed-call", "dangerous", "gives a state to what a computed call gave", offset)
             elif isinstance(known, Vetted) and "state" not in known.uses and known.kind != "random":
@@ -94,7 +101,7 @@ class Judge:
     def fill(self, how: str, target: Value, items: list[Value], offset: int) -> None:
         """Items go into something by its own methods."""
         if isinstance(target, Made) and (cls := class_of(target)) is not None:
-            known = lookup(cls.module, cls.name)
+            known = self._known(cls.module, cls.name)
             if not isinstance(known, Vetted) or FILLS[how] in known.uses:
                 return  # an unvetted one was found when it was named
         if items or isinstance(target, Made):
@@ -104,7 +111,7 @@ class Judge:
     def keep(self, value: Value, offset: int) -> None:
         """A name that may be called by a rule is kept as a value, where nobody keeps the rule."""
         if isinstance(value, Reference):
-            known = lookup(value.module, value.name)
+            known = self._known(value.module, value.name)
             if isinstance(known, Vetted) and known.guarded:
                 self.find("kept-callable", "dangerous", f"keeps {clipped(str(value), 120)} to be called later", offset)
 
@@ -133,7 +140,7 @@ class Judge:
 
     def call_inside(self, callee: Reference, arguments: Value) -> str:
         """What is wrong with a call that a vetted function makes; empty for nothing."""
-        known = lookup(callee.module, callee.name)
+        known = self._known(callee.module, callee.name)
         if not isinstance(known, Vetted) or "call" not in known.uses:
             return f"calls {clipped(str(callee), 80)}, which is not vetted to be called"
         return objection(known.rule, Made(callee, "REDUCE", arguments), self)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from modelyard.safety.stream import BrokenError, Reader
+from modelyard.safety.stream import HaltError, Reader
 from modelyard.safety.values import Made, Reference, Value
 
 
@@ -95,7 +95,7 @@ class Machine:
     def fails(self, why: str) -> None:
         """Notes that the real machine would stop here. A strict one stops."""
         if self.strict and not self.broken:
-            raise BrokenError(why)
+            raise HaltError(why)
         self.stops(why)
 
     def stops(self, why: str) -> None:
@@ -124,6 +124,6 @@ class Machine:
     def pop_mark(self) -> list[Value]:
         """Everything above the last mark, which goes with it."""
         if not self.below:
-            raise BrokenError("a mark is missing")
+            raise HaltError("a mark is missing")
         above, self.stack = self.stack, self.below.pop()
         return above

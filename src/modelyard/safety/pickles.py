@@ -56,6 +56,7 @@ def scan_streams(
     most: int = STREAMS,
     start: int = 0,
     persistent: Answer | None = None,
+    script: bool = False,
     depth: int = 0,
 ) -> Streams:
     """Follows up to `most` streams from `start` on, and accounts for every byte behind them when that is all."""
@@ -65,7 +66,7 @@ def scan_streams(
         if found.count and _is_padding(source, found.end):
             found.end = source.size
             break
-        stream = _Stream(source, member, persistent, depth)
+        stream = _Stream(source, member, persistent, depth, script)
         ended = stream.follow(found.end, memo)
         if ended.broken and found.count and not stream.judge.findings and not stream.judge.names:
             left = source.size - found.end
@@ -113,9 +114,9 @@ def _merge(found: Streams, stream: _Stream) -> None:
 class _Stream:
     """One stream, followed in every way it may be read."""
 
-    def __init__(self, source: Source, member: str, persistent: Answer | None, depth: int) -> None:
+    def __init__(self, source: Source, member: str, persistent: Answer | None, depth: int, script: bool) -> None:
         self.source, self.member, self.persistent, self.depth = source, member, persistent, depth
-        self.judge = Judge(member, persistent=persistent)
+        self.judge = Judge(member, persistent, script)
         self.inner: list[Finding] = []
         self.arrays = self.protocol = 0
 

@@ -9,7 +9,7 @@ from modelyard.safety.containers import CONTAINERS
 from modelyard.safety.data import DATA
 from modelyard.safety.machine import Machine, Run
 from modelyard.safety.opcodes import OPCODES
-from modelyard.safety.stream import BrokenError
+from modelyard.safety.stream import HaltError
 from modelyard.safety.values import Value
 
 STEPS = 100_000_000
@@ -25,7 +25,7 @@ STOP = ord(".")
 
 
 def _unheard_of(machine: Machine) -> object:
-    raise BrokenError("an instruction that no protocol knows")
+    raise HaltError("an instruction that no protocol knows")
 
 
 def _handlers() -> list[Handler]:
@@ -48,7 +48,7 @@ def run(machine: Machine) -> Run:
     try:
         _follow(machine)
         value = machine.stack[-1]
-    except BrokenError as error:
+    except HaltError as error:
         machine.stops(str(error))
     except IndexError:
         machine.stops("the stack is empty")
@@ -79,4 +79,4 @@ def _follow(machine: Machine) -> None:
 def _keep_budget(machine: Machine) -> None:
     entries = len(machine.stack) + len(machine.memo) + len(machine.below)
     if machine.steps > STEPS or entries > ENTRIES or machine.text > TEXT:
-        raise BrokenError(f"it goes on after {machine.steps:,} instructions: longer than what is followed")
+        raise HaltError(f"it goes on after {machine.steps:,} instructions: longer than what is followed")

@@ -54,7 +54,7 @@ class Part:
         return self.whole.read(self.start + offset, max(0, min(count, self.size - offset)))
 
 
-class BrokenError(Exception):
+class HaltError(Exception):
     """The machine would stop here with an error."""
 
 
@@ -99,7 +99,7 @@ class Reader:
             return self.take(count)
         where = self._place(count, contiguous=kind in ("bytes", "bytearray"))
         if where + count > self._source.size:
-            raise BrokenError("the stream ends inside a text")
+            raise HaltError("the stream ends inside a text")
         self.seek(where + count)
         return Long(kind, where, count)
 
@@ -175,7 +175,7 @@ class Reader:
             self.window, self._base, self.at = self._source.read(where, max(count, WINDOW)), where, 0
             self._bound()
             if count > self.limit:
-                raise BrokenError("the stream ends before its STOP")
+                raise HaltError("the stream ends before its STOP")
 
     def _far_line(self) -> bytes | Long:
         """A line that does not end in the window."""
