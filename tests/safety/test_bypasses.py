@@ -25,8 +25,9 @@ def evil(tmp_path: Path) -> bytes:
 @pytest.mark.parametrize(("module", "qualified", "source"), GADGETS)
 def test_a_gadget_that_a_list_did_not_know(tmp_path: Path, module: str, qualified: str, source: str) -> None:
     marker = touch(tmp_path / "marker")
-    forms = (stream(call(stacked(module, qualified), marker)), stream(call(name(module, qualified), marker), protocol=2),
-             b"(" + marker + f"i{module}\n{qualified}\n.".encode(), stream(stacked(module, qualified)))  # fmt: skip
+    inst = b"(" + marker + f"i{module}\n{qualified}\n.".encode()
+    old = stream(call(name(module, qualified), marker), protocol=2)
+    forms = (stream(call(stacked(module, qualified), marker)), old, inst, stream(stacked(module, qualified)))
     for data in forms:
         assert scanned(tmp_path, data).verdict == "dangerous", source
 
@@ -128,9 +129,8 @@ def test_joblib_behind_the_first_array(tmp_path: Path, evil: bytes) -> None:
     """modelscan #338, #356: the parse error at the first array ended the scan."""
     dtype = call(name("numpy", "dtype"), text("f8"), b"\x89", b"\x88")
     wrapper = name("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81}("
-    for key, value in (("subclass", name("numpy", "ndarray")), ("shape", b"K\x02\x85"), ("order", text("C")),
-                       ("dtype", dtype), ("allow_mmap", b"\x88"), ("numpy_array_alignment_bytes", b"K\x10")):  # fmt: skip
-        wrapper += text(key) + value
+    wrapper += text("subclass") + name("numpy", "ndarray") + text("shape") + b"K\x02\x85" + text("order") + text("C")
+    wrapper += text("dtype") + dtype + text("allow_mmap") + b"\x88" + text("numpy_array_alignment_bytes") + b"K\x10"
     honest = b"\x80\x03" + wrapper + b"ub" + b"\x03\xff\xff\xff" + bytes(16)
     assert scanned(tmp_path, honest + b".", "m.joblib").verdict == "safe"
     told = scanned(tmp_path, honest + b"0" + evil[2:], "m.joblib")

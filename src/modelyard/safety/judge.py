@@ -11,7 +11,8 @@ from modelyard.safety.values import Long, Made, Reference, Unknown, Value, clipp
 
 MANY = 200
 """How many findings of one stream are kept; the verdict counts them all."""
-Answer = Callable[[Value], str]
+Answer = Callable[[Value], tuple[str, Value]]
+"""What is wrong with a persistent id, and what it stands for."""
 SCRIPTED = Vetted("torch", "class", frozenset(("name", "call", "new", "state")), "any", "a class of the script itself")
 MAKERS = ("array", "maker", "unpickler", "rebuild", "enum lookup")
 FILLS: dict[str, Use] = {"append": "append", "set items": "items", "add": "add"}
@@ -122,9 +123,12 @@ class Judge:
         elif what == "buffer":
             self.find("outside-buffer", "unknown", "a buffer that is kept elsewhere", offset)
         else:
-            why = "its loader alone knows what it means" if self._persistent is None else self._persistent(about)
+            why, value = "its loader alone knows what it means", None
+            if self._persistent is not None:
+                why, value = self._persistent(about)
             if why:
                 self.find("persistent-id", "unknown", f"the persistent id {shown_value(about)}: {why}", offset)
+            return Unknown(what, about) if value is None else value
         return Unknown(what, about)
 
     def looks_like_pickle(self, data: Value, offset: int) -> None:

@@ -32,14 +32,14 @@ class Storages:
         self._legacy = legacy
         self.sizes: dict[str, int] = {}
         """Bytes of each storage by its key."""
-        self.modules = False
-        """Whether source code of classes lies in the file, as torch before 1.0 wrote."""
 
-    def __call__(self, about: Value) -> str:
-        """What is wrong with a persistent id; empty for nothing."""
+    def __call__(self, about: Value) -> tuple[str, Value]:
+        """What is wrong with a persistent id, and what it stands for: a storage, or a class with its source text."""
         if isinstance(about, tuple) and len(about) == 4 and about[0] == "module" and self._legacy:
-            self.modules = True
-            return ""
+            return ("", about[1]) if isinstance(about[1], Reference) else ("it names no class", None)
+        return self._storage(about), None
+
+    def _storage(self, about: Value) -> str:
         if not isinstance(about, tuple) or len(about) not in (5, 6) or about[0] != "storage":
             return "torch knows none of this kind"
         kind, key, location, count = about[1:5]
