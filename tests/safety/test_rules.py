@@ -151,6 +151,9 @@ def test_rule_9_a_later_stream_may_use_the_memo_of_the_one_before(tmp_path: Path
     first = b"\x80\x04" + name("os", "system") + b"q\x07."
     told = scanned(tmp_path, first + b"\x80\x04h\x07" + touch(marker) + b"\x85R.")
     assert "dangerous-call" in codes(told)
+    shared = b"\x80\x04" + name("os", "system") + b"\x94."
+    told = scanned(tmp_path, shared + b"\x80\x04N\x940h\x00" + touch(marker) + b"\x85R.")
+    assert "dangerous-call" in codes(told)
 
 
 def test_rule_10_what_ran_before_a_break_has_run(tmp_path: Path, marker: Path) -> None:

@@ -116,6 +116,7 @@ class _Stream:
 
     def __init__(self, source: Source, member: str, persistent: Answer | None, depth: int, script: bool) -> None:
         self.source, self.member, self.persistent, self.depth = source, member, persistent, depth
+        self.script = script
         self.judge = Judge(member, persistent, script)
         self.inner: list[Finding] = []
         self.arrays = self.protocol = 0
@@ -133,11 +134,23 @@ class _Stream:
         if arrays.seen:
             self._once(start, {}, strict=True)
         if memo:
-            again = self._once(start, memo, arrays=Arrays(self.source))
-            ended = again if ended.broken and not again.broken else ended
+            ended = self._with_memo(start, memo, ended)
         memo.update(fresh)
         self._follow_inner()
         return ended
+
+    def _with_memo(self, start: int, memo: dict[int, Value], ended: Run) -> Run:
+        """Follows it as an Unpickler does that read the stream before too, which keeps its memo.
+
+        Honest streams that were not written for that make no sense then: of theirs only what is dangerous counts.
+        """
+        own, self.judge = self.judge, Judge(self.member, self.persistent, self.script)
+        again = self._once(start, memo, arrays=Arrays(self.source), strict=not ended.broken)
+        other, self.judge = self.judge, own
+        for key, finding in other.findings.items():
+            if ended.broken or finding.code in ("dangerous-name", "dangerous-call"):
+                self.judge.findings.setdefault(key, finding)
+        return again if ended.broken and not again.broken else ended
 
     def _once(
         self,
