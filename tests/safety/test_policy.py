@@ -12,6 +12,7 @@ import torch
 from modelyard.safety import policy
 from modelyard.safety.opcodes import OPCODES
 from modelyard.safety.policy import Dangerous, Name, Vetted, lookup, modern, vetted_names, weights_only_names
+from modelyard.safety.policy.lists import dangerous_modules
 from modelyard.safety.rules import RULES
 from modelyard.safety.running import HANDLERS, STOP
 from safety.vetting.__main__ import GROUPS
@@ -37,7 +38,7 @@ def test_every_entry_says_why_and_how() -> None:
 
 def test_what_is_dangerous_says_what_it_does_and_nothing_is_both_by_accident() -> None:
     both = {name for name in vetted_names() if policy._dangerous(*name) is not None}
-    assert all(each.does or all(each.names.values()) for each in policy._dangerous_modules().values())
+    assert all(each.does or all(each.names.values()) for each in dangerous_modules().values())
     assert {name.module.partition(".")[0] for name in both} <= {
         "builtins", "types", "uuid", "re", "logging", "pathlib", "inspect", "signal", "http", "joblib", "numpy",
         "torch", "pandas", "copyreg", "_codecs", "sklearn", "transformers",

@@ -82,8 +82,10 @@ class Judge:
         if use not in known.uses:
             self.find("unvetted-use", "suspicious", f"{call}: vetted as {known.kind}, not to be called", offset)
         elif use == "call" and (why := objection(known.rule, made, self)):
-            mild = known.kind == "enum lookup" and is_own_attribute(made)
-            self.find("unvetted-arguments", "suspicious" if mild else "dangerous", f"{call}: {why}", offset)
+            if known.kind == "enum lookup" and is_own_attribute(made):
+                self.find("unvetted-use", "suspicious", f"{call}: {why}", offset)
+            else:
+                self.find("unvetted-arguments", "dangerous", f"{call}: {why}", offset)
 
     def build(self, target: Value, state: Value, offset: int) -> None:
         """A state is given to an object. Given to a class, a function or a module it changes that for everybody."""

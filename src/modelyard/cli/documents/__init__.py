@@ -45,13 +45,14 @@ from modelyard.cli.documents.looking import (
     Where,
     WhereLine,
 )
+from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
     "DOCUMENTS", "ArtifactLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine", "Examined",
-    "FileLine", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine", "Overview", "PartLine",
-    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine",
-    "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used",
-    "Where", "WhereLine",
+    "FileLine", "FindingLine", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine",
+    "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine",
+    "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
+    "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -67,6 +68,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "journal": Journals,
     "pin": Pinned,
     "check": Checked,
+    "scan": ScannedFiles,
     "doctor": Examined,
     "demo": Built,
 }
