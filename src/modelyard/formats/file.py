@@ -55,6 +55,8 @@ class File:
     def __init__(self, name: str, size: int, fetch: Fetch, meter: Meter, folder: bytes = b"", depth: int = 0) -> None:
         self.name, self.size, self.meter, self.folder, self.depth = name, size, meter, folder, depth
         self.reader: Callable[[File], Header | Problem] = _nobody
+        self.cut = False
+        """Whether it ends where unpacking stopped, not where its bytes end."""
         self._fetch = fetch
         self._start, self._kept = 0, b""
 
@@ -96,9 +98,11 @@ class File:
             raise BrokenError(f"ends before its part {shown(name[:200])}", "truncated")
         return self._inner(name, length, lambda start, count: self.at(offset + start, count))
 
-    def unpacked(self, name: str, data: bytes) -> File:
-        """Bytes that were unpacked from it, as a file of its own."""
-        return self._inner(name, len(data), lambda start, count: data[start : start + count])
+    def unpacked(self, name: str, data: bytes, *, cut: bool = False) -> File:
+        """Bytes that were unpacked from it, as a file of its own; `cut` when there were more."""
+        found = self._inner(name, len(data), lambda start, count: data[start : start + count])
+        found.cut = cut
+        return found
 
     def _inner(self, name: str, size: int, fetch: Fetch) -> File:
         found = File(name, size, fetch, self.meter, depth=self.depth + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from modelyard.formats.file import BrokenError
@@ -23,7 +24,7 @@ def _text(code: str) -> Step:
 
 
 def _bytes(code: str) -> Step:
-    return lambda machine: machine.push(machine.blob(machine.number(code)), 64)
+    return lambda machine: machine.push(machine.blob(machine.number(code), 0), 80)
 
 
 def _old_text(code: str) -> Step:
@@ -52,8 +53,6 @@ def _int_line(machine: Machine) -> None:
 
 
 def _float(machine: Machine) -> None:
-    import struct
-
     machine.push(float(struct.unpack(">d", machine.take(8))[0]))
 
 
@@ -137,8 +136,18 @@ def _stack_global(machine: Machine) -> None:
 
 
 def _made(machine: Machine, called: Value, args: Value) -> None:
-    what = called.name if isinstance(called, Reference) else called.what if isinstance(called, Made) else "?"
-    machine.push(Made(what, args), 260)
+    machine.push(Made(_name(called), args), 260)
+
+
+def _name(called: Value) -> str:
+    if isinstance(called, Reference):
+        return called.name
+    if not isinstance(called, Made):
+        return "?"
+    kind = called.args
+    if called.what == PERSISTENT and isinstance(kind, tuple) and kind[:1] == ("module",) and len(kind) > 1:
+        return _name(kind[1])  # torch once saved the source of a class beside it
+    return called.what
 
 
 def _reduce(machine: Machine) -> None:
@@ -173,11 +182,16 @@ def _build(machine: Machine) -> None:
 
 
 def _persistent(machine: Machine) -> None:
-    machine.push(Made(PERSISTENT, machine.pop()), 260)
+    _outside(machine, machine.pop())
 
 
 def _persistent_line(machine: Machine) -> None:
-    machine.push(Made(PERSISTENT, machine.line()), 260)
+    _outside(machine, machine.line())
+
+
+def _outside(machine: Machine, name: Value) -> None:
+    machine.persistent.append(Made(PERSISTENT, name))
+    machine.push(machine.persistent[-1], 280)
 
 
 def _extension(code: str) -> Step:

@@ -79,6 +79,8 @@ class Stream:
     protocol: int
     names: tuple[str, ...]
     end: int
+    persistent: tuple[Made, ...] = ()
+    """What stands for things outside the stream."""
 
 
 class Machine:
@@ -89,6 +91,7 @@ class Machine:
         self.stack: list[Value] = []
         self.memo: dict[int, Value] = {}
         self.names: dict[str, None] = {}
+        self.persistent: list[Made] = []
         self.protocol, self.spent = 0, 0
 
     def take(self, length: int) -> bytes:
@@ -120,11 +123,11 @@ class Machine:
         self.spend(len(data))
         return data.decode("utf-8", "replace")
 
-    def blob(self, length: int) -> bytes | Blob:
-        """Bytes, which stay where they are when they are many."""
+    def blob(self, length: int, inline: int = INLINE) -> bytes | Blob:
+        """Bytes, which stay where they are when they are more than that."""
         if length < 0 or self.at + length > self.file.size:
             raise BrokenError("has a pickle that ends within its bytes", "truncated")
-        if length <= INLINE:
+        if length <= inline:
             return self.take(length)
         found = Blob(self.at, length)
         self.at += length
@@ -181,7 +184,7 @@ def follow(file: File, at: int = 0, filled: Filled | None = None) -> Stream:
     for _ in range(MOST_STEPS):
         code = machine.take(1)
         if code == b".":
-            return Stream(machine.pop(), machine.protocol, tuple(machine.names), machine.at)
+            return Stream(machine.pop(), machine.protocol, tuple(machine.names), machine.at, tuple(machine.persistent))
         step = STEPS.get(code)
         if step is None:
             raise BrokenError(f"has a pickle with the byte {code.hex()} where an instruction should be")

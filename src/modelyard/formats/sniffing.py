@@ -20,6 +20,8 @@ class Head:
 
     data: bytes
     names: tuple[str, ...] = ()
+    table: bool = False
+    """Whether it ends like a sorted table of LevelDB."""
 
     @property
     def below(self) -> frozenset[str]:

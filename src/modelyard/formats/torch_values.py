@@ -27,7 +27,10 @@ DTYPES = {
 REBUILD = "torch._utils._rebuild_"
 STORED = frozenset(("tensor", "tensor_v2", "tensor_v3", "qtensor"))
 PLAIN = ("torch._utils._rebuild_", "torch.storage.", "torch._tensor._rebuild_from_type_v2")
-PLAIN_NAMES = frozenset(("collections.OrderedDict", "torch.Size", "torch.device", "torch.nn.parameter.Parameter"))
+PLAIN_NAMES = frozenset((
+    "collections.OrderedDict", "torch.Size", "torch.device", "torch.nn.parameter.Parameter", "torch.sparse_coo",
+    "torch.serialization._get_layout", "torch.per_tensor_affine", "torch.per_channel_affine", "torch.strided",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,8 @@ class Storage:
     key: str
     dtype: str
     elements: int
-    view: tuple[str, int, int] | None = None
-    """Old views of a storage: key, offset and length in elements."""
+    first: int = 0
+    """Where an old view of the storage begins, in elements."""
 
 
 def dtype_of(value: Value) -> str:
@@ -72,11 +75,9 @@ def storage_of(value: Value) -> Storage | None:
     _, kind, key, _, elements, *more = parts
     if not isinstance(key, str | int) or not isinstance(elements, int) or elements < 0:
         return None
-    view = more[0] if more and isinstance(more[0], tuple) and len(more[0]) == 3 else None
-    old = None
-    if view and isinstance(view[1], int) and isinstance(view[2], int) and _whole(view[1:]):
-        old = str(view[0]), view[1], view[2]
-    return Storage(str(key), dtype_of(kind), elements, old)
+    view = more[0] if more and isinstance(more[0], tuple) and len(more[0]) == 3 else (None, 0, 0)
+    first = view[1] if isinstance(view[1], int) and view[1] >= 0 else 0
+    return Storage(str(key), dtype_of(kind), elements, first)
 
 
 def _whole(values: Iterable[Value]) -> bool:
@@ -124,8 +125,8 @@ class Tensors:
             dtype = dtype_of(args[6])
         if len(shape) != len(strides):
             raise BrokenError(f"has a tensor {name[:80]!r} with {len(shape)} sides and {len(strides)} strides")
-        first = args[1] + (storage.view[1] if storage.view else 0)
-        key = storage.view[0] if storage.view else storage.key
+        first = args[1] + storage.first
+        key = storage.key
         width = size_of(dtype, (1,))
         start = first * width
         last = 0 if 0 in shape else sum((side - 1) * step for side, step in zip(shape, strides, strict=True)) + 1
@@ -137,7 +138,7 @@ class Tensors:
             if place is not None:
                 member = place.member
                 offset = place.offset + start if place.offset is not None else None
-        dense = strides == contiguous(shape) or prod(shape) <= 1
+        dense = is_dense(shape, strides)
         size = size_of(dtype, shape)
         return Tensor(name, dtype, shape, size, offset, member, "", None if dense else strides, key)
 
@@ -160,6 +161,12 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
         steps.append(step)
         step *= max(side, 1)
     return tuple(reversed(steps))
+
+
+def is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether the elements lie row after row: the step of a side of one never matters."""
+    pairs = zip(shape, strides, contiguous(shape), strict=True)
+    return prod(shape) <= 1 or all(side == 1 or step == expected for side, step, expected in pairs)
 
 
 def is_plain(names: Iterable[str]) -> bool:

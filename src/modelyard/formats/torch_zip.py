@@ -1,17 +1,11 @@
-"""torch.save since 1.6: a zip archive of one pickle and a member a storage, stored and aligned.
-
-Layout: torch's `serialization.py` and `caffe2/serialize/inline_container.h`.
-"""
+"""torch.save since 1.6: a zip archive of one pickle and a member a storage."""
 
 from __future__ import annotations
 
-from modelyard.formats.file import BrokenError, File, told
+from modelyard.formats.file import File, told
 from modelyard.formats.header import Header
-from modelyard.formats.pickles import follow
 from modelyard.formats.sniffing import Head
-from modelyard.formats.torch_values import Place, Tensors, loading, title_of
-from modelyard.formats.value_walk import arrays, plain
-from modelyard.formats.zips import STORED, Directory, Member, directory, opened, start_of
+from modelyard.formats.torch_archives import read_archive
 
 TITLE = "PyTorch"
 
@@ -19,60 +13,10 @@ TITLE = "PyTorch"
 def sniff(head: Head) -> bool:
     """A pickle of data and no compiled code."""
     below = head.below
-    return "data.pkl" in below and "constants.pkl" not in below and "archive_format" not in below
+    return "data.pkl" in below and "constants.pkl" not in below
 
 
 @told
 def read(file: File) -> Header:
-    """The tensors of `data.pkl`, each with its offset in the file."""
-    found = directory(file)
-    pickle = found.ending("data.pkl")
-    if pickle is None:
-        raise BrokenError("has no data.pkl")
-    root = pickle.name.removesuffix("data.pkl")
-    places = {
-        each.name.removeprefix(f"{root}data/"): each for each in found.members if each.name.startswith(f"{root}data/")
-    }
-    stream = follow(opened(file, pickle))
-    describe = Tensors({key: Place(None, each.name, each.size) for key, each in places.items()})
-    tensors = arrays(stream.value, describe)
-    starts = {each.member: _start(file, found, each.member) for each in tensors if each.member}
-    offsets = Tensors({key: Place(starts.get(each.name), each.name, each.size) for key, each in places.items()})
-    text = _records(file, found, root)
-    return Header(
-        TITLE,
-        text.get("version", ""),
-        tuple(arrays(stream.value, offsets)),
-        complete=not describe.short,
-        architecture=title_of(stream.value),
-        framework="PyTorch",
-        metadata=(*text.items(), *plain(stream.value)),
-        loads=loading(stream.names),
-        notes=_notes(found, pickle),
-    )
-
-
-def _start(file: File, found: Directory, name: str) -> int | None:
-    member = found.find(name)
-    return start_of(file, member) if member else None
-
-
-def _records(file: File, found: Directory, root: str) -> dict[str, str]:
-    """The small records beside the pickle."""
-    text = {}
-    for name in ("version", "byteorder", ".format_version", ".storage_alignment"):
-        member = found.find(root + name)
-        if member and member.size < 64:
-            text[name.lstrip(".")] = opened(file, member).head(64).decode("utf-8", "replace").strip()
-    return text
-
-
-def _notes(found: Directory, pickle: Member) -> tuple[str, ...]:
-    notes = []
-    if found.before:
-        notes.append(f"{found.before:,} bytes lie before the archive")
-    if any(each.method != STORED for each in found.members if each is not pickle):
-        notes.append("members are packed, which torch does not do")
-    if len({each.name for each in found.members}) < len(found.members):
-        notes.append("two members have the same name")
-    return tuple(notes)
+    """The tensors of `data.pkl`."""
+    return read_archive(file, TITLE)

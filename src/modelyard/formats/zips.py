@@ -212,7 +212,8 @@ def opened(file: File, member: Member, most: int = MOST_UNPACKED) -> File:
     start = local(file, member).start
     if member.method == STORED:
         return file.part(member.name, start, member.packed)
-    return file.unpacked(member.name, _unpack(file.part(member.name, start, member.packed), member, most))
+    data = _unpack(file.part(member.name, start, member.packed), member, most)
+    return file.unpacked(member.name, data, cut=len(data) >= most)
 
 
 def _unpack(packed: File, member: Member, most: int) -> bytes:

@@ -45,14 +45,16 @@ from modelyard.cli.documents.looking import (
     Where,
     WhereLine,
 )
+from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine", "Examined",
-    "FileLine", "FindingLine", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine",
-    "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine",
-    "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
-    "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "DOCUMENTS", "ArtifactLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine", "DtypeLine",
+    "Examined", "FileLine", "FindingLine", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals",
+    "KindLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned",
+    "PlanLine", "Planned", "ProblemLine", "PruneLine", "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles",
+    "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine",
+    "Totals", "UseLine", "Used", "Where", "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -70,5 +72,6 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "check": Checked,
     "scan": ScannedFiles,
     "doctor": Examined,
+    "inspect": Headers,
     "demo": Built,
 }
