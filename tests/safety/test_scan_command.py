@@ -149,7 +149,7 @@ def test_several_processes_say_the_same(tmp_path: Path) -> None:
         (tmp_path / f"{number:03}.pkl").write_bytes(
             stream(system(tmp_path / "marker")) if number % 7 == 0 else benign()
         )
-    paths = list(files_below([str(tmp_path)]))
+    paths = files_below([str(tmp_path)])
     seen: list[tuple[int, int]] = []
     shared = scan_many(paths, lambda done, of: seen.append((done, of)), workers=3)
     assert shared == scan_many(paths, workers=1) and [each.path for each in shared] == paths

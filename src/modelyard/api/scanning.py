@@ -27,7 +27,7 @@ def scan(paths: Iterable[str], progress: Progress | None = None, workers: int = 
 
     Reads them and runs nothing. What cannot be read or followed is `unknown`, never safe.
     """
-    return scan_many(list(files_below(paths)), progress, workers)
+    return scan_many(files_below(paths), progress, workers)
 
 
 def files_of(survey: Survey, names: Sequence[str]) -> list[str]:

@@ -11,12 +11,14 @@ from modelyard.formats import zips
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.zips import Directory, Member
 from modelyard.safety.finding import Finding
+from modelyard.safety.others import scan_script, scan_zipped
 from modelyard.safety.pickles import scan_streams
 from modelyard.safety.reading import Bytes, Report
 from modelyard.safety.torch_files import RECORDS, Storages, loading, root_of
 from modelyard.walk.text import shown
 
 Scan = Callable[[File, str, Report, int], None]
+SOURCE = 4 << 20
 CHECKED = 16 << 20
 """Bytes of a member whose checksum is worked out."""
 ENCRYPTED = 0x1 | 0x40 | 0x2000
@@ -34,6 +36,10 @@ def scan_zip(file: File, member: str, report: Report, depth: int, scan: Scan) ->
     if root is not None:
         _torch(file, listing, root, member, report, depth, scan)
         return
+    known = scan_zipped(file, tuple(each.name for each in listing.members), member)
+    if known is not None:
+        report.format = report.format or known[0]
+        report.findings += known[1]
     report.format = report.format or "zip"
     for each in listing.members:
         if not each.name.endswith("/"):
@@ -58,10 +64,20 @@ def _torch(file: File, listing: Directory, root: str, member: str, report: Repor
     for each in listing.members:
         name = each.name.removeprefix(root)
         stored = name.startswith("data/") and name.removeprefix("data/") in storages.sizes
-        if not stored and name not in RECORDS and not each.name.endswith("/"):
+        if script and name.startswith("code/") and name.endswith(".py"):
+            _script(file, each, member, report)
+        elif not stored and name not in RECORDS and not each.name.endswith("/"):
             _scan_member(file, each, member, report, depth, scan)
     if not script and not member:
         report.loads = loading(names, protocols, report.findings)
+
+
+def _script(file: File, each: Member, member: str, report: Report) -> None:
+    """Source of TorchScript, which torch compiles: a language of its own that imports nothing."""
+    inner = opened(file, each, member, report)
+    if inner is not None:
+        text = inner.head(min(inner.size, SOURCE)).decode("utf-8", "replace")
+        report.findings += scan_script(text, inside(member, each.name))
 
 
 def _scan_member(file: File, each: Member, member: str, report: Report, depth: int, scan: Scan) -> None:

@@ -111,6 +111,41 @@ CODES: dict[str, Code] = {
         "a kind of file that is not looked into", "Whether loading it runs code is not known.", _UNPACK
     ),
     "unreadable": Code("it could not be read", "Nothing is known of it.", "make it readable and scan again"),
+    "broken-file": Code("a file of a known kind that cannot be read to its end", "The rest is not known.", _AGAIN),
+    "keras-lambda": Code(
+        "a layer is Python bytecode out of the file",
+        "Loading rebuilds the function; calling the model runs it. Keras refuses that with safe_mode=True.",
+        _VET,
+    ),
+    "external-data": Code(
+        "it takes data from another file",
+        "A path that leads outside the folder reads whatever the user may read.",
+        "load it only from a folder of its own without links",
+    ),
+    "custom-operator": Code(
+        "it needs operators that a library must bring", "The library is code like any other.", _VET
+    ),
+    "graph-operation": Code(
+        "an operator reaches files, connections or Python", "It does so when the graph runs.", _DELETE
+    ),
+    "template-attribute": Code(
+        "a chat template reaches further than a chat needs",
+        "Rendering it without a sandbox runs code (CVE-2024-34359).",
+        "do not use its template; take the one of the model it was made from",
+    ),
+    "remote-code": Code(
+        "code of the repository runs when its user agrees",
+        "trust_remote_code=True, a custom pipeline or a handler imports and runs Python files.",
+        "read those files, and pin the revision that was read",
+    ),
+    "native-code": Code("machine code", "Loading a library or starting a program runs it.", _VET),
+    "code-file": Code("a script lies beside the weights", "No loader of models needs it.", "read it before it runs"),
+    "secret": Code(
+        "a secret stands in the file", "Whoever gets the file can use it.", "revoke the secret, then remove it"
+    ),
+    "header-lies": Code(
+        "its header is not what it says", "Readers of less care may read past the end or see other tensors.", _AGAIN
+    ),
     "needs-pickle": Code("an array of objects, kept as a pickle", "It was followed like every pickle.", ""),
 }  # fmt: skip
 

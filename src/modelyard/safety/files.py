@@ -10,6 +10,7 @@ from modelyard.formats.zips import END, is_zip
 from modelyard.problem import Problem
 from modelyard.safety.archives import scan_zip
 from modelyard.safety.finding import Finding, Scanned
+from modelyard.safety.others import scan_known
 from modelyard.safety.pickles import Streams, scan_streams
 from modelyard.safety.reading import DEEPEST, NOT_OPENED, Bytes, Report, compressor, unlimited, unpack
 from modelyard.safety.stream import Part
@@ -21,6 +22,7 @@ PICKLED = (
     ".model", ".cpickle", ".mar", ".pyz", ".jbl",
 )  # fmt: skip
 """Names under which pickles are usual: what is broken there is unknown, elsewhere it is another kind of file."""
+HEAD = 65536
 NUMPY = b"\x93NUMPY"
 
 
@@ -42,7 +44,7 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
     if depth > DEEPEST:
         report.findings.append(Finding("too-deep", "unknown", "archives lie too deep inside each other", member))
         return
-    head = file.head(512)
+    head = file.head(min(file.size, HEAD))
     packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "")
     if is_zip(head):
         scan_zip(file, member, report, depth, scan)
@@ -56,7 +58,13 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
         report.format = report.format or packed
         report.findings.append(Finding("unsupported", "unknown", f"{packed} archives are not opened", member))
     else:
-        _scan_other(file, member, report)
+        known = scan_known(file, head, member)
+        if known is None:
+            _scan_other(file, member, report)
+        else:
+            report.format = report.format or known[0]
+            report.findings += known[1]
+            _scan_twice(file, member, report)
         _scan_behind(file, member, report, depth)
 
 
@@ -111,6 +119,16 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     report.findings += found.findings
     if old and not member:
         report.loads = loading(found.names, found.protocols, found.findings)
+
+
+def _scan_twice(file: File, member: str, report: Report) -> None:
+    """A file of another kind that is a pickle as well, to those who load it as one."""
+    found = scan_streams(Bytes(file), member)
+    if _is_pickle(found, file.size) and (found.findings or found.names):
+        report.findings += [
+            *found.findings,
+            Finding("polyglot", "suspicious", "it is a pickle to some readers", member),
+        ]
 
 
 def _begins(file: File) -> bool:

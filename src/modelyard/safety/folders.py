@@ -20,23 +20,25 @@ Progress = Callable[[int, int], object]
 """Is told how many files of how many are done."""
 
 
-def files_below(paths: Iterable[str]) -> Iterator[str]:
-    """The plain files at and below some paths in order, each file once by its first name. Links to files are followed,
+def files_below(paths: Iterable[str]) -> list[str]:
+    """The plain files at and below some paths in order, each file once, by the first of its names that has a suffix.
 
-    links to folders only where they were asked for.
+    Links to files are followed, links to folders only where they were asked for.
     """
-    seen: set[tuple[int, int]] = set()
+    names: dict[tuple[int, int] | str, str] = {}
     for path in paths:
         for each in _below(path, asked=True):
             try:
                 found = os.stat(each)
             except OSError:
-                yield each  # told as unreadable by who scans it
+                names[each] = each  # told as unreadable by who scans it
                 continue
-            wanted = stat.S_ISREG(found.st_mode) or each == path
-            if (found.st_dev, found.st_ino) not in seen and wanted:
-                seen.add((found.st_dev, found.st_ino))
-                yield each
+            file = (found.st_dev, found.st_ino)
+            if stat.S_ISREG(found.st_mode) or each == path:
+                known = names.setdefault(file, each)
+                if not os.path.splitext(known)[1] and os.path.splitext(each)[1]:
+                    names[file] = each  # blobs of the hub have no suffix, the links to them do
+    return list(names.values())
 
 
 def _below(path: str, *, asked: bool) -> Iterator[str]:
