@@ -95,7 +95,7 @@ def _things() -> dict[str, object]:
         "frame": frame, "series": pd.Series([1.5], index=pd.MultiIndex.from_tuples([(1, 2)])),
         "sparse": [scipy.sparse.csr_matrix(ROWS), scipy.sparse.coo_array(ROWS)],
         "tree": scipy.spatial.cKDTree(ROWS), "spline": scipy.interpolate.CubicSpline([1, 2, 3], [1, 2, 3]),
-        "arrays": [ROWS, np.array([{"a": 1}, None], dtype=object), np.ma.masked_array([1, 2], [0, 1]),
+        "arrays": [ROWS, np.array([{"a": 1}, None], dtype=object), np.ma.masked_array([1, 2], [False, True]),
                    np.rec.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), np.dtype("f8"), np.float64(3)],
         "random": [np.random.RandomState(0), np.random.default_rng(0)],
         "values": [datetime.datetime.now(datetime.UTC), collections.Counter("aab"), collections.deque([1], 3),
@@ -150,7 +150,7 @@ def test_what_torch_writes_is_safe(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_scripts_and_exported_programs_are_safe(tmp_path: Path) -> None:
     linear = torch.nn.Linear(2, 2)
-    torch.jit.script(linear).save(str(tmp_path / "m.pt"))
+    torch.jit.script(linear).save(str(tmp_path / "m.pt"))  # type: ignore[no-untyped-call]
     torch.export.save(torch.export.export(linear, (torch.zeros(1, 2),)), tmp_path / "m.pt2")
     assert scan_file(str(tmp_path / "m.pt")) == Scanned(str(tmp_path / "m.pt"), "TorchScript")
     assert scan_file(str(tmp_path / "m.pt2")).verdict == "safe"

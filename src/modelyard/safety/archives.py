@@ -53,8 +53,10 @@ def _torch(file: File, listing: Directory, root: str, member: str, report: Repor
     storages = Storages()
     names, protocols = set(), set()
     for each in listing.members:
+        if each.name.removeprefix(root) not in RECORDS or not each.name.endswith(".pkl"):
+            continue
         inner = opened(file, each, member, report)
-        if each.name.removeprefix(root) in RECORDS and each.name.endswith(".pkl") and inner is not None:
+        if inner is not None:
             found = scan_streams(Bytes(inner), inside(member, each.name), persistent=storages, script=script)
             report.findings += found.findings
             names |= set(found.names)

@@ -31,6 +31,11 @@ def _binput(machine: Machine) -> None:
     machine.memo[machine.reader.take(1)[0]] = machine.stack[-1]
 
 
+def _memoize(machine: Machine) -> None:
+    memo = machine.memo
+    memo[len(memo)] = machine.stack[-1]
+
+
 def _recall(machine: Machine, index: int) -> None:
     try:
         machine.stack.append(machine.memo[index])
@@ -161,7 +166,7 @@ CONTAINERS: dict[str, Callable[[Machine], object]] = {
     "EMPTY_SET": lambda machine: machine.push(Grouped([])),
     "ADDITEMS": lambda machine: _put_in(machine, "add", machine.pop_mark()),
     "FROZENSET": _frozen_set,
-    "MEMOIZE": lambda machine: machine.memo.__setitem__(len(machine.memo), machine.stack[-1]),
+    "MEMOIZE": _memoize,
     "NEXT_BUFFER": _outside("buffer"),
     "READONLY_BUFFER": _same_buffer,
 }

@@ -81,6 +81,22 @@ def _text(machine: Machine, count: int) -> None:
         machine.push(found)
 
 
+def _short_text(machine: Machine) -> None:
+    """What most instructions of a later protocol are: a text of a few letters, most of them ASCII."""
+    reader = machine.reader
+    at = reader.at
+    if at < reader.limit:
+        end = at + 1 + reader.window[at]
+        if end <= reader.limit:
+            found = reader.window[at + 1 : end]
+            if found.isascii():
+                reader.at = end
+                machine.text += end - at
+                machine.stack.append(found.decode())
+                return
+    _text(machine, machine.reader.take(1)[0])
+
+
 def _bytes(machine: Machine, count: int, kind: Literal["bytes", "bytearray"] = "bytes") -> None:
     found = machine.reader.payload(kind, count)
     begin = found[:2] if isinstance(found, bytes) else machine.reader.look(found.offset, 2)
@@ -169,7 +185,7 @@ DATA: dict[str, Callable[[Machine], object]] = {
     "LONG4": lambda machine: _little_number(machine, _signed_length(machine)),
     "BINBYTES": lambda machine: _bytes(machine, length(machine, 4)),
     "SHORT_BINBYTES": lambda machine: _bytes(machine, machine.reader.take(1)[0]),
-    "SHORT_BINUNICODE": lambda machine: _text(machine, machine.reader.take(1)[0]),
+    "SHORT_BINUNICODE": _short_text,
     "BINUNICODE8": lambda machine: _text(machine, length(machine, 8)),
     "BINBYTES8": lambda machine: _bytes(machine, length(machine, 8)),
     "FRAME": _frame,

@@ -8,10 +8,12 @@ from modelyard.formats.zips import Directory
 from modelyard.safety.finding import Finding
 from modelyard.safety.pickles import Streams, scan_streams
 from modelyard.safety.policy import Name, weights_only_names
-from modelyard.safety.stream import Source
+from modelyard.safety.stream import Part, Source
 from modelyard.safety.values import Reference, Value, is_plain, items_of
 
 MAGIC = 0x1950A86A20F9469CFC6C
+BEGINNING = 64
+"""Bytes in which the magic number stands."""
 LEGACY_STREAMS = 5
 """The magic number, the protocol, the system, the object, the keys of the storages."""
 RECORDS = (
@@ -63,7 +65,7 @@ def root_of(listing: Directory) -> str | None:
 
 def legacy(source: Source, member: str) -> Streams | None:
     """The streams of a file of before torch 1.6 and the storages behind them; None for another kind of file."""
-    first = scan_streams(source, member, most=1)
+    first = scan_streams(Part(source, 0, BEGINNING), member, most=1)
     if not first.values or first.values[0] != MAGIC:
         return None
     storages = Storages(legacy=True)
