@@ -13,7 +13,7 @@ from modelyard.formats.zips import Directory, Member
 from modelyard.safety.finding import Finding
 from modelyard.safety.others import scan_script, scan_zipped
 from modelyard.safety.pickles import scan_streams
-from modelyard.safety.reading import Bytes, Report
+from modelyard.safety.reading import AT_ONCE, Bytes, Report, unpacked
 from modelyard.safety.torch_files import RECORDS, Storages, loading, root_of
 from modelyard.walk.text import shown
 
@@ -105,7 +105,7 @@ def opened(file: File, each: Member, member: str, report: Report) -> File | None
             _note(report, "archive-mismatch", f"its header and the directory disagree on {', '.join(words)}", place)
         elif each.encrypted:
             _note(report, "archive-mismatch", "it is flagged as encrypted", place)
-        found = zips.opened(file, plain, report.room())
+        found = _bytes_of(file, plain, own.start, report.room())
     except BrokenError as error:
         report.findings.append(Finding("broken-archive", "unknown", str(error), place))
         return None
@@ -117,6 +117,14 @@ def opened(file: File, each: Member, member: str, report: Report) -> File | None
             )
     _check_sum(found, each, place, report)
     return found
+
+
+def _bytes_of(file: File, each: Member, start: int, most: int) -> File:
+    """A stored member as it lies there, a deflated one unpacked as it is read."""
+    if each.method != zips.DEFLATED:
+        return zips.opened(file, each, min(most, AT_ONCE))
+    packed = file.part(each.name, start, each.packed)
+    return unpacked(packed, lambda: zlib.decompressobj(-15), each.name, most)[0]
 
 
 def _check_sum(found: File, each: Member, place: str, report: Report) -> None:

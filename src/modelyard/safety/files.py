@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import PurePath
 
 from modelyard.formats.file import BrokenError, File, looked_into
@@ -12,7 +13,7 @@ from modelyard.safety.archives import scan_zip
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.others import scan_known
 from modelyard.safety.pickles import Streams, scan_streams
-from modelyard.safety.reading import DEEPEST, NOT_OPENED, Bytes, Report, compressor, unlimited, unpack
+from modelyard.safety.reading import DEEPEST, NOT_OPENED, Bytes, Report, Unpacker, compressor, unlimited, unpacked
 from modelyard.safety.stream import Part
 from modelyard.safety.tars import is_tar, scan_tar
 from modelyard.safety.torch_files import legacy, loading
@@ -68,19 +69,20 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
         _scan_behind(file, member, report, depth)
 
 
-def _is_unpacked(file: File, member: str, report: Report, depth: int, name: str, engine: object) -> bool:
+def _is_unpacked(
+    file: File, member: str, report: Report, depth: int, name: str, engine: Callable[[], Unpacker]
+) -> bool:
     """Scans what a packed file holds; False where it only looked packed."""
-    data, wrong = unpack(file, engine, report.room())  # type: ignore[arg-type]
-    if not data:
+    inner, wrong = unpacked(file, engine, file.name, report.room())
+    if not inner.size:
         return False
-    report.unpacked += len(data)
-    report.format = report.format or f"packed with {name}"
+    report.unpacked += inner.size
     if wrong:
         report.findings.append(Finding("unaccounted-bytes", "unknown", f"it {wrong}", member))
-    before = report.format
-    report.format = ""
-    scan(file.unpacked(file.name, data), f"{member}!{name}" if member else name, report, depth + 1)
-    report.format = f"{report.format}, {before}" if report.format else before
+    before, report.format = report.format, ""
+    scan(inner, f"{member}!{name}" if member else name, report, depth + 1)
+    kind = f"{report.format}, packed with {name}" if report.format else f"packed with {name}"
+    report.format = before or kind
     return True
 
 
