@@ -18,11 +18,10 @@ from modelyard.safety.stream import Part
 from modelyard.safety.tars import is_tar, scan_tar
 from modelyard.safety.torch_files import legacy, loading
 
-PICKLED = (
-    ".pkl", ".pickle", ".p", ".pk", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".sav", ".dill", ".dat", ".data",
-    ".model", ".cpickle", ".mar", ".pyz", ".jbl",
-)  # fmt: skip
-"""Names under which pickles are usual: what is broken there is unknown, elsewhere it is another kind of file."""
+PICKLED = (".pkl", ".pickle", ".pk", ".pt", ".pth", ".ckpt", ".joblib", ".jbl", ".dill", ".cpickle", ".mar")
+"""Names that promise a pickle: what is broken there is unknown."""
+OFTEN = (".bin", ".dat", ".data", ".sav", ".model", ".p", ".weights", ".t7", ".th", ".tar", ".npy")
+"""Names that may: what breaks off in the middle is unknown, what does not begin like one is another kind of file."""
 HEAD = 65536
 NUMPY = b"\x93NUMPY"
 
@@ -106,13 +105,13 @@ def _scan_numpy(file: File, member: str, report: Report) -> None:
 def _scan_other(file: File, member: str, report: Report) -> None:
     """Anything without a container of its own: pickles, or no business of a scan."""
     source = Bytes(file)
-    name = member.rpartition("!")[2] or file.name
-    usual = PurePath(name).suffix.lower() in PICKLED
+    suffix = PurePath(member.rpartition("!")[2] or file.name).suffix.lower()
     if not file.size:
         return
     old = legacy(source, member)
     found = old or scan_streams(source, member)
-    if not (usual or file.head(1) == b"\x80" or _is_pickle(found, source.size)):
+    begun = bool(found.names) and suffix in OFTEN
+    if not (suffix in PICKLED or begun or file.head(1) == b"\x80" or _is_pickle(found, source.size)):
         return
     if not found.count and not found.reached and not _begins(file):
         report.findings.append(Finding("unsupported", "unknown", "it is no pickle and no format that is known", member))
@@ -121,6 +120,12 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     report.findings += found.findings
     if old and not member:
         report.loads = loading(found.names, found.protocols, found.findings)
+
+
+def _is_pickle(found: Streams, size: int) -> bool:
+    """Whether a file of any name is one: text that happens to parse ends nowhere and asks for nothing dangerous."""
+    dangerous = any(each.code in ("dangerous-name", "dangerous-call") for each in found.findings)
+    return dangerous or (found.count > 0 and (found.end == size or bool(found.names)))
 
 
 def _scan_twice(file: File, member: str, report: Report) -> None:
@@ -136,12 +141,6 @@ def _scan_twice(file: File, member: str, report: Report) -> None:
 def _begins(file: File) -> bool:
     head = file.head(2)
     return (head[:1] == b"\x80" and head[1:] <= b"\5") or head[:1] in b"(c]}"
-
-
-def _is_pickle(found: Streams, size: int) -> bool:
-    """Whether a file of any name is one: text that happens to parse ends nowhere and asks for nothing dangerous."""
-    dangerous = any(each.severity == "dangerous" for each in found.findings)
-    return dangerous or (found.count > 0 and (found.end == size or bool(found.names)))
 
 
 def _scan_behind(file: File, member: str, report: Report, depth: int) -> None:

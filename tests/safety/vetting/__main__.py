@@ -1,7 +1,8 @@
 """Adds the vetted names of installed packages to the shipped list.
 
 `PYTHONPATH=tests python -m safety.vetting sklearn scipy.sparse …` with the packages installed; once for each release
-that the list should know. Read the difference before committing it.
+that the list should know. Read the difference before committing it. Without packages it writes what Python 2's names
+became and what torch's weights_only lets through. `core.json` and `dangerous.json` are written by hand.
 """
 
 from __future__ import annotations
@@ -50,5 +51,26 @@ def main(packages: list[str]) -> None:
     print(sum(len(found) for inside in names.values() for found in inside.values()), "names")
 
 
+def _write(name: str, content: object) -> None:
+    LIST.with_name(name).write_text(json.dumps(content, indent=0, separators=(",", ":")) + "\n")
+
+
+def tables() -> None:
+    """Writes the two lists that are copies of what Python and torch hold."""
+    import _compat_pickle
+
+    from torch._weights_only_unpickler import _get_allowed_globals
+
+    names = [[*old, *new] for old, new in sorted(_compat_pickle.NAME_MAPPING.items())]
+    _write("renamed.json", {"modules": dict(sorted(_compat_pickle.IMPORT_MAPPING.items())), "names": names})
+    allowed: dict[str, list[str]] = defaultdict(list)
+    for module, _, name in sorted(each.rpartition(".") for each in _get_allowed_globals()):
+        allowed[module].append(name)
+    _write("weights_only.json", {"release": f"torch {version('torch')}", "names": allowed})
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:]:
+        main(sys.argv[1:])
+    else:
+        tables()

@@ -38,9 +38,9 @@ def lookup(module: str, name: str) -> Vetted | Dangerous | None:
 def _dangerous(module: str, name: str) -> Dangerous | None:
     """Every level is looked at: `pathlib` + `os.system` passes through `os`."""
     own = _in_module(module, name)
-    if own is not None or "." not in name:
-        return own
     parts = name.split(".")[:32]
+    if own is not None or len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        return own
     for start in range(len(parts)):
         for end in range(start + 1, len(parts) + 1):
             inner = _in_module(".".join(parts[start:end]), ".".join(parts[end:]))
