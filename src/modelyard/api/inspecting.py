@@ -86,12 +86,12 @@ def models_only(found: Iterable[Inspected]) -> list[Inspected]:
 
 def _files(folder: str) -> Iterator[str]:
     """Files below a folder, links to files among them; folders that are links are not entered."""
-    waiting, left = [os.path.normpath(folder)], MOST_FILES
+    waiting, left = [folder], MOST_FILES
     while waiting and left:
         here = waiting.pop()
         below = []
         for name in names_in(here):
-            path = os.path.join(here, name)
+            path = os.path.join(here, name).removeprefix("./")
             if os.path.isdir(path):
                 if not os.path.islink(path):
                     below.append(path)

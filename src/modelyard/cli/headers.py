@@ -14,18 +14,18 @@ from modelyard.units import size
 from modelyard.walk.text import shown
 
 MOST_FACTS, MOST_NEEDS, MOST_DTYPES = 12, 6, 5
-SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (10**3, "thousand"))
+SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"))
 WIDTH = 13
 
 
 def count(parameters: int) -> str:
-    """A number as people say it, three digits: `6.74 billion`."""
+    """A number as people say it, three digits of a large one: `6.74 billion`."""
     for scale, word in SCALES:
         if parameters >= scale:
             value = parameters / scale
             digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
             return f"{value:.{digits}f} {word}"
-    return str(parameters)
+    return f"{parameters:,}"
 
 
 def precision(header: Header) -> str:
@@ -66,7 +66,7 @@ def _facts(found: Inspected, header: Header) -> list[tuple[str, str]]:
         ("Architecture", shown(header.architecture)),
         ("Parameters", f"{count(parameters)} in {_tensors(header)}" if header.tensors else ""),
         ("Precision", precision(header)),
-        ("Size", f"{size(found.size)}, {state}" if found.size is not None else state),
+        ("Size", f"{size(_bytes(found, header))}, {state}"),
     ]
     facts += [("Needs", text) for text in _needs(header)]
     facts += [("Loaded by", shown(each)) for each in header.loads]

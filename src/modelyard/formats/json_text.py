@@ -14,9 +14,12 @@ MOST_VALUES = 250_000
 """Commas and brackets: about as many values, which take up to 150 bytes each."""
 
 
-def decode(data: bytes, kind: type[T]) -> T:
-    """A document of this type. BrokenError when it is another, no JSON at all, or larger than is read."""
-    if len(data) > MOST_BYTES or sum(data.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
+def decode(data: bytes, kind: type[T], most: int = MOST_VALUES) -> T:
+    """A document of this type. BrokenError when it is another, no JSON at all, or larger than is read.
+
+    `most` values; a type that leaves most of them undecoded may allow more.
+    """
+    if len(data) > MOST_BYTES or sum(data.count(sign) for sign in (b",", b"[", b"{")) > most:
         raise BrokenError(f"holds JSON of {len(data):,} bytes with more values than are read", "too-large")
     try:
         return msgspec.json.decode(data, type=kind)

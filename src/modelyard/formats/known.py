@@ -37,7 +37,7 @@ from modelyard.formats import (
     torchscript,
     xgboost,
 )
-from modelyard.formats.file import BrokenError, File, looked_into, told
+from modelyard.formats.file import BrokenError, File, Meter, looked_into, told
 from modelyard.formats.header import Header
 from modelyard.formats.sniffing import LENGTH, Format, Head
 from modelyard.formats.tables import is_table
@@ -105,9 +105,12 @@ def _read(file: File) -> Header:
     return found
 
 
-def read_header(path: str) -> Header | Problem:
-    """The header of a file, by content and never by its name. Reads headers and pickle streams, no tensors."""
-    with looked_into(path) as file:
+def read_header(path: str, meter: Meter | None = None) -> Header | Problem:
+    """The header of a file, by content and never by its name. Reads headers and pickle streams, no tensors.
+
+    `meter` counts the bytes that were read, those of files that it needs among them.
+    """
+    with looked_into(path, meter) as file:
         if isinstance(file, Problem):
             return file
         file.reader = _read

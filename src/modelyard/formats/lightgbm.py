@@ -27,7 +27,8 @@ def read(file: File) -> Header:
     facts = dict(line.split("=", 1) for line in lines if "=" in line)
     trees = len(facts.get("tree_sizes", "").split())
     names = facts.get("feature_names", "").split()
-    whole = b"end of trees" in file.tail(EDGE)
+    end = file.tail(EDGE)
+    whole = b"end of trees" in end and (b"\nparameters:" not in end or b"\nend of parameters" in end)
     more = (("trees", str(trees)), ("features", f"{len(names):,}"))
     return Header(
         TITLE,

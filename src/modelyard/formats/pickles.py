@@ -106,13 +106,16 @@ class Machine:
         return int(found)
 
     def line(self) -> str:
-        """The text up to the end of the line."""
-        data = self.file.at(self.at, min(LONGEST_TEXT, self.file.size - self.at))
-        length = data.find(b"\n")
-        if length < 0:
-            raise BrokenError("has a pickle with a line that does not end")
-        self.at += length + 1
-        return data[:length].decode("utf-8", "replace")
+        """The text up to the end of the line, its beginning when it is long: old pickles write arrays as lines."""
+        start = self.at
+        while self.at < self.file.size:
+            data = self.file.at(self.at, min(LONGEST_TEXT, self.file.size - self.at))
+            length = data.find(b"\n")
+            if length >= 0:
+                end, self.at = self.at + length, self.at + length + 1
+                return self.file.at(start, min(end - start, LONGEST_TEXT)).decode("utf-8", "replace")
+            self.at += len(data)
+        raise BrokenError("has a pickle with a line that does not end", "truncated")
 
     def text(self, length: int) -> str:
         """Text of so many bytes, its beginning when it is long."""

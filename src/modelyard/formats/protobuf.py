@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from modelyard.formats.file import BrokenError, File
 
 VARINT, FIXED64, LENGTH, START, END, FIXED32 = 0, 1, 2, 3, 4, 5
-MOST_FIELDS = 400_000
+MOST_FIELDS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class Message:
 
     def _varint(self, at: int) -> tuple[int, int]:
         data = self.file.at(at, min(10, self.stop - at))
+        if data and data[0] < 0x80:
+            return data[0], at + 1
         value = 0
         for place, byte in enumerate(data):
             value |= (byte & 0x7F) << 7 * place

@@ -16,6 +16,8 @@ from modelyard.formats.json_text import decode
 from modelyard.formats.sniffing import Head
 
 TITLE = "safetensors"
+MOST_VALUES = 500_000
+"""About eight a tensor: the table is decoded entry by entry."""
 LOADS = ("safetensors.torch.load_file(path)",)
 
 
@@ -37,7 +39,7 @@ def read(file: File) -> Header:
     (length,) = struct.unpack("<Q", file.at(0, 8))
     if length > file.size - 8:
         raise BrokenError(f"promises a header of {length:,} bytes and ends before", "truncated")
-    table = decode(file.at(8, length), dict[str, msgspec.Raw])
+    table = decode(file.at(8, length), dict[str, msgspec.Raw], MOST_VALUES)
     raw = table.pop("__metadata__", None)
     metadata = decode(bytes(raw), dict[str, str]) if raw is not None else {}
     start = 8 + length

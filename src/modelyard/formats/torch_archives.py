@@ -6,6 +6,7 @@ Layout: torch's `serialization.py` and `caffe2/serialize/inline_container.h`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Header
@@ -26,15 +27,19 @@ def read_archive(file: File, title: str, load: tuple[str, ...] = ()) -> Header:
         each.name.removeprefix(f"{root}data/"): each for each in found.members if each.name.startswith(f"{root}data/")
     }
     stream = follow(opened(file, pickle))
-    describe = Tensors({key: Place(None, each.name, each.size) for key, each in places.items()})
+
+    @cache
+    def place(key: str) -> Place | None:
+        member = places.get(key)
+        return Place(start_of(file, member), member.name, member.size) if member else None
+
+    describe = Tensors(place)
     tensors = arrays(stream.value, describe)
-    starts = {each.member: _start(file, found, each.member) for each in tensors if each.member}
-    offsets = Tensors({key: Place(starts.get(each.name), each.name, each.size) for key, each in places.items()})
     text = _records(file, found, root)
     return Header(
         title,
         text.get("version", ""),
-        tuple(arrays(stream.value, offsets)),
+        tuple(tensors),
         complete=not describe.short,
         architecture=title_of(stream.value),
         framework="PyTorch",
@@ -42,11 +47,6 @@ def read_archive(file: File, title: str, load: tuple[str, ...] = ()) -> Header:
         loads=load or loading(stream.names),
         notes=_notes(found, places.values()),
     )
-
-
-def _start(file: File, found: Directory, name: str) -> int | None:
-    member = found.find(name)
-    return start_of(file, member) if member else None
 
 
 def _records(file: File, found: Directory, root: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def read(file: File) -> Header:
     if not isinstance(streams[4].value, Listed):
         raise BrokenError("has no list of its storages")
     places, end = _places(file, saved, [str(key) for key in streams[4].value.items], at)
-    describe = Tensors(places)
+    describe = Tensors(places.get)
     tensors = tuple(arrays(saved.value, describe))
     return Header(
         TITLE,

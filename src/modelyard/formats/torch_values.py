@@ -5,7 +5,7 @@ The functions that rebuild tensors: torch's `_utils.py`; storages: `serializatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -85,10 +85,10 @@ def _whole(values: Iterable[Value]) -> bool:
 
 
 class Tensors:
-    """Describes the tensors of one pickle, whose storages lie at these places."""
+    """Describes the tensors of one pickle, whose storages lie where `place` says."""
 
-    def __init__(self, places: dict[str, Place] | None) -> None:
-        self.places = places
+    def __init__(self, place: Callable[[str], Place | None]) -> None:
+        self.place = place
         self.short = False
         """Whether a storage ends before what a tensor shows of it."""
 
@@ -131,13 +131,12 @@ class Tensors:
         start = first * width
         last = 0 if 0 in shape else sum((side - 1) * step for side, step in zip(shape, strides, strict=True)) + 1
         offset, member = None, ""
-        if self.places is not None:
-            place = self.places.get(key)
-            if place is None or start + last * width > place.bytes:
-                self.short = True
-            if place is not None:
-                member = place.member
-                offset = place.offset + start if place.offset is not None else None
+        place = self.place(key)
+        if place is None or start + last * width > place.bytes:
+            self.short = True
+        if place is not None:
+            member = place.member
+            offset = place.offset + start if place.offset is not None else None
         dense = is_dense(shape, strides)
         size = size_of(dtype, shape)
         return Tensor(name, dtype, shape, size, offset, member, "", None if dense else strides, key)
