@@ -93,6 +93,8 @@ def test_rule_4_old_addresses_mean_new_ones(tmp_path: Path) -> None:
     "attack",
     [call(name("collections", "defaultdict"), name("os", "abort")),
      call(name("torch._tensor", "_rebuild_from_type_v2"), name("os", "system"), name("torch", "Tensor"), b")", b"N"),
+     call(name("torch._tensor", "_rebuild_from_type_v2"), name("torch._utils", "_rebuild_wrapper_subclass"),
+          name("torch", "Tensor"), text("x") + b"\x85", b"N"),
      call(name("copyreg", "_reconstructor"), name("os", "system"), name("builtins", "object"), b"N"),
      call(name("builtins", "getattr"), name("enum", "Enum"), text("__subclasses__")),
      call(name("functools", "partial"), name("builtins", "list")), call(name("operator", "attrgetter"), text("x")),
