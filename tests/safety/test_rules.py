@@ -165,6 +165,12 @@ def test_rule_10_what_ran_before_a_break_has_run(tmp_path: Path, marker: Path) -
     assert scanned(tmp_path, benign()[:-5]).verdict == "unknown"
 
 
+def test_rule_10_many_findings_of_one_kind_do_not_hide_another(tmp_path: Path, marker: Path) -> None:
+    crowd = b"".join(name("acme", f"Net{number}") + b"0" for number in range(600))
+    assert scanned(tmp_path, b"\x80\x04" + crowd + b"\xff").verdict == "unknown"
+    assert scanned(tmp_path, stream(crowd, system(marker))).verdict == "dangerous"
+
+
 @pytest.mark.parametrize("suffix", [".pkl", ".txt", ".safetensors", "", ".jpg"])
 def test_rule_11_content_first_and_every_container(tmp_path: Path, marker: Path, suffix: str) -> None:
     evil = stream(system(marker))
