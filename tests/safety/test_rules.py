@@ -101,6 +101,8 @@ def test_rule_4_old_addresses_mean_new_ones(tmp_path: Path) -> None:
      call(name("builtins", "map"), name("builtins", "list"), b"]"),
      call(name("numpy.core.multiarray", "_reconstruct"), name("collections", "OrderedDict"), b")", b"N"),
      call(name("builtins", "list"), name("collections", "deque") + b")R"),
+     call(name("numpy.random._pickle", "__bit_generator_ctor"), name("collections", "OrderedDict")),
+     call(name("builtins", "type"), text("X"), b")", b"}"), call(name("builtins", "type"), b"N") + b")R",
      b"]" + name("builtins", "getattr") + b"a", call(name("sklearn.neighbors._kd_tree", "newObj"), text("x"))],
 )  # fmt: skip
 def test_rule_5_vetted_with_what_arguments(tmp_path: Path, attack: bytes) -> None:
