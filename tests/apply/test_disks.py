@@ -19,7 +19,7 @@ from modelyard.apply.rooms import rooms
 from modelyard.apply.trash import Trash
 from modelyard.plan import Plan
 from modelyard.walk.tree import walk
-from walk.disks import MIB, fill, free_bytes, loop_disk, mounted, reflink, run
+from walk.disks import MIB, fill, free_bytes, fresh_disk, loop_disk, mounted, reflink, run
 
 KINDS = ["ext4", "xfs", "btrfs", "tmpfs"]
 
@@ -27,12 +27,8 @@ KINDS = ["ext4", "xfs", "btrfs", "tmpfs"]
 @pytest.fixture(params=KINDS)
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A fresh file system."""
-    if request.param == "tmpfs":
-        with mounted("tmpfs", tmp_path / "tmpfs", "-t", "tmpfs", "-o", "size=64M") as folder:
-            yield folder
-    else:
-        with loop_disk(request.param, tmp_path) as folder:
-            yield folder
+    with fresh_disk(request.param, tmp_path) as folder:
+        yield folder
 
 
 def ledger_of(home: Path, plan: Plan) -> Ledger:
