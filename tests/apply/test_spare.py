@@ -25,7 +25,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 def _spare(env: dict[str, str], home: Path) -> Path:
-    data, state = places._folders(env, home, "linux")
+    _, state = places._folders(env, home, "linux")
     return Path(os.fsdecode(places._spare(env, state)))
 
 
