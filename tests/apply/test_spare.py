@@ -54,7 +54,7 @@ def test_a_journal_that_somebody_else_could_have_written_is_not_read(
         spare.parent.rename(tmp_path / "elsewhere")
         spare.parent.symlink_to(tmp_path / "elsewhere")
     else:
-        monkeypatch.setattr(places.os, "getuid", lambda: os.geteuid() + 1)
+        monkeypatch.setattr("os.getuid", lambda: os.geteuid() + 1)
     with Yard(env, home, "linux") as yard:
         assert yard.ledgers() == []
     assert precious.read_text() == "the only copy"

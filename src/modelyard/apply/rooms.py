@@ -66,18 +66,24 @@ def rooms(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) ->
     journal until there is room. OSError when neither can be had.
     """
     data, state = _folders(env, home, platform)
-    spare = _spare(env, state)
     try:
         _make(disk, data)
         _make(disk, state)
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        _make(disk, spare)
-        if not _own(spare):
-            raise
-        return Rooms(spare, (state,), os.path.join(data, NAME % os.getuid()))
-    return Rooms(state, _own(spare), os.path.join(data, NAME % os.getuid()))
+        return rooms_in_memory(env, home, platform, disk)
+    return Rooms(state, _own(_spare(env, state)), os.path.join(data, NAME % os.getuid()))
+
+
+def rooms_in_memory(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) -> Rooms:
+    """The folders when the home has no room for a journal. OSError where somebody else could write there."""
+    data, state = _folders(env, home, platform)
+    spare = _spare(env, state)
+    _make(disk, spare)
+    if not _own(spare):
+        raise PermissionError(errno.EACCES, "the home is full, and this is not one's own", os.fsdecode(spare))
+    return Rooms(spare, (state,), os.path.join(data, NAME % os.getuid()))
 
 
 def _folders(env: Mapping[str, str], home: Path, platform: Platform) -> tuple[bytes, bytes]:
