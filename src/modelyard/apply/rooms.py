@@ -91,9 +91,15 @@ def _folders(env: Mapping[str, str], home: Path, platform: Platform) -> tuple[by
     if platform == "macos":
         base = home / "Library" / "Application Support" / "modelyard"
         return bytes(base), bytes(base / "journal")
-    data = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share")
-    state = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state")
+    data = _base(env, "XDG_DATA_HOME", home / ".local" / "share")
+    state = _base(env, "XDG_STATE_HOME", home / ".local" / "state")
     return bytes(data / "modelyard"), bytes(state / "modelyard")
+
+
+def _base(env: Mapping[str, str], variable: str, default: Path) -> Path:
+    """A base directory; a relative one is invalid and is ignored, as its specification wants."""
+    told = env.get(variable, "")
+    return Path(told) if told.startswith("/") else default
 
 
 def _spare(env: Mapping[str, str], state: bytes) -> bytes:
@@ -120,6 +126,8 @@ def _own(spare: bytes) -> tuple[bytes, ...]:
 def _make(disk: Disk, folder: bytes) -> None:
     if os.path.isdir(folder):
         return
+    if os.path.lexists(folder):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fsdecode(folder))
     parent = os.path.dirname(folder)
     if not os.path.isdir(parent):
         _make(disk, parent)
