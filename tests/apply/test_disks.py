@@ -117,11 +117,11 @@ def test_a_full_disk_can_be_cleaned_by_who_used_modelyard_before(tmp_path: Path,
     image.write_bytes(b"")
     os.truncate(image, 24 * MIB)
     run("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", image)
-    how = (image, tmp_path / "small", "-o", "loop")
+    how: tuple[str | Path, ...] = (image, tmp_path / "small", "-o", "loop")
     if kind == "tmpfs":
         how = ("tmpfs", tmp_path / "small", "-t", "tmpfs", "-o", "size=24M")
     (tmp_path / "memory").mkdir()
-    with mounted(*how) as home:
+    with mounted(how[0], tmp_path / "small", *map(str, how[2:])) as home:
         env = {"XDG_RUNTIME_DIR": str(tmp_path / "memory")}
         big = fill(home / "models" / "big", 8 * MIB)
         with Yard(env, home, "linux"):

@@ -105,10 +105,11 @@ def for_good(plan: Plan) -> int:
     return sum(step.do == "ask" for step in plan.steps)
 
 
-def ask(at_once: bool, plan: Plan | None = None) -> bool:
+def ask(at_once: bool, plan: Plan | None = None, *, savable: bool = False) -> bool:
     """The one question. Without a terminal nobody answers, and nothing is changed."""
     if not sys.stdin.isatty():
-        hint = "add --yes to go on, or --plan FILE to save the plan and `modelyard apply FILE` later"
+        saving = ", or --plan FILE to save the plan and `modelyard apply FILE` later" if savable else ""
+        hint = f"add --yes to go on{saving}"
         print(f"modelyard: nothing was changed: nobody can be asked here\n  {hint}", file=sys.stderr)
         return False
     words = "Remove them for good" if at_once else "Move them into the trash"
