@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import venv
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,11 @@ def test_only_what_has_an_option_to_save_is_told_of_it(run: Run, full: Path, tmp
     for words in (("purge",), ("apply", str(tmp_path / "plan"))):
         answer = run(*words)
         assert (answer.code, "--yes" in answer.err, "--plan" in answer.err) == (4, True, False)
+
+
+def test_an_environment_is_known_by_its_whole_id(run: Run, home: Path) -> None:
+    venv.create(home / "project" / ".venv", with_pip=False)
+    assert "venv:project/.venv" in run("ls", "-q").out
+    answer = run("env", "freeze", "venv:project/.venv")
+    assert answer.code == 0, answer.err
+    assert answer.out.strip().endswith(".zip")
