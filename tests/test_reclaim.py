@@ -221,3 +221,26 @@ def test_the_journal_shows_one_plan_by_either_way_of_asking(run: Run, full: Path
     assert run("journal", "show", plan[:6]).out == run("journal", plan).out
     assert plan in run("journal", "show").out
     assert run("journal", plan, plan).code == 2
+
+
+def test_what_was_purged_or_taken_back_is_not_counted_again(run: Run, full: Path) -> None:
+    plan = json.loads(run("clean", "--yes", "--json").out)["receipt"]["journal_id"]
+    assert json.loads(run("purge", plan, "--yes", "--json").out)["receipt"]["done"] > 0
+    again = json.loads(run("purge", plan, "--yes", "--json").out)["receipt"]
+    assert (again["done"], again["freed_predicted"]) == (0, 0)
+    answer = run("undo", plan)
+    assert (answer.code, "it was purged" in answer.err) == (1, True)
+
+
+def test_an_empty_home_is_no_home(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "")
+    command = [sys.executable, "-m", "modelyard", "ls"]
+    for more in ([], ["--home", ""]):
+        answer = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+        assert (answer.returncode, answer.stdout) == (2, "")
+
+
+def test_undo_leaves_no_empty_trash(run: Run, full: Path) -> None:
+    run("clean", "--yes")
+    run("undo")
+    assert run("ls", "-q", "--store", "trash").out == ""

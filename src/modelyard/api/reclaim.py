@@ -120,29 +120,41 @@ class Yard:
 
     def undo(self, ledger: Ledger) -> Receipt:
         """Takes a plan back, as far as nobody purged it."""
+        already = frozenset(ledger.steps("undone"))
         with journals.resume(self._disk, ledger) as journal:
             undo(self._disk, journal, now_text)
-        return receipt(ledger, "undone")
+        return receipt(ledger, "undone", already=already)
 
     def purge(self, ledger: Ledger, progress: Progress = silent) -> Receipt:
         """Frees what a plan removed."""
+        already = frozenset(ledger.steps("purged"))
         with journals.resume(self._disk, ledger) as journal:
             gained = purge(self._disk, journal, now_text, progress)
-        return receipt(ledger, "purged", gained)
+        return receipt(ledger, "purged", gained, already)
 
 
-def receipt(ledger: Ledger, reached: State = "done", measured: int | None = None) -> Receipt:
-    """What a journal tells of its plan: which steps reached the state that was wanted, and why others did not."""
+def receipt(
+    ledger: Ledger, reached: State = "done", measured: int | None = None, already: frozenset[int] = frozenset()
+) -> Receipt:
+    """What a journal tells of its plan: which steps reached the state that was wanted, and why others did not.
+
+    `already` had reached it before, and do not count.
+    """
     steps = ledger.plan.steps
+    wanted: tuple[State, ...] = ("done", "purged") if reached == "done" else (reached,)
+    made = [number for number in ledger.steps(*wanted) if number not in already]
+    predicted = ledger.plan.predicted
+    if len(made) < len(steps):
+        predicted = min(predicted, sum(steps[number].freed for number in made))
     for_good = [number for number in ledger.steps("purged") if steps[number].do == "ask"]
     reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
     return Receipt(
         ledger.plan.id,
-        len(ledger.steps(reached)) + (len(ledger.steps("purged")) if reached == "done" else 0),
+        len(made),
         [reasons[number] for number in ledger.steps(*OPEN[reached])]
         + [(reasons[number][0], FOR_GOOD) for number in for_good if reached == "undone"],
         [reasons[number] for number in ledger.steps("failed")],
-        ledger.plan.predicted,
+        predicted,
         measured,
         len(for_good),
     )

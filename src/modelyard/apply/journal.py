@@ -50,6 +50,8 @@ class Ledger:
     states: list[State]
     places: dict[int, bytes] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    marks: dict[int, Mark] = field(default_factory=dict)
+    """What the things looked like when they had arrived in the trash."""
     at: str = ""
     measured: int = 0
     length: int = 0
@@ -64,6 +66,8 @@ class Ledger:
         self.measured += record.bytes
         if record.place is not None:
             self.places[record.step] = bytes(record.place)
+        if record.mark is not None:
+            self.marks[record.step] = record.mark
         if record.why:
             self.reasons[record.step] = record.why
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from modelyard.apply.disk import Disk
-from modelyard.apply.journal import Journal, Record
-from modelyard.apply.marks import lonely
+from modelyard.apply.journal import Journal, Ledger, Record
+from modelyard.apply.marks import drift, lonely, take
 from modelyard.apply.trash import out_of_reach, remove_tree
 
 Progress = Callable[[int, int], None]
@@ -24,7 +24,29 @@ AWAY = "its trash is out of reach: is the drive mounted?"
 def purge(disk: Disk, journal: Journal, now: Callable[[], str], progress: Progress = silent) -> int:
     """Removes what the plan put into the trash; the bytes that its devices gained, others' writing included."""
     ledger = journal.ledger
-    numbers = sorted({*ledger.waiting(), *ledger.steps("purging")})
+    return _purged(disk, journal, sorted({*ledger.waiting(), *ledger.steps("purging")}), now, progress)
+
+
+def settle(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
+    """After an interruption what is whole in the trash stays there, and what is half gone goes."""
+    ledger = journal.ledger
+    whole = [number for number in ledger.steps("purging") if _is_whole(ledger, number)]
+    if whole:
+        journal.write(Record("done", number, now()) for number in whole)
+    if half := ledger.steps("purging"):
+        _purged(disk, journal, half, now, silent)
+
+
+def _is_whole(ledger: Ledger, number: int) -> bool:
+    mark = ledger.marks.get(number)
+    try:
+        return mark is not None and not drift(mark, take(ledger.places[number]), moved=True)
+    except OSError:
+        return False
+
+
+def _purged(disk: Disk, journal: Journal, numbers: Sequence[int], now: Callable[[], str], progress: Progress) -> int:
+    ledger = journal.ledger
     folders = sorted({os.path.dirname(ledger.places[number]) for number in numbers})
     before = _free(folders)
     journal.write(Record("purging", number, now()) for number in numbers)
@@ -38,7 +60,7 @@ def purge(disk: Disk, journal: Journal, now: Callable[[], str], progress: Progre
     gained = sum(_free(folders).values()) - sum(before.values())
     journal.write([*results, Record("ended", -1, now(), bytes=max(gained, 0))])
     for folder in folders:
-        _tidy(disk, folder, ledger.plan.id)
+        tidy(disk, folder, ledger.plan.id)
     return gained
 
 
@@ -69,7 +91,7 @@ def _free(folders: list[bytes]) -> dict[int, int]:
     return found
 
 
-def _tidy(disk: Disk, folder: bytes, plan: str) -> None:
+def tidy(disk: Disk, folder: bytes, plan: str) -> None:
     """The plan's folder in the trash goes when it is empty, and the trash with it."""
     if os.path.basename(folder) != plan.encode():
         return

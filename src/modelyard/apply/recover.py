@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from modelyard.apply import purge
 from modelyard.apply.acts import ACTS
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Owner
 from modelyard.apply.journal import Journal, Record
-from modelyard.apply.purge import purge
 
 
 def recover(disk: Disk, journal: Journal, now: Callable[[], str], owner: Owner) -> None:
@@ -27,4 +27,4 @@ def recover(disk: Disk, journal: Journal, now: Callable[[], str], owner: Owner) 
     if settled:
         journal.write(settled)
     if ledger.steps("purging"):
-        purge(disk, journal, now)
+        purge.settle(disk, journal, now)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from modelyard.apply.acts import ACTS
 from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Journal, Record
+from modelyard.apply.purge import tidy
 
 
 def undo(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
@@ -23,3 +24,5 @@ def undo(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
         if os.path.isdir(folder):
             disk.sync_folder(folder)
     journal.write(results)
+    for folder in sorted({os.path.dirname(place) for place in ledger.places.values()}):
+        tidy(disk, folder, ledger.plan.id)

@@ -29,7 +29,7 @@ def print_kept(out: Console, plan: Plan) -> list[Skipped]:
         count = sum(len(names) for names in kept.values())
         words = f"\nStays  {count:,} checkpoints of {runs:,} {'run' if runs == 1 else 'runs'}"
         out.print(words, style="bold", highlight=False)
-        table(out, ("Run", "Stays", "Why"), rows[:SHOWN], flexible=0)
+        table(out, ("Run", "Stays", "Why"), rows[:SHOWN], flexible=2)
     if len(rows) > SHOWN:
         out.print(f"and {len(rows) - SHOWN:,} more: --json lists them all", style="dim")
     if any(why.startswith(UNKNOWN) for _, why in kept):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from modelyard import api
-from modelyard.cli.errors import HelpfulError
+from modelyard.cli.errors import USAGE, HelpfulError
 from modelyard.cli.options import Request
 from modelyard.units import size
 from modelyard.walk.text import shown
@@ -40,6 +40,8 @@ class ProgressLine:
 def place(request: Request) -> tuple[Mapping[str, str], Path, bool]:
     """The variables and the home to look at, and whether they are those of this user."""
     if request.home is None:
+        if os.environ.get("HOME") == "":
+            raise HelpfulError("HOME is empty", "set it, or give a folder with --home", USAGE)
         return os.environ, Path.home(), True
     return {}, request.home.absolute(), False
 

@@ -33,6 +33,15 @@ def _become(home: Path | None) -> None:
     become_owner(home)
 
 
+class Folder(click.Path):
+    """A folder; an empty word, as from a variable that is not set, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty word is no folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _merged(outer: object, inner: Request) -> Request:
     """Options may stand before or behind the verb."""
     if not isinstance(outer, Request):
@@ -52,14 +61,14 @@ def with_place(verb: Callable[..., R]) -> Callable[..., R]:
 
     @click.option(
         "--home",
-        type=click.Path(path_type=Path),
+        type=Folder(path_type=Path),
         metavar="DIR",
         help="Look at this home; variables of this shell and places of this machine are then left out.",
     )
     @click.option(
         "--root",
         "roots",
-        type=click.Path(path_type=Path),
+        type=Folder(path_type=Path),
         metavar="DIR",
         multiple=True,
         help="Look here too; may be repeated.",

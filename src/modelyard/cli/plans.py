@@ -83,8 +83,10 @@ def _print_return(out: Console, plan: Plan) -> None:
     """What it takes to get things back, and who will miss them until then."""
     if plan.fetch:
         rate = f"{plan.rate / 1e6:g} Mbit/s"
-        said = "" if plan.rate != RATE else ", which is assumed: --rate says otherwise"
-        line(out, f"To get it back: at most {size(plan.fetch)} to fetch, {lasting(plan.fetch_seconds)} at {rate}{said}")
+        said = "" if plan.rate != RATE else "  that rate is assumed; --rate MBIT says otherwise"
+        line(out, f"To get it back: at most {size(plan.fetch)} to fetch, {lasting(plan.fetch_seconds)} at {rate}")
+        if said:
+            line(out, said)
     names: dict[str, list[str]] = {}
     for each in plan.breaks:
         names.setdefault(each.artifact, []).append(each.who)

@@ -6,15 +6,16 @@ import sys
 
 import click
 
-from modelyard.api.reclaim import Receipt
+from modelyard.api.reclaim import Ledger, Receipt
 from modelyard.cli.errors import REFUSED
 from modelyard.cli.ls import SPAN
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, line
+from modelyard.cli.output import console, line, table
 from modelyard.cli.plans import ask, tell
 from modelyard.cli.progress import progress
 from modelyard.cli.settings import rules
 from modelyard.cli.yards import find, older, opened
+from modelyard.units import size
 
 
 @click.command("purge")
@@ -30,13 +31,26 @@ def command(request: Request, name: str, span: int | None, yes: bool) -> int:
     span = rules(request).trash_for if span is None and not name else span
     with opened(request) as yard, progress(request) as told:
         chosen = [find(yard, name)] if name else older(yard, span or 0)
+        chosen = [each for each in chosen if each.waiting() or each.steps("purging")]
         if not chosen and not request.json:
             line(console(), "Nothing to purge." if span is None else "Nothing in the trash is that old.")
             return 0
+        if chosen and not yes and not request.json:
+            _print(chosen)
         if chosen and not yes and not ask(at_once=True):
             return REFUSED if not sys.stdin.isatty() else 0
         found = [yard.purge(each, told) for each in chosen]
     return tell(request, _together(found), "purged")
+
+
+def _print(chosen: list[Ledger]) -> None:
+    """What would be freed: the plans, how many things of each, and their bytes as they were predicted."""
+    rows = []
+    for each in chosen:
+        waiting = each.waiting()
+        freed = sum(each.plan.steps[number].freed for number in waiting)
+        rows.append((each.plan.id, each.plan.created, f"{len(waiting):,}", size(min(freed, each.plan.predicted))))
+    table(console(), ("Plan", "Made", "Things", "Frees"), rows, right=(2, 3), flexible=1)
 
 
 def _together(found: list[Receipt]) -> Receipt:

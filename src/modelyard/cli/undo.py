@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from modelyard.cli.errors import HelpfulError
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import tell
 from modelyard.cli.yards import find, opened
@@ -15,5 +16,11 @@ from modelyard.cli.yards import find, opened
 def command(request: Request, name: str) -> int:
     """Bring back what a plan removed, the last plan without ID. What was purged cannot come back."""
     with opened(request) as yard:
-        found = yard.undo(find(yard, name))
+        ledger = find(yard, name)
+        if not ledger.steps("done", "undoing") and not any(step.ask for step in ledger.plan.steps):
+            words = "was purged" if ledger.steps("purged") else "was taken back already"
+            raise HelpfulError(
+                f"nothing of plan {ledger.plan.id} waits in the trash: it {words}", "`modelyard journal`"
+            )
+        found = yard.undo(ledger)
     return tell(request, found, "brought back")
