@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 
 import click
 from rich.console import Console
 
 from modelyard import api
+from modelyard.api.inspecting import inspect_artifact
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import HelpfulError
+from modelyard.cli.headers import model_facts
 from modelyard.cli.looking import everyone, exit_code, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, freed, line, table
@@ -19,6 +23,8 @@ from modelyard.units import ago, rfc3339, size
 from modelyard.walk.text import shown
 
 MOST = 12
+MOST_READ = 64
+"""Model files of an artifact whose headers are read."""
 NOBODY = "No use or reference seen among {files:,} files of code, the processes and kernels; that proves nothing."
 
 
@@ -35,6 +41,9 @@ def command(request: Request, name: str) -> int:
         number, artifact = api.find_artifact(found, name)
     except LookupError as error:
         raise HelpfulError(str(error.args[0]), "`modelyard ls -q` prints all ids") from error
+    if artifact.kind in ("model", "checkpoint"):
+        read = list(islice(inspect_artifact(found, artifact), MOST_READ))
+        artifact = replace(artifact, facts=(*artifact.facts, *model_facts(read)))
     others = api.sharers(found, number)
     all_users = everyone(request, found)
     uses, gaps = all_users.of(number), all_users.gaps()

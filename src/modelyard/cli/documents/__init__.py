@@ -47,13 +47,15 @@ from modelyard.cli.documents.looking import (
     Where,
     WhereLine,
 )
+from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
 
 __all__ = [
     "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine",
-    "Examined", "FileLine", "Frozen", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine",
-    "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine",
-    "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
-    "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "DtypeLine", "Examined", "FileLine", "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals",
+    "KindLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned",
+    "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine",
+    "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine",
+    "Used", "Where", "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -73,5 +75,6 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "pin": Pinned,
     "check": Checked,
     "doctor": Examined,
+    "inspect": Headers,
     "demo": Built,
 }
