@@ -20,6 +20,7 @@ from modelyard.cli.documents.changing import (
     SkippedLine,
     StepLine,
 )
+from modelyard.cli.documents.converting import Converted, LeftOutLine, WrittenLine
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -50,12 +51,12 @@ from modelyard.cli.documents.looking import (
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine",
-    "DtypeLine", "Examined", "FileLine", "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals",
-    "KindLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned",
-    "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine",
-    "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine",
-    "Used", "Where", "WhereLine",
+    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
+    "DiskLine", "DtypeLine", "Examined", "FileLine", "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine",
+    "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine",
+    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine",
+    "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top",
+    "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -76,5 +77,6 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "check": Checked,
     "doctor": Examined,
     "inspect": Headers,
+    "convert": Converted,
     "demo": Built,
 }
