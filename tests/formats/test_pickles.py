@@ -48,10 +48,10 @@ def test_joblib_packed(packer: str, home: Path) -> None:
 @pytest.mark.parametrize("packer", PACKERS)
 def test_joblib_packed_and_larger_than_what_is_unpacked(packer: str, home: Path) -> None:
     joblib.dump(
-        {"w": numpy.random.default_rng(1).random(1_000_000), "v": numpy.ones(3)}, home / "m", compress=(packer, 1)
+        {"w": numpy.random.default_rng(1).random(600_000), "v": numpy.ones(3)}, home / "m", compress=(packer, 1)
     )
     found = header(home / "m")
-    assert [each.shape for each in found.tensors] == [(1_000_000,)]
+    assert [each.shape for each in found.tensors] == [(600_000,)]
     assert any("were unpacked" in note for note in found.notes)
 
 

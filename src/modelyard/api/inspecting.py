@@ -11,7 +11,6 @@ from modelyard.formats.header import Header as Header
 from modelyard.formats.header import Need as Need
 from modelyard.formats.header import Share as Share
 from modelyard.formats.header import Tensor as Tensor
-from modelyard.formats.known import read_header
 from modelyard.inventory import Artifact
 from modelyard.problem import Problem
 from modelyard.walk.read import names_in
@@ -48,6 +47,8 @@ class Inspected:
 
 def inspect_file(path: str) -> Inspected:
     """What one file says of itself. What cannot be read is a Problem in its place."""
+    from modelyard.formats.known import read_header  # late: it knows every format, and help needs none
+
     try:
         size = os.stat(path).st_size
     except (OSError, ValueError):
