@@ -17,12 +17,13 @@ from modelyard.convert.layout import Shard, index_of, metadata_of, named, shards
 from modelyard.convert.proof import prove
 from modelyard.convert.source import Source, held
 from modelyard.convert.strided import rows
-from modelyard.convert.weights import Edge, Receipt, Weights, Wish, Written
+from modelyard.convert.weights import Edge, LeftOut, Receipt, Weights, Wish, Written
 from modelyard.formats.file import BrokenError, File, Meter
 from modelyard.formats.header import Tensor
 from modelyard.formats.known import read_header
 from modelyard.plan import Path
 from modelyard.problem import Problem, from_errno
+from modelyard.safety.files import scan_file
 from modelyard.units import rfc3339
 from modelyard.walk.text import shown
 
@@ -108,9 +109,16 @@ def _job(source: str, target: str, wish: Wish, told: Told) -> Iterator[Job]:
             done += more
             told(done, total)
 
-        weights = Weights(weights.tensors, weights.metadata, (*weights.left_out, *lost), weights.notes)
+        left = (*_dangers(source), *weights.left_out, *lost)
+        weights = Weights(weights.tensors, weights.metadata, left, weights.notes)
         folder = os.path.dirname(os.path.abspath(os.fsencode(target)))
         yield Job(opened, header.format, weights, tied, metadata, files, folder, count)
+
+
+def _dangers(source: str) -> list[LeftOut]:
+    """What loading the source would do that its makers may not have meant: none of it is in a copy of tensors."""
+    found = [each for each in scan_file(source).findings if each.severity in ("dangerous", "unknown")]
+    return [LeftOut(each.where, f"{each.severity}: {each.runs}") for each in found]
 
 
 def _file(source: Source) -> File:

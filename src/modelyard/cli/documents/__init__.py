@@ -49,14 +49,16 @@ from modelyard.cli.documents.looking import (
     WhereLine,
 )
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
+from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
     "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
-    "DiskLine", "DtypeLine", "Examined", "FileLine", "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine",
-    "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine",
-    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine",
-    "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top",
-    "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine", "WrittenLine",
+    "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine", "InspectedLine",
+    "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview",
+    "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt",
+    "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine",
+    "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -75,6 +77,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "journal": Journals,
     "pin": Pinned,
     "check": Checked,
+    "scan": ScannedFiles,
     "doctor": Examined,
     "inspect": Headers,
     "convert": Converted,
