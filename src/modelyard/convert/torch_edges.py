@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from modelyard.convert.torch_parts import chosen, texts
+from modelyard.convert.torch_parts import chosen, is_optimizer, texts
 from modelyard.convert.torch_tensors import Walk
 from modelyard.convert.weights import LeftOut, Weights, Wish
 from modelyard.formats import torch_archives, torch_legacy, torch_zip, torchscript
@@ -42,6 +42,10 @@ def _archive(file: File, wish: Wish) -> Weights:
 
 def _weights(stream: Stream, describe: Tensors, wish: Wish, notes: tuple[str, ...]) -> Weights:
     part, value, training = chosen(stream.value, wish.part, describe)
+    if is_optimizer(value) and not wish.part:
+        raise BrokenError(
+            "holds the state of an optimizer and no weights; --part . takes it all the same", "no-tensors"
+        )
     walk = Walk(describe)
     skipped = {each.name for each in training}
     walk.visit("", _without(value, skipped) if not part else value)

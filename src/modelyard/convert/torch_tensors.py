@@ -48,7 +48,7 @@ class Walk:
             raise BrokenError("holds itself, or more values than are followed", "too-deep")
         if isinstance(value, Made):
             self._made(name, value, depth)
-        elif isinstance(value, Mapping) and is_optimizer(value):
+        elif name and isinstance(value, Mapping) and is_optimizer(value):
             count = len(arrays(value, self.describe))
             self.left_out.append(LeftOut(name, f"the state of an optimizer, {count:,} tensors"))
         elif isinstance(value, Mapping):
