@@ -32,7 +32,8 @@ def refused(source: Path, wish: Wish = PLAIN, target: Path | None = None) -> Pro
 
 def words(tensor: torch.Tensor) -> bytes:
     """The bits of a tensor's elements, row after row."""
-    return bytes(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    flat = tensor.detach().contiguous().clone(memory_format=torch.contiguous_format).reshape(-1)
+    return bytes(flat.view(torch.uint8).numpy().tobytes()) if flat.numel() else b""
 
 
 def holds(path: Path, wanted: Mapping[str, torch.Tensor]) -> None:
