@@ -145,7 +145,7 @@ def test_the_target_exists(source: Path, home: Path) -> None:
 
 
 def test_the_target_appears_while_it_works(source: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = copying.prove
+    real = proof.prove
 
     def meanwhile(*arguments: object) -> object:
         (home / "m.safetensors").write_bytes(b"mine")
