@@ -309,4 +309,4 @@ def test_extents_are_shared_where_the_file_system_can(tmp_path: Path) -> None:
 
 def test_a_pickle_that_is_no_dict_of_tensors(home: Path) -> None:
     (home / "p.pkl").write_bytes(pickle.dumps({"a": struct.pack("<I", 1)}))
-    assert refused(home / "p.pkl").code == "unsupported"
+    assert refused(home / "p.pkl").code == "no-tensors"

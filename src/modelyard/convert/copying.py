@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.filling import Filling, filling
-from modelyard.convert import torch_edges
+from modelyard.convert import gguf_edge, hdf5_edge, numpy_edge, pickle_edge, torch_edges
 from modelyard.convert.layout import Shard, index_of, metadata_of, named, shards
 from modelyard.convert.proof import prove
 from modelyard.convert.source import Source, held
@@ -27,7 +27,7 @@ from modelyard.safety.files import scan_file
 from modelyard.units import rfc3339
 from modelyard.walk.text import shown
 
-EDGES: tuple[Edge, ...] = (torch_edges,)
+EDGES: tuple[Edge, ...] = (torch_edges, numpy_edge, gguf_edge, hdf5_edge, pickle_edge)
 """One for each kind of source."""
 SUFFIX, INDEX = ".safetensors", ".safetensors.index.json"
 HINTS = {
@@ -96,6 +96,8 @@ def _job(source: str, target: str, wish: Wish, told: Told) -> Iterator[Job]:
     edge = next((each for each in EDGES if header.format in each.FORMATS), None)
     if edge is None:
         raise BrokenError(f"is {header.format}, of which no safetensors are made", "unsupported")
+    if wish.part and edge is not torch_edges:
+        raise BrokenError(f"is {header.format}, which has no parts to choose from", "no-part")
     with held(os.fsencode(source)) as opened:
         weights = edge.read(_file(opened), wish)
         kept, tied = named(weights, wish, opened.size)
