@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import gguf
 import h5py
 import joblib
+import msgpack
 import numpy
 import pytest
 import safetensors
@@ -151,6 +154,48 @@ def test_a_keras_archive(home: Path) -> None:
     found = converted(home / "m.keras")
     holds(home / "m.safetensors", {"layers/dense/vars/0": ARRAYS["rows"]})
     assert {each.name for each in found.left_out} == {"optimizer", "config"}
+
+
+def test_keras_in_all_its_files(home: Path) -> None:
+    os.environ["KERAS_BACKEND"] = "torch"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import keras
+    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+    made.compile("adam", "mse")
+    made.fit(numpy.ones((8, 3)), numpy.ones(8), verbose=0)
+    for name in ("m.keras", "m.h5", "m.weights.h5"):
+        (made.save_weights if "weights" in name else made.save)(home / name)
+        found = converted(home / name, target=home / f"{name}.safetensors")
+        loaded = safetensors.numpy.load_file(home / f"{name}.safetensors")
+        assert sorted(each.tobytes() for each in loaded.values()) == sorted(e.numpy().tobytes() for e in made.weights)
+        assert found.format.startswith("Keras")
+        assert any("optimizer" in each.name for each in found.left_out)
+
+
+def flaxed(value: object) -> bytes:
+    """A tree as `flax.serialization.msgpack_serialize` writes it."""
+
+    def array(each: Array) -> msgpack.ExtType:
+        return msgpack.ExtType(1, msgpack.packb((each.shape, each.dtype.name, each.tobytes())))
+
+    return bytes(msgpack.packb(value, default=array, strict_types=True))
+
+
+def test_flax(home: Path) -> None:
+    dense = {"kernel": ARRAYS["rows"], "bias": ARRAYS["one"]}
+    (home / "m.msgpack").write_bytes(
+        flaxed({"step": 3, "params": {"dense": dense}, "opt_state": {"0": {"mu": ARRAYS["rows"]}}})
+    )
+    found = converted(home / "m.msgpack")
+    holds(home / "m.safetensors", {"params.dense.kernel": ARRAYS["rows"], "params.dense.bias": ARRAYS["one"]})
+    assert [each.name for each in found.left_out] == ["opt_state"]
+    (home / "n.msgpack").write_bytes(flaxed({"params": {"a.b": ARRAYS["one"], "a": {"b": ARRAYS["one"]}}}))
+    assert refused(home / "n.msgpack").code == "ambiguous"
+    (home / "c.msgpack").write_bytes(
+        flaxed({"w": {"__msgpack_chunked_array__": True, "shape": {"0": 3}, "chunks": {"0": ARRAYS["one"]}}})
+    )
+    assert refused(home / "c.msgpack").code == "packed"
 
 
 def ggml(path: Path, arrays: Mapping[str, Array], kind: gguf.GGMLQuantizationType | None = None) -> None:

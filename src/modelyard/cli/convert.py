@@ -52,7 +52,9 @@ def command(
     The source is never loaded: bytes go straight from file to file, every tensor is read again from both files and
     compared, and only then does the copy get its name. What is not in the copy (optimizers, objects, code) is listed.
 
-    SRC is what torch.save wrote, today's or before 1.6, or TorchScript. DST: a file or a folder; beside SRC without it.
+    SRC: what torch.save wrote, today's or before 1.6, and TorchScript; numpy, pickle and joblib; HDF5 and Keras; Flax;
+    GGUF that is not quantised. What is packed, quantised or sparse is refused. DST: a file or a folder; beside SRC
+    without it.
     """
     if replace and (why := converting.why_not_replaced(source)):
         raise HelpfulError(f"{shown(str(source))}: {why}", "leave --replace away", REFUSED)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.filling import Filling, filling
-from modelyard.convert import gguf_edge, hdf5_edge, numpy_edge, pickle_edge, torch_edges
+from modelyard.convert import flax_edge, gguf_edge, hdf5_edge, numpy_edge, pickle_edge, torch_edges
 from modelyard.convert.layout import Shard, index_of, metadata_of, named, shards
 from modelyard.convert.proof import prove
 from modelyard.convert.source import Source, held
@@ -27,7 +27,7 @@ from modelyard.safety.files import scan_file
 from modelyard.units import rfc3339
 from modelyard.walk.text import shown
 
-EDGES: tuple[Edge, ...] = (torch_edges, numpy_edge, gguf_edge, hdf5_edge, pickle_edge)
+EDGES: tuple[Edge, ...] = (torch_edges, numpy_edge, gguf_edge, hdf5_edge, pickle_edge, flax_edge)
 """One for each kind of source."""
 SUFFIX, INDEX = ".safetensors", ".safetensors.index.json"
 HINTS = {
