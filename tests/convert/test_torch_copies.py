@@ -59,6 +59,19 @@ def test_every_dtype(zipped: bool, home: Path) -> None:
         assert file.metadata() == {"format": "pt"}
 
 
+def test_every_tensor_is_aligned_and_the_table_has_no_gaps(home: Path) -> None:
+    state = {str(kind): torch.randint(0, 9, (5, 3)).to(kind) for kind in reversed(KINDS)}
+    converted(save(state, home / "m.pt"))
+    data = (home / "m.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    table = {key: each for key, each in json.loads(data[8 : 8 + length]).items() if key != "__metadata__"}
+    assert length % 8 == 0
+    assert all(each["data_offsets"][0] % state[name].dtype.itemsize == 0 for name, each in table.items())
+    edges = sorted(tuple(each["data_offsets"]) for each in table.values())
+    assert [start for start, _ in edges] == [0, *(stop for _, stop in edges[:-1])]
+    assert edges[-1][1] == len(data) - 8 - length
+
+
 @both
 def test_scalars_and_zero_size(zipped: bool, home: Path) -> None:
     state = {"one": torch.tensor(3.5), "none": torch.empty(0), "flat": torch.empty(4, 0, 7), "bit": torch.tensor(True)}

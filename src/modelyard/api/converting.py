@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import platform as machine
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from modelyard.api.planning import now_text
-from modelyard.api.reclaim import Receipt as Made
-from modelyard.api.reclaim import Yard
 from modelyard.apply.disk import Disk
 from modelyard.convert.copying import SUFFIX, Told, silent
 from modelyard.convert.copying import convert as _convert
@@ -18,7 +17,12 @@ from modelyard.convert.weights import Wish as Wish
 from modelyard.convert.weights import Written as Written
 from modelyard.plan import Origin, Plan, Step
 from modelyard.problem import Problem
+from modelyard.units import rfc3339
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # whoever replaces nothing needs no journal
+    from modelyard.api.reclaim import Receipt as Made
+    from modelyard.api.reclaim import Yard
 
 TITLE = "convert"
 NOT_PLAIN = "the original is a link or has other names: its bytes belong to others too"
@@ -56,8 +60,8 @@ def replace(receipt: Receipt, yard: Yard, home: Path) -> Made:
     Refused, with the reason in what it gives, when the original is not what was converted any more, or somebody has it
     open.
     """
-    path = bytes(receipt.original)
-    origin = Origin(machine.node(), os.getuid(), str(home), [os.fsdecode(os.path.dirname(path))], now_text())
+    path, now = bytes(receipt.original), rfc3339(time.time_ns())
+    origin = Origin(machine.node(), os.getuid(), str(home), [os.fsdecode(os.path.dirname(path))], now)
     proof = f"equal in {', '.join(each.path for each in receipt.written)}, sha256 {receipt.sha256}"
     step = Step("remove", receipt.original, receipt.mark, shown(path), "duplicate", proof, receipt.bytes)
-    return yard.apply(Plan(TITLE, now_text(), origin, [step], [], receipt.bytes, True, "proven", []).sealed())
+    return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, "proven", []).sealed())

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from modelyard.api import converting, reclaim
+from modelyard.api import converting
 from modelyard.api.converting import Receipt, Wish
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import ERROR, OK, PARTLY, REFUSED, HelpfulError
 from modelyard.cli.looking import ProgressLine, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line
-from modelyard.cli.yards import opened
 from modelyard.convert.copying import Told, silent
 from modelyard.problem import Problem
 from modelyard.units import parse_size, size
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:
+    from modelyard.api import reclaim
 
 SHOWN = 12
 """Things that were left out which are listed on the screen."""
@@ -60,7 +63,7 @@ def command(
         raise HelpfulError(f"{shown(str(source))}: {why}", "leave --replace away", REFUSED)
     wish = Wish(part, strip, _bytes(max_shard_size), copy_tied)
     with ExitStack() as held:  # whoever cannot have the trash hears it before the work
-        yard = held.enter_context(opened(request)) if replace else None
+        yard = held.enter_context(_yard(request)) if replace else None
         with _progress(request) as told:
             found = converting.convert(source, target, wish, told)
         if isinstance(found, Problem):
@@ -72,6 +75,13 @@ def command(
     else:
         _print(found, made)
     return PARTLY if made and not made.done else OK
+
+
+def _yard(request: Request) -> AbstractContextManager[reclaim.Yard]:
+    """The trash, for us alone."""
+    from modelyard.cli.yards import opened  # late: it knows every verb that changes something
+
+    return opened(request)
 
 
 def _bytes(text: str | None) -> int:
