@@ -44,7 +44,7 @@ def holds(path: Path, wanted: Mapping[str, Array]) -> None:
 
 def test_npz_of_every_dtype_and_order(home: Path) -> None:
     arrays = ARRAYS | {code: numpy.array([[0, 1, 2], [3, 4, 5]]).astype(code) for code in CODES}
-    numpy.savez(home / "m.npz", **arrays)
+    numpy.savez(home / "m.npz", allow_pickle=False, **arrays)
     converted(home / "m.npz")
     holds(home / "m.safetensors", arrays)
 
@@ -64,7 +64,7 @@ def test_numpy_files_that_are_no_numbers_or_the_other_way_round(home: Path) -> N
     )):  # fmt: skip
         numpy.save(home / f"{number}.npy", array, allow_pickle=True)
         assert word in refused(home / f"{number}.npy").message
-    numpy.savez_compressed(home / "p.npz", **ARRAYS)
+    numpy.savez_compressed(home / "p.npz", allow_pickle=False, **ARRAYS)
     assert refused(home / "p.npz").code == "packed"
 
 
