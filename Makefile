@@ -63,9 +63,11 @@ $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 	@touch $@
 
 # torch first and pinned: what needs torch would otherwise bring the newest one with its CUDA packages.
-$(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/torch.txt
+# catboost comes alone: what it brings draws pictures.
+$(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/test-alone.txt requirements/torch.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/torch.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/test.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -r requirements/test-alone.txt
 	@touch $@
 
 .deps/hub-0.36: $(VENV)/bin/python

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,20 @@ from apply.work import (
 from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Ledger
 from modelyard.plan import Plan
+from walk.disks import fresh_disk
 
 Act = Callable[[Path, Plan, Disk], object]
+DISKS = ["ext4", "xfs", "btrfs", "tmpfs"]
+
+
+@pytest.fixture(params=["home", *DISKS])
+def place(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Iterator[Path]:
+    """The home of the test, and a fresh file system of each kind: things, trash and journal lie on it."""
+    if request.param == "home":
+        yield home
+    else:
+        with fresh_disk(request.param, tmp_path) as folder:
+            yield folder
 
 
 def fresh(home: Path) -> tuple[Plan, dict[str, str]]:
@@ -64,44 +76,44 @@ def is_where_the_ledger_says(ledger: Ledger | None, plan: Plan) -> None:
         assert there == (state == "done"), (number, state)
 
 
-def test_apply_stopped_at_every_call_loses_nothing(home: Path) -> None:
-    plan, before = fresh(home)
-    for at in range(1, calls_of(home, apply, plan) + 1):
-        plan, before = fresh(home)
-        stopped(home, apply, plan, at)
-        ledger = settle(home, plan, Disk())
+def test_apply_stopped_at_every_call_loses_nothing(place: Path) -> None:
+    plan, before = fresh(place)
+    for at in range(1, calls_of(place, apply, plan) + 1):
+        plan, before = fresh(place)
+        stopped(place, apply, plan, at)
+        ledger = settle(place, plan, Disk())
         is_where_the_ledger_says(ledger, plan)
         if ledger:
-            take_back(home, plan, Disk())
-        assert digest(home) == before, at
+            take_back(place, plan, Disk())
+        assert digest(place) == before, at
 
 
-def test_undo_stopped_at_every_call_loses_nothing(home: Path) -> None:
-    plan, before = fresh(home)
-    apply(home, plan, Disk())
-    for at in range(1, calls_of(home, take_back, plan) + 1):
-        plan, before = fresh(home)
-        apply(home, plan, Disk())
-        stopped(home, take_back, plan, at)
-        is_where_the_ledger_says(settle(home, plan, Disk()), plan)
-        take_back(home, plan, Disk())
-        assert digest(home) == before, at
+def test_undo_stopped_at_every_call_loses_nothing(place: Path) -> None:
+    plan, before = fresh(place)
+    apply(place, plan, Disk())
+    for at in range(1, calls_of(place, take_back, plan) + 1):
+        plan, before = fresh(place)
+        apply(place, plan, Disk())
+        stopped(place, take_back, plan, at)
+        is_where_the_ledger_says(settle(place, plan, Disk()), plan)
+        take_back(place, plan, Disk())
+        assert digest(place) == before, at
 
 
-def test_purge_stopped_at_every_call_removes_nothing_else_and_is_finished(home: Path) -> None:
-    plan, _ = fresh(home)
-    apply(home, plan, Disk())
-    kept = digest(home)
-    for at in range(1, calls_of(home, throw_away, plan) + 1):
-        plan, _ = fresh(home)
-        apply(home, plan, Disk())
-        stopped(home, throw_away, plan, at)
-        ledger = settle(home, plan, Disk())
+def test_purge_stopped_at_every_call_removes_nothing_else_and_is_finished(place: Path) -> None:
+    plan, _ = fresh(place)
+    apply(place, plan, Disk())
+    kept = digest(place)
+    for at in range(1, calls_of(place, throw_away, plan) + 1):
+        plan, _ = fresh(place)
+        apply(place, plan, Disk())
+        stopped(place, throw_away, plan, at)
+        ledger = settle(place, plan, Disk())
         assert ledger
         assert set(ledger.states) in ({"purged"}, {"done"})
         if "done" in ledger.states:
-            throw_away(home, plan, Disk())
-        assert digest(home) == kept
+            throw_away(place, plan, Disk())
+        assert digest(place) == kept
         assert not [path for path in ledger.places.values() if os.path.lexists(path)]
 
 

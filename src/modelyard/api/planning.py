@@ -14,9 +14,11 @@ from modelyard.api.environments import prefix_of
 from modelyard.inventory import Artifact, Sizes
 from modelyard.plan import RATE, Break, Copy, Freeze, Origin, Path, Plan, Skipped, Step
 from modelyard.policies import asking, clean, removal
+from modelyard.policies.outlived import outlived
 from modelyard.policies.rules import Budget, Rules, budgets
 from modelyard.policies.rules import kept as keeping
 from modelyard.uses.everyone import Everyone
+from modelyard.uses.installed import installed
 from modelyard.uses.links import links_into
 from modelyard.walk.checksums import checksum_share
 from modelyard.walk.extents import shared_among
@@ -112,6 +114,9 @@ def _kept(
 ) -> tuple[list[clean.Candidate], list[Skipped]]:
     """The candidates that nothing speaks against, and the others with the reason."""
     artifacts = survey.artifacts
+    if any(each.kind == "compile cache" for each in artifacts):
+        here = installed(survey.tree, artifacts)
+        proven = {**outlived(artifacts, here.versions, here.pythons), **proven}
     found = clean.chosen(artifacts, clean.candidates(artifacts, now, proven), wish)
     skipped = _doubts(proven, {artifacts[each.number].id for each in found})
     kept = []

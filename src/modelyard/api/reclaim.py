@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from modelyard.apply import saved
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
 from modelyard.apply.hands import Hands
+from modelyard.apply.journal import Journal, State
 from modelyard.apply.journal import Ledger as Ledger
-from modelyard.apply.journal import State
 from modelyard.apply.lock import locked
 from modelyard.apply.purge import Progress, purge, silent
 from modelyard.apply.recover import recover
-from modelyard.apply.rooms import Rooms, known_rooms, rooms
+from modelyard.apply.rooms import NO_ROOM, Rooms, known_rooms, rooms, rooms_in_memory
 from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Platform
@@ -95,7 +96,7 @@ class Yard:
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
         guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies)
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
-        with journals.begin(self._disk, self.rooms.file(plan.id), plan) as journal:
+        with self._begun(plan) as journal:
             keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
             engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), keeper)
             total = len(plan.steps)
@@ -103,6 +104,19 @@ class Yard:
                 engine.run(range(start, min(start + 64, total)))
                 progress(min(start + 64, total), total)
             return replace(receipt(journal.ledger), capsules=keeper.capsules)
+
+    @contextmanager
+    def _begun(self, plan: Plan) -> Iterator[Journal]:
+        """A new journal, in memory where the home has no room for it."""
+        with ExitStack() as stack:
+            try:
+                journal = stack.enter_context(journals.begin(self._disk, self.rooms.file(plan.id), plan))
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    raise
+                memory = rooms_in_memory(*self._where, self._disk)
+                journal = stack.enter_context(journals.begin(self._disk, memory.file(plan.id), plan))
+            yield journal
 
     def undo(self, ledger: Ledger) -> Receipt:
         """Takes a plan back, as far as nobody purged it."""

@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from modelyard.apply.disk import Disk
+from modelyard.apply.trash import remove_tree
 from modelyard.plan import Mark, Path, Plan
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
@@ -80,12 +81,15 @@ def _line(content: bytes) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(content), content)
 
 
-def _whole_lines(data: bytes) -> Iterator[bytes]:
-    """The content of each line up to the first that is torn or damaged."""
+def _whole_lines(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """The content of each whole line and where it ends. What a bad medium damaged in between is passed over: those
+    that follow still tell where things lie.
+    """
+    end = 0
     for line in data.split(b"\n")[:-1]:
-        if len(line) < 10 or line[:8] != b"%08x" % zlib.crc32(line[9:]):
-            return
-        yield line[9:]
+        end += len(line) + 1
+        if len(line) >= 10 and line[:8] == b"%08x" % zlib.crc32(line[9:]):
+            yield line[9:], end
 
 
 def read(path: bytes) -> Ledger | Problem:
@@ -94,13 +98,12 @@ def read(path: bytes) -> Ledger | Problem:
     if isinstance(data, Problem):
         return data
     lines = _whole_lines(data)
-    first = next(lines, b"")
+    first, length = next(lines, (b"", 0))
     try:
         plan = msgspec.json.decode(first, type=Plan)
-        ledger = Ledger(path, plan, ["planned"] * len(plan.steps), length=len(_line(first)))
-        for line in lines:
+        ledger = Ledger(path, plan, ["planned"] * len(plan.steps), length=length)
+        for line, ledger.length in lines:
             ledger.note(msgspec.json.decode(line, type=Record))
-            ledger.length += len(_line(line))
     except (msgspec.MsgspecError, IndexError) as error:
         return Problem(os.fsdecode(path), "damaged-journal", f"a journal that cannot be read: {error}")
     return ledger
@@ -127,9 +130,13 @@ def begin(disk: Disk, path: bytes, plan: Plan) -> Iterator[Journal]:
     """A new journal with room for everything that will be written into it. FileExistsError: the plan was applied."""
     descriptor = disk.create(path)
     try:
-        disk.reserve(descriptor, len(msgspec.json.encode(plan)) + A_RECORD * (len(plan.steps) + 1))
-        disk.append(descriptor, _line(msgspec.json.encode(plan)))
-        disk.sync(descriptor)
+        try:
+            disk.reserve(descriptor, len(msgspec.json.encode(plan)) + A_RECORD * (len(plan.steps) + 1))
+            disk.append(descriptor, _line(msgspec.json.encode(plan)))
+            disk.sync(descriptor)
+        except OSError:
+            remove_tree(disk, path)  # half a journal tells nothing, and the plan was not begun
+            raise
         disk.sync_folder(os.path.dirname(path))
         yield Journal(disk, Ledger(path, plan, ["planned"] * len(plan.steps)), descriptor)
     finally:
@@ -141,7 +148,8 @@ def resume(disk: Disk, ledger: Ledger) -> Iterator[Journal]:
     """A journal that is there, without its torn end."""
     descriptor = disk.reopen(ledger.path)
     try:
-        disk.cut(descriptor, ledger.length)
+        if os.fstat(descriptor).st_size > ledger.length:  # a cut to its own length would give up the reserved room
+            disk.cut(descriptor, ledger.length)
         yield Journal(disk, ledger, descriptor)
     finally:
         os.close(descriptor)

@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 STEP = 0.05
 
@@ -26,8 +26,9 @@ def locked(folder: bytes, wait: float = 0.0) -> Iterator[None]:
                 holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
                 raise Locked(holder or "another modelyard")
             time.sleep(STEP)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"process %d\n" % os.getpid(), 0)
+        with suppress(OSError):  # on a full disk the lock holds and does not tell who has it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, b"process %d\n" % os.getpid(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +58,7 @@ class Rooms:
 def known_rooms(env: Mapping[str, str], home: Path, platform: Platform) -> Rooms:
     """The folders as they would be; nothing is made, so that journals can be read without a trace."""
     data, state = _folders(env, home, platform)
-    return Rooms(state, (_spare(env),), os.path.join(data, NAME % os.getuid()))
+    return Rooms(state, _own(_spare(env, state)), os.path.join(data, NAME % os.getuid()))
 
 
 def rooms(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) -> Rooms:
@@ -64,16 +66,24 @@ def rooms(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) ->
     journal until there is room. OSError when neither can be had.
     """
     data, state = _folders(env, home, platform)
-    spare = _spare(env)
     try:
         _make(disk, data)
         _make(disk, state)
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        _make(disk, spare)
-        return Rooms(spare, (state,), os.path.join(data, NAME % os.getuid()))
-    return Rooms(state, (spare,), os.path.join(data, NAME % os.getuid()))
+        return rooms_in_memory(env, home, platform, disk)
+    return Rooms(state, _own(_spare(env, state)), os.path.join(data, NAME % os.getuid()))
+
+
+def rooms_in_memory(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) -> Rooms:
+    """The folders when the home has no room for a journal. OSError where somebody else could write there."""
+    data, state = _folders(env, home, platform)
+    spare = _spare(env, state)
+    _make(disk, spare)
+    if not _own(spare):
+        raise PermissionError(errno.EACCES, "the home is full, and this is not one's own", os.fsdecode(spare))
+    return Rooms(spare, (state,), os.path.join(data, NAME % os.getuid()))
 
 
 def _folders(env: Mapping[str, str], home: Path, platform: Platform) -> tuple[bytes, bytes]:
@@ -81,20 +91,43 @@ def _folders(env: Mapping[str, str], home: Path, platform: Platform) -> tuple[by
     if platform == "macos":
         base = home / "Library" / "Application Support" / "modelyard"
         return bytes(base), bytes(base / "journal")
-    data = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share")
-    state = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state")
+    data = _base(env, "XDG_DATA_HOME", home / ".local" / "share")
+    state = _base(env, "XDG_STATE_HOME", home / ".local" / "state")
     return bytes(data / "modelyard"), bytes(state / "modelyard")
 
 
-def _spare(env: Mapping[str, str]) -> bytes:
-    """A folder in memory that lasts until the machine stops."""
+def _base(env: Mapping[str, str], variable: str, default: Path) -> Path:
+    """A base directory; a relative one is invalid and is ignored, as its specification wants."""
+    told = env.get(variable, "")
+    return Path(told) if told.startswith("/") else default
+
+
+def _spare(env: Mapping[str, str], state: bytes) -> bytes:
+    """A folder in memory that lasts until the machine stops: one for each home, whose journals are its own."""
     runtime = env.get("XDG_RUNTIME_DIR")
-    return os.fsencode(f"{runtime}/modelyard" if runtime else f"/dev/shm/modelyard-{os.getuid()}")  # noqa: S108 - 0700
+    shared = os.fsencode(f"{runtime}/modelyard" if runtime else f"/dev/shm/modelyard-{os.getuid()}")  # noqa: S108 - _own
+    return os.path.join(shared, hashlib.sha256(state).hexdigest()[:12].encode())
+
+
+def _own(spare: bytes) -> tuple[bytes, ...]:
+    """The folder where nobody else could have made it. Everybody may write into the memory that it lies in, and a
+    journal in it tells the next start what to remove.
+    """
+    for folder in (os.path.dirname(spare), spare):
+        try:
+            seen = os.lstat(folder)
+        except OSError:
+            return ()
+        if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o022:
+            return ()
+    return (spare,)
 
 
 def _make(disk: Disk, folder: bytes) -> None:
     if os.path.isdir(folder):
         return
+    if os.path.lexists(folder):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fsdecode(folder))
     parent = os.path.dirname(folder)
     if not os.path.isdir(parent):
         _make(disk, parent)

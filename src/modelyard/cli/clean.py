@@ -66,7 +66,7 @@ def command(
         print_plan(plan)
     if dry_run or file is not None or not plan.steps:
         return exit_code(found)
-    if not yes and not ask(at_once, plan):
+    if not yes and not ask(at_once, plan, savable=True):
         return REFUSED if not sys.stdin.isatty() else 0
     return make(request, plan, at_once, ruled)
 

@@ -99,7 +99,7 @@ def prove(request: Request, name: str) -> int:
 
 def _prefix(request: Request, name: str) -> Path:
     """The folder that was meant: a path that is there, else the environment of that name."""
-    if os.sep in name or os.path.isdir(name):
+    if os.path.isdir(name) or name.startswith((os.sep, ".")):  # ids have separators too
         return Path(name).absolute()
     found, _ = look(request)
     try:

@@ -15,7 +15,7 @@ from modelyard.cli.kept import print_kept
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, freed, line, table
 from modelyard.cli.progress import progress
-from modelyard.cli.yards import find, older, opened
+from modelyard.cli.yards import again, find, older, opened
 from modelyard.inventory import Sizes
 from modelyard.plan import RATE, Plan, Step
 from modelyard.policies.clean import ORDER
@@ -105,10 +105,11 @@ def for_good(plan: Plan) -> int:
     return sum(step.do == "ask" for step in plan.steps)
 
 
-def ask(at_once: bool, plan: Plan | None = None) -> bool:
+def ask(at_once: bool, plan: Plan | None = None, *, savable: bool = False) -> bool:
     """The one question. Without a terminal nobody answers, and nothing is changed."""
     if not sys.stdin.isatty():
-        hint = "add --yes to go on, or --plan FILE to save the plan and `modelyard apply FILE` later"
+        saving = ", or --plan FILE to save the plan and `modelyard apply FILE` later" if savable else ""
+        hint = f"add --yes to go on{saving}"
         print(f"modelyard: nothing was changed: nobody can be asked here\n  {hint}", file=sys.stderr)
         return False
     words = "Remove them for good" if at_once else "Move them into the trash"
@@ -155,7 +156,10 @@ def tell(request: Request, found: Receipt, words: str) -> int:
             line(out, f"{size(max(found.measured, 0))} more are free, {size(found.predicted)} were predicted")
         elif words == TRASHED and found.done > found.for_good:
             whole = size(found.predicted) if not found.for_good else "what lies there"
-            line(out, f"`modelyard purge` frees {whole}; `modelyard undo {found.journal}` brings it back")
+            line(
+                out,
+                f"`{again(request, 'purge')}` frees {whole}; `{again(request, 'undo', found.journal)}` brings it back",
+            )
         elif words == TRASHED and found.done:
             line(out, f"{size(found.predicted)} were predicted; what a service removed cannot be brought back")
         for capsule in found.capsules:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from modelyard.api.reclaim import Receipt
@@ -32,7 +34,7 @@ def command(request: Request, name: str, span: int | None, yes: bool) -> int:
             line(console(), "Nothing to purge." if span is None else "Nothing in the trash is that old.")
             return 0
         if chosen and not yes and not ask(at_once=True):
-            return REFUSED
+            return REFUSED if not sys.stdin.isatty() else 0
         found = [yard.purge(each, told) for each in chosen]
     return tell(request, _together(found), "purged")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,18 @@ from modelyard.api import reclaim
 from modelyard.api.reclaim import Ledger
 from modelyard.apply.lock import Locked
 from modelyard.cli.as_user import refuse_foreign
-from modelyard.cli.errors import LOCKED, HelpfulError
+from modelyard.cli.errors import INTERRUPTED, LOCKED, HelpfulError
 from modelyard.cli.looking import place
 from modelyard.cli.options import Request
 from modelyard.units import SECOND
+
+SETTLED = "`modelyard journal` tells what that is; the next start settles what was left half done"
+
+
+def again(request: Request, *words: str) -> str:
+    """A command of modelyard that looks at the same home."""
+    home = () if request.home is None else ("--home", str(request.home.absolute()))
+    return shlex.join(("modelyard", *words, *home))
 
 
 def closed(request: Request) -> reclaim.Yard:
@@ -27,10 +36,14 @@ def closed(request: Request) -> reclaim.Yard:
 @contextmanager
 def opened(request: Request) -> Iterator[reclaim.Yard]:
     """The journals and the trash of whoever's home is looked at, for this modelyard alone."""
+    if not place(request)[1].is_dir():
+        raise HelpfulError(f"{place(request)[1]} is not a folder", "give an existing folder, for example `--home ~`")
     refuse_foreign(place(request)[1])
     try:
         with closed(request) as yard:
             yield yard
+    except KeyboardInterrupt as stop:
+        raise HelpfulError("interrupted; what was done until then stands", SETTLED, INTERRUPTED) from stop
     except Locked as held:
         words = "wait until it is done and run again"
         raise HelpfulError(f"{held} is changing things now", words, LOCKED) from held

@@ -78,8 +78,9 @@ def candidates(artifacts: Sequence[Artifact], now: int, proven: Mapping[str, Evi
     found = []
     for number, artifact in enumerate(artifacts):
         evidence = _evidence(artifact, named, now)
-        if evidence.proof == UNPROVEN:
-            evidence = proven.get(artifact.id, evidence)
+        other = proven.get(artifact.id, evidence)
+        if evidence.proof == UNPROVEN or ORDER.index(other.proof) < ORDER.index(evidence.proof):
+            evidence = other
         found.append(
             Candidate(number, evidence.proof, evidence.words, evidence.fetch, evidence.beside, evidence.copies)
         )
@@ -183,13 +184,17 @@ def _fits(artifact: Artifact, candidate: Candidate, wish: Wish) -> bool:
         return False
     if wish.kinds and artifact.kind not in wish.kinds:
         return False
-    if artifact.state == "complete" and artifact.kind == "compile cache" and not (wish.names or wish.kinds):
+    if _takes_long(artifact, candidate) and not (wish.names or wish.kinds):
         return False  # building it again may take hours: only when it is asked for
     own = artifact.state == "complete" and artifact.kind in OWN and not _build_cache(artifact)
     if own and candidate.proof != "superseded" and not wish.asked:
         return False  # somebody works with it, though it would come back
     used = artifact.last_used
     return wish.unused_since is None or (used is not None and used.at < wish.unused_since)
+
+
+def _takes_long(artifact: Artifact, candidate: Candidate) -> bool:
+    return artifact.kind == "compile cache" and artifact.state == "complete" and candidate.proof != "superseded"
 
 
 def enough(found: Sequence[Candidate], freed: Freed, wanted: int) -> list[Candidate]:
