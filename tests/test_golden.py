@@ -31,6 +31,7 @@ COMMANDS = {
     "show-environment": ("show", "conda:env/project-000"),
     "show-checkpoint.json": ("show", "global_step2000", "--json"),
     "clean": ("clean", "--dry-run"),
+    "help-convert": ("convert", "--help"),
     "help-clean": ("clean", "--help"),
     "top": ("top", "8"),
     "where": ("where",),

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import struct
 import sys
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ NOREPLACE = 1  # RENAME_NOREPLACE of renameat2(2)
 EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 SWAP, EXCL = 2, 4  # RENAME_SWAP and RENAME_EXCL of renamex_np(2)
 AT_FDCWD = -100
+FICLONERANGE = 0x4020940D  # ioctl_ficlonerange(2)
 
 
 Rename = Callable[[bytes, bytes], int]
@@ -97,6 +99,28 @@ class Disk:
             fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
             if fallocate(descriptor, 1, os.fstat(descriptor).st_size, size) and ctypes.get_errno() == errno.ENOSPC:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def blank(self, path: bytes, mode: int = 0o600) -> int:
+        """A descriptor of a new file to fill at any place."""
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+
+    def put(self, descriptor: int, data: bytes, at: int) -> None:
+        """Writes all of it at a place."""
+        while data:
+            count = os.pwrite(descriptor, data, at)
+            data, at = data[count:], at + count
+
+    def copy(self, source: int, start: int, length: int, target: int, at: int) -> int:
+        """Copies up to so many bytes from file to file within the system; how many. ENOSYS where it cannot."""
+        if not hasattr(os, "copy_file_range"):
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        return os.copy_file_range(source, target, length, start, at)
+
+    def share(self, source: int, start: int, length: int, target: int, at: int) -> None:
+        """Lets two files have the same extents, at whole blocks. OSError where the file system cannot."""
+        if sys.platform != "linux":
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        fcntl.ioctl(target, FICLONERANGE, struct.pack("=qQQQ", source, start, length, at))
 
     def append(self, descriptor: int, data: bytes) -> None:
         """Writes all of it at the end."""

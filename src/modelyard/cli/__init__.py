@@ -18,6 +18,7 @@ COMMANDS = {
     "where": "Every root of every store, and how it was found.",
     "inspect": "What a model file is: format, tensors, precision, what it needs.",
     "scan": "What loading a model would execute; nothing is executed.",
+    "convert": "A safe copy of a model file as safetensors, proven equal.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
     "apply": "Make a plan that was saved.",
@@ -68,7 +69,7 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo, purge and pin change anything; `env` and `demo` write new files and folders.
+    Only clean, apply, undo, purge and pin change anything; `env`, `convert` and `demo` write new files.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

@@ -40,14 +40,16 @@ def size_of(dtype: str, shape: Sequence[int]) -> int:
 
 
 def of_numpy(code: str) -> tuple[str, int]:
-    """The dtype and bytes of an element for a code such as `<f4`; the code itself where it is no plain number.
+    """The dtype and bytes of an element for a code such as `<f4`; the code itself where it is no plain number
+    of this byte order.
 
     ValueError for what is no code.
     """
     plain = code.lstrip("<>|=")
     if plain in NUMPY:
         dtype = NUMPY[plain]
-        return dtype, WIDTHS[dtype]
+        turned = code[:1] == ">" and WIDTHS[dtype] > 1
+        return (f">{plain}" if turned else dtype), WIDTHS[dtype]
     if plain[:1] in ("S", "U", "V", "M", "m", "O", "a") and (plain[1:].split("[")[0].isdecimal() or len(plain) == 1):
         width = int(plain[1:].split("[")[0] or "8") if len(plain) < 12 else 0
         return plain, 4 * width if plain[0] == "U" else width

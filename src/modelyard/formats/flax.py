@@ -22,6 +22,8 @@ DTYPES = {
 MOST_ITEMS, DEEPEST, MOST_TENSORS = 200_000, 64, 65_536
 ARRAY = 1
 CHUNKED = "__msgpack_chunked_array__"
+"""The key beside the chunks of an array that is too long for one value."""
+CUT = "an array is cut into chunks"
 FIXED = {
     0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8, 0xCA: 4, 0xCB: 8, 0xC0: 0, 0xC2: 0, 0xC3: 0,
 }  # fmt: skip
@@ -59,6 +61,7 @@ class _Reader:
     def __init__(self, file: File) -> None:
         self.file, self.left = file, MOST_ITEMS
         self.tensors: list[Tensor] = []
+        self.chunked = False
 
     def item(self, at: int) -> _Item:
         """The item at a place."""
@@ -103,6 +106,7 @@ class _Reader:
             for _ in range(item.length):
                 key = self.item(at)
                 word = self.text(key)
+                self.chunked |= word == CHUNKED
                 at = self.walk(self.over(key), f"{name}/{word}".lstrip("/")[:400], depth + 1)
             return at
         if item.kind == "list":
@@ -143,8 +147,7 @@ def read(file: File) -> Header:
     end = reader.walk(0, "", 0)
     if not reader.tensors:
         raise BrokenError("has no arrays", "unknown")
-    chunked = any(CHUNKED in each.name for each in reader.tensors)
-    notes = ["an array is cut into chunks"] if chunked else []
+    notes = [CUT] if reader.chunked else []
     if end < file.size:
         notes.append(f"{file.size - end:,} bytes lie behind its end")
     return Header(

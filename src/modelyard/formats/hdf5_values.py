@@ -35,6 +35,8 @@ class Kind:
 def kind_of(data: bytes) -> Kind:
     """The datatype that a message describes."""
     sort, bits, width = data[0] & 15, data[1], int.from_bytes(data[4:8], "little")
+    if sort in (0, 1) and bits & 1 and width > 1:
+        return Kind(f">{'f' if sort else 'i' if bits & 8 else 'u'}{width}", width)
     if sort == 0:
         return Kind(f"{'I' if bits & 8 else 'U'}{8 * width}", width)
     if sort == 1:

@@ -92,7 +92,8 @@ def head_of(file: File) -> Head:
 
 
 @told
-def _read(file: File) -> Header:
+def reading(file: File) -> Header:
+    """The header of an open file or of a part of one, by its content."""
     head = head_of(file)
     found: Header | Problem = Problem(file.name, "unknown", "is no model file of a format that is known")
     sure = next((each for each in FORMATS if each.sniff(head)), None)
@@ -113,5 +114,5 @@ def read_header(path: str, meter: Meter | None = None) -> Header | Problem:
     with looked_into(path, meter) as file:
         if isinstance(file, Problem):
             return file
-        file.reader = _read
-        return _read(file)
+        file.reader = reading
+        return reading(file)

@@ -39,7 +39,8 @@ def dtype_of(value: Value) -> tuple[str, int]:
         )
     if not isinstance(code, str):
         raise BrokenError("has an array whose dtype is no text")
-    return of_numpy(code)
+    order = value.state[1] if isinstance(value.state, tuple) and len(value.state) > 1 else ""
+    return of_numpy(f">{code}" if order == ">" else code)
 
 
 def shape_of(value: Value) -> tuple[int, ...]:

@@ -6,18 +6,47 @@ Layout: torch's `serialization.py` and `caffe2/serialize/inline_container.h`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Header
-from modelyard.formats.pickles import follow
+from modelyard.formats.pickles import Stream, follow
 from modelyard.formats.torch_values import Place, Tensors, loading, title_of
 from modelyard.formats.value_walk import arrays, plain
 from modelyard.formats.zips import STORED, Directory, Member, directory, opened, start_of
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What lies in an archive: the pickle, what describes its tensors, the small records beside it, what is odd."""
+
+    stream: Stream
+    describe: Tensors
+    records: dict[str, str]
+    notes: tuple[str, ...]
+
+
 def read_archive(file: File, title: str, load: tuple[str, ...] = ()) -> Header:
     """The tensors of `data.pkl`, each with its offset in the file. BrokenError for what is no such archive."""
+    found = contents(file)
+    stream, text = found.stream, found.records
+    tensors = arrays(stream.value, found.describe)
+    return Header(
+        title,
+        text.get("version", ""),
+        tuple(tensors),
+        complete=not found.describe.short,
+        architecture=title_of(stream.value),
+        framework="PyTorch",
+        metadata=(*text.items(), *plain(stream.value)),
+        loads=load or loading(stream.names),
+        notes=found.notes,
+    )
+
+
+def contents(file: File) -> Contents:
+    """The pickle followed, and where its storages lie. BrokenError for what is no such archive."""
     found = directory(file)
     pickle = found.ending("data.pkl")
     if pickle is None:
@@ -33,20 +62,7 @@ def read_archive(file: File, title: str, load: tuple[str, ...] = ()) -> Header:
         member = places.get(key)
         return Place(start_of(file, member), member.name, member.size) if member else None
 
-    describe = Tensors(place)
-    tensors = arrays(stream.value, describe)
-    text = _records(file, found, root)
-    return Header(
-        title,
-        text.get("version", ""),
-        tuple(tensors),
-        complete=not describe.short,
-        architecture=title_of(stream.value),
-        framework="PyTorch",
-        metadata=(*text.items(), *plain(stream.value)),
-        loads=load or loading(stream.names),
-        notes=_notes(found, places.values()),
-    )
+    return Contents(stream, Tensors(place), _records(file, found, root), _notes(found, places.values()))
 
 
 def _records(file: File, found: Directory, root: str) -> dict[str, str]:

@@ -28,16 +28,8 @@ def sniff(head: Head) -> bool:
 @told
 def read(file: File) -> Header:
     """The tensors of the fourth pickle, with offsets behind the fifth."""
-    at, streams = 0, []
-    for _ in range(5):
-        stream = follow(file, at)
-        streams.append(stream)
-        at = stream.end
+    streams, describe, end = contents(file)
     saved = streams[3]
-    if not isinstance(streams[4].value, Listed):
-        raise BrokenError("has no list of its storages")
-    places, end = _places(file, saved, [str(key) for key in streams[4].value.items], at)
-    describe = Tensors(places.get)
     tensors = tuple(arrays(saved.value, describe))
     return Header(
         TITLE,
@@ -50,6 +42,20 @@ def read(file: File) -> Header:
         loads=loading(saved.names),
         notes=(f"{file.size - end:,} bytes lie behind the last storage",) if end < file.size else (),
     )
+
+
+def contents(file: File) -> tuple[list[Stream], Tensors, int]:
+    """The five pickles, what describes the tensors of the fourth, and where the last storage ends."""
+    at, streams = 0, []
+    for _ in range(5):
+        stream = follow(file, at)
+        streams.append(stream)
+        at = stream.end
+    saved = streams[3]
+    if not isinstance(streams[4].value, Listed):
+        raise BrokenError("has no list of its storages")
+    places, end = _places(file, saved, [str(key) for key in streams[4].value.items], at)
+    return streams, Tensors(places.get), end
 
 
 def _places(file: File, saved: Stream, keys: list[str], at: int) -> tuple[dict[str, Place], int]:

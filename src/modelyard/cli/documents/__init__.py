@@ -20,6 +20,7 @@ from modelyard.cli.documents.changing import (
     SkippedLine,
     StepLine,
 )
+from modelyard.cli.documents.converting import Converted, LeftOutLine, WrittenLine
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -51,12 +52,13 @@ from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, Insp
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine",
-    "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine", "InspectedLine",
-    "JournalLine", "Journals", "KindLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine",
-    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine",
-    "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
-    "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
+    "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine", "InspectedLine",
+    "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview",
+    "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt",
+    "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine",
+    "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -78,5 +80,6 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "scan": ScannedFiles,
     "doctor": Examined,
     "inspect": Headers,
+    "convert": Converted,
     "demo": Built,
 }

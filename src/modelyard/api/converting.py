@@ -1,0 +1,67 @@
+"""The verb convert: a safe copy of a model file, proven equal, and the original into the trash afterwards."""
+
+from __future__ import annotations
+
+import os
+import platform as machine
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelyard.apply.disk import Disk
+from modelyard.convert.copying import SUFFIX, Told, silent
+from modelyard.convert.copying import convert as _convert
+from modelyard.convert.weights import LeftOut as LeftOut
+from modelyard.convert.weights import Receipt as Receipt
+from modelyard.convert.weights import Wish as Wish
+from modelyard.convert.weights import Written as Written
+from modelyard.plan import Origin, Plan, Step
+from modelyard.problem import Problem
+from modelyard.units import rfc3339
+from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # whoever replaces nothing needs no journal
+    from modelyard.api.reclaim import Receipt as Made
+    from modelyard.api.reclaim import Yard
+
+TITLE = "convert"
+NOT_PLAIN = "the original is a link or has other names: its bytes belong to others too"
+
+
+def target_of(source: Path, target: Path | None) -> Path:
+    """Where the copy goes: beside the source, into a folder under the source's name, or exactly there."""
+    if target is None:
+        return source.with_name(source.stem + SUFFIX)
+    if target.is_dir():
+        return target / (source.stem + SUFFIX)
+    return target if target.name.endswith(SUFFIX) else target.with_name(target.name + SUFFIX)
+
+
+def convert(source: Path, target: Path | None, wish: Wish, told: Told = silent) -> Receipt | Problem:
+    """Writes a file's tensors into safetensors and compares every one; the source stays as it is and is not loaded.
+
+    `told` is told how many bytes of how many are done. A Problem where anything is in the way; nothing is left then.
+    """
+    place = target_of(source, target)
+    if not place.absolute().parent.is_dir():
+        hint = "make it first, or name another target"
+        return Problem(shown(str(place.parent)), "no-folder", "there is no such folder", hint)
+    return _convert(os.fspath(source), os.fspath(place), wish, Disk(), told)
+
+
+def why_not_replaced(source: Path) -> str:
+    """Why an original cannot be put away, before anything is done; empty when it can."""
+    return NOT_PLAIN if source.is_symlink() or (source.is_file() and source.stat().st_nlink > 1) else ""
+
+
+def replace(receipt: Receipt, yard: Yard, home: Path) -> Made:
+    """Puts the original of a proven copy into the trash, as a plan of one step that `undo` takes back.
+
+    Refused, with the reason in what it gives, when the original is not what was converted any more, or somebody has it
+    open.
+    """
+    path, now = bytes(receipt.original), rfc3339(time.time_ns())
+    origin = Origin(machine.node(), os.getuid(), str(home), [os.fsdecode(os.path.dirname(path))], now)
+    proof = f"equal in {', '.join(each.path for each in receipt.written)}, sha256 {receipt.sha256}"
+    step = Step("remove", receipt.original, receipt.mark, shown(path), "duplicate", proof, receipt.bytes)
+    return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, "proven", []).sealed())

@@ -1,0 +1,156 @@
+"""`modelyard convert`: a safe copy of a model file, with nothing in it that could run, proven equal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from modelyard.api import converting
+from modelyard.api.converting import Receipt, Wish
+from modelyard.cli import as_json, documents
+from modelyard.cli.errors import ERROR, OK, PARTLY, REFUSED, HelpfulError
+from modelyard.cli.looking import ProgressLine, place
+from modelyard.cli.options import Request, with_place
+from modelyard.cli.output import console, line
+from modelyard.convert.copying import Told, silent
+from modelyard.problem import Problem
+from modelyard.units import parse_size, size
+from modelyard.walk.text import shown
+
+if TYPE_CHECKING:
+    from modelyard.api import reclaim
+
+SHOWN = 12
+"""Things that were left out which are listed on the screen."""
+
+
+@click.command("convert")
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument("target", metavar="[DST]", required=False, type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(["safetensors"]), default="safetensors", help="The format of the copy.")
+@click.option("--part", default="", metavar="NAME", help="Take this part of a checkpoint: `state_dict`; `.` for all.")
+@click.option("--strip", default="", metavar="PREFIX", help="Take this away from the beginning of names: `module.`")
+@click.option("--max-shard-size", metavar="SIZE", help="Several files of at most this size each, and an index.")
+@click.option("--copy-tied", is_flag=True, help="Write tied tensors once under each of their names.")
+@click.option("--replace", is_flag=True, help="Put the original into the trash once the copy is proven.")
+@with_place
+def command(
+    request: Request,
+    source: Path,
+    target: Path | None,
+    to: str,
+    part: str,
+    strip: str,
+    max_shard_size: str | None,
+    copy_tied: bool,
+    replace: bool,
+) -> int:
+    """A safe copy of a model file: its tensors as safetensors, in which nothing can run.
+
+    The source is never loaded: bytes go straight from file to file, every tensor is read again from both files and
+    compared, and only then does the copy get its name. What is not in the copy (optimizers, objects, code) is listed.
+
+    SRC: what torch.save wrote, today's or before 1.6, and TorchScript; numpy, pickle and joblib; HDF5 and Keras; Flax;
+    GGUF that is not quantised. What is packed, quantised or sparse is refused. DST: a file or a folder; beside SRC
+    without it.
+    """
+    if replace and (why := converting.why_not_replaced(source)):
+        raise HelpfulError(f"{shown(str(source))}: {why}", "leave --replace away", REFUSED)
+    wish = Wish(part, strip, _bytes(max_shard_size), copy_tied)
+    with ExitStack() as held:  # whoever cannot have the trash hears it before the work
+        yard = held.enter_context(_yard(request)) if replace else None
+        with _progress(request) as told:
+            found = converting.convert(source, target, wish, told)
+        if isinstance(found, Problem):
+            code = REFUSED if found.code in ("exists", "dangerous") else ERROR
+            raise HelpfulError(f"{found.path}: {found.message}", found.hint or "`modelyard inspect` tells more", code)
+        made = converting.replace(found, yard, place(request)[1]) if yard else None
+    if request.json:
+        as_json.emit(document(found, made))
+    else:
+        _print(found, made)
+    return PARTLY if made and not made.done else OK
+
+
+def _yard(request: Request) -> AbstractContextManager[reclaim.Yard]:
+    """The trash, for us alone."""
+    from modelyard.cli.yards import opened  # late: it knows every verb that changes something
+
+    return opened(request)
+
+
+def _bytes(text: str | None) -> int:
+    if text is None:
+        return 0
+    try:
+        found = parse_size(text)
+    except ValueError as error:
+        raise click.UsageError(f"--max-shard-size: {error}") from error
+    if not found:
+        raise click.UsageError("--max-shard-size: a file has to hold something")
+    return found
+
+
+@contextmanager
+def _progress(request: Request) -> Iterator[Told]:
+    """One line on a terminal: how much is written and compared."""
+    if not request.progress or not sys.stderr.isatty():
+        yield silent
+        return
+    drawn = ProgressLine()
+    try:
+        yield lambda done, total: drawn.draw(f"{done / max(total, 1):>5.0%}  of {size(total)} written and compared")
+    finally:
+        drawn.clear()
+
+
+def document(found: Receipt, made: reclaim.Receipt | None) -> documents.Converted:
+    """A receipt as JSON."""
+    return documents.Converted(
+        found.source,
+        found.format,
+        found.bytes,
+        found.sha256,
+        [documents.WrittenLine(each.path, each.bytes, each.sha256, each.tensors) for each in found.written],
+        found.index,
+        found.tensors,
+        found.tensor_bytes,
+        dict(found.tied),
+        dict(found.metadata),
+        [documents.LeftOutLine(each.name, each.why) for each in found.left_out],
+        list(found.notes),
+        found.at,
+        made.journal if made and made.done else None,
+    )
+
+
+def _print(found: Receipt, made: reclaim.Receipt | None) -> None:
+    out = console()
+    for each in found.written:
+        line(out, each.path)
+    if found.index:
+        line(out, found.index)
+    words = f"proven: {found.tensors:,} tensors, {size(found.tensor_bytes)}, equal byte for byte"
+    line(out, words, "bold")
+    line(out, f"sha256 {found.sha256}  {found.source}")
+    for each in found.written:
+        line(out, f"sha256 {each.sha256}  {each.path}")
+    if found.tied:
+        line(out, f"tied, written once: {', '.join(f'{name} = {kept}' for name, kept in list(found.tied.items())[:4])}")
+    for note in found.notes:
+        line(out, f"note: {shown(note)}")
+    if found.left_out:
+        line(out, f"left out: {len(found.left_out):,}", "bold")
+    for left in found.left_out[:SHOWN]:
+        line(out, f"  {shown(left.name) or 'the file'}: {shown(left.why)}")
+    if len(found.left_out) > SHOWN:
+        line(out, f"  and {len(found.left_out) - SHOWN:,} more: --json lists them")
+    if made and made.done:
+        line(out, f"the original is in the trash: `modelyard undo {made.journal}` brings it back")
+    for path, why in (*made.skipped, *made.failed) if made else ():
+        line(out, f"the original stays, {path}: {why}")

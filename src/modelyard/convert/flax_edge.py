@@ -1,0 +1,28 @@
+"""Flax's msgpack to tensors, under the names that transformers gives them: the keys of the maps joined by dots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modelyard.convert.header_edges import header_of, without
+from modelyard.convert.weights import Weights, Wish
+from modelyard.formats import flax
+from modelyard.formats.file import BrokenError, File
+
+FORMATS: tuple[str, ...] = (flax.TITLE,)
+OPTIMIZERS = ("opt_state",)
+"""Where `TrainState` keeps what only training needs."""
+LONGEST_NAME = 400
+
+
+def read(file: File, wish: Wish) -> Weights:
+    """The arrays. BrokenError for arrays that are cut into chunks, which flax does beyond 2 GiB."""
+    header = header_of(flax.read, file, flax.MOST_TENSORS)
+    if flax.CUT in header.notes:
+        raise BrokenError("has an array that is cut into chunks", "packed")
+    if any(len(each.name) >= LONGEST_NAME for each in header.tensors):
+        raise BrokenError(f"has a name of more than {LONGEST_NAME} letters", "too-large")
+    kept, left = without(header.tensors, OPTIMIZERS, "/")
+    tensors = tuple(replace(each, name=each.name.replace("/", ".")) for each in kept)
+    beside = "numbers and texts beside the arrays are not in the copy"
+    return Weights(tensors, {"format": "flax"}, tuple(left), (*header.notes, beside))

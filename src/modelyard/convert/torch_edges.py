@@ -1,0 +1,87 @@
+"""torch's files to tensors: the archive of today, the five pickles of before 1.6, and TorchScript's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from modelyard.convert.torch_parts import chosen, is_optimizer, texts
+from modelyard.convert.torch_tensors import Walk
+from modelyard.convert.weights import LeftOut, Weights, Wish
+from modelyard.formats import torch_archives, torch_legacy, torch_zip, torchscript
+from modelyard.formats.file import BrokenError, File
+from modelyard.formats.header import Tensor
+from modelyard.formats.pickles import Mapping, Stream, Value
+from modelyard.formats.torch_values import Tensors, is_plain
+from modelyard.formats.value_walk import pairs_of
+
+FORMATS: tuple[str, ...] = (torch_zip.TITLE, torchscript.TITLE, torch_legacy.TITLE)
+ALWAYS = frozenset(("torch.nn.parameter.Parameter",))
+LEFT_BY_TRAINING = ("module.", "_orig_mod.", "_forward_module.")
+"""What data parallel training, `torch.compile` and fabric put before every name."""
+
+
+def read(file: File, wish: Wish) -> Weights:
+    """The weights of one part of a file that torch wrote. Nothing in the pickle is called, whatever it asks for."""
+    if file.head(4)[:2] == b"PK":
+        return _archive(file, wish)
+    streams, describe, end = torch_legacy.contents(file)
+    system = streams[2].value
+    if isinstance(system, Mapping) and system.get("little_endian") is not True:
+        raise BrokenError("was written by a machine whose numbers are the other way round (big-endian)", "big-endian")
+    if end > file.size:
+        raise BrokenError("ends within a storage", "truncated")
+    return _weights(streams[3], describe, wish, ())
+
+
+def _archive(file: File, wish: Wish) -> Weights:
+    found = torch_archives.contents(file)
+    if found.records.get("byteorder", "little") != "little":
+        raise BrokenError("was written by a machine whose numbers are the other way round (big-endian)", "big-endian")
+    return _weights(found.stream, found.describe, wish, found.notes)
+
+
+def _weights(stream: Stream, describe: Tensors, wish: Wish, notes: tuple[str, ...]) -> Weights:
+    part, value, training = chosen(stream.value, wish.part, describe)
+    if is_optimizer(value) and not wish.part:
+        raise BrokenError(
+            "holds the state of an optimizer and no weights; --part . takes it all the same", "no-tensors"
+        )
+    walk = Walk(describe)
+    skipped = {each.name for each in training}
+    walk.visit("", _without(value, skipped) if not part else value)
+    if describe.short:
+        raise BrokenError("has a storage that ends before its tensors do", "truncated")
+    if not walk.tensors:
+        raise BrokenError("holds no tensors of a model", "no-tensors")
+    metadata, odd = texts(stream.value, part, describe)
+    odd = [each for each in odd if not any(_below(each.name, tensor.name) for tensor in walk.tensors)]
+    known = {each.name.partition(".")[0] for each in walk.left_out}
+    left = [*training, *walk.left_out, *(each for each in odd if each.name not in known), *_calls(stream.names)]
+    told = [*notes, *_told(part, wish, walk.tensors)]
+    return Weights(tuple(walk.tensors), {**metadata, "format": "pt"}, tuple(left), tuple(told))
+
+
+def _without(value: Value, skipped: set[str]) -> Value:
+    return Mapping([(key, each) for key, each in pairs_of(value) if key not in skipped]) if skipped else value
+
+
+def _below(name: str, tensor: str) -> bool:
+    return tensor == name or tensor.startswith(f"{name}.")
+
+
+def _calls(names: Iterable[str]) -> list[LeftOut]:
+    """What loading would look up beyond what rebuilds tensors: not one of them is."""
+    odd = sorted(each for each in set(names) - ALWAYS if not is_plain((each,)) and not each.startswith("__torch__."))
+    return [LeftOut(each[:120], "a name that loading would import; it was not") for each in odd]
+
+
+def _told(part: str, wish: Wish, tensors: Iterable[Tensor]) -> list[str]:
+    """What a person should know about the names."""
+    told = []
+    if part and not wish.part:
+        told.append(f"the names are those within `{part}`, the only part with weights")
+    names = [each.name for each in tensors]
+    common = [each for each in LEFT_BY_TRAINING if not wish.strip and all(name.startswith(each) for name in names)]
+    return told + [
+        f"every name begins with `{each}`, which training puts there: --strip {each} takes it away" for each in common
+    ]

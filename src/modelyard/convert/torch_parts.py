@@ -1,0 +1,132 @@
+"""The parts of a torch checkpoint: which one holds the weights, what is training's own, what can be kept as text.
+
+Names of the parts: what torch's tutorials, Lightning, timm, transformers' Trainer and DeepSpeed write.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from modelyard.convert.weights import LeftOut
+from modelyard.formats.file import BrokenError
+from modelyard.formats.header import Tensor
+from modelyard.formats.pickles import LONGEST_TEXT, Listed, Made, Mapping, Value
+from modelyard.formats.value_walk import arrays, pairs_of
+
+WRAPPERS = frozenset((
+    "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params",
+))  # fmt: skip
+"""Keys under which people put a model's weights."""
+TRAINING = frozenset((
+    "optimizer", "optimizers", "optimizer_state", "optimizer_states", "optimizer_state_dict", "optim", "scheduler",
+    "schedulers", "lr_scheduler", "lr_schedulers", "scheduler_state_dict", "callbacks", "loops", "scaler",
+    "grad_scaler", "amp", "amp_scaler", "native_amp_scaling", "rng_state", "rng_states", "cuda_rng_state",
+    "random_rng_state", "np_rng_state", "loss_scaler",
+))  # fmt: skip
+"""Keys under which training keeps what only training needs."""
+LONGEST = 64 << 10
+"""Letters of one metadata text."""
+EVERYTHING = "."
+Describe = Callable[[Made, str], list[Tensor] | None]
+"""The tensors that an object stands for, None when it is none."""
+
+
+def is_optimizer(value: Value) -> bool:
+    """Whether a dict is what `Optimizer.state_dict()` gives."""
+    keys = {key for key, _ in pairs_of(value) if isinstance(key, str)}
+    return "param_groups" in keys and "state" in keys and len(keys) <= 4
+
+
+def last_pairs(value: Value) -> dict[str, Value]:
+    """The pairs of a dict by their keys as text, later ones over earlier ones. BrokenError for two keys of one text."""
+    found = {key: each for key, each in pairs_of(value) if isinstance(key, str | int | float | bool)}
+    named = {str(key): each for key, each in found.items()}
+    if len(named) < len(found):
+        raise BrokenError("has a dict in which two keys have the same name", "ambiguous")
+    return named
+
+
+def chosen(value: Value, part: str, describe: Describe) -> tuple[str, Value, tuple[LeftOut, ...]]:
+    """The part of a checkpoint that holds the weights, its name (empty for all), and the parts of training.
+
+    BrokenError where a part is not there, or where several could be meant: nothing is guessed.
+    """
+    if part and part != EVERYTHING:
+        return part, _named(value, part), ()
+    everything = last_pairs(value)
+    groups = {key: each for key, each in everything.items() if arrays(each, describe)}
+    if any(_is_leaf(each, describe) for each in groups.values()):
+        return "", value, ()
+    training = {key: each for key, each in everything.items() if key in TRAINING or is_optimizer(each)}
+    left = tuple(LeftOut(key, _training(each, describe)) for key, each in training.items())
+    rest = [key for key in groups if key not in training]
+    if part == EVERYTHING or not WRAPPERS & set(rest):
+        return "", value, left
+    if len(rest) > 1:
+        counts = ", ".join(f"`{key}` ({len(arrays(groups[key], describe)):,} tensors)" for key in rest)
+        raise BrokenError(f"holds tensors in several parts: {counts}", "ambiguous")
+    return rest[0], groups[rest[0]], left
+
+
+def _training(value: Value, describe: Describe) -> str:
+    found = arrays(value, describe)
+    what = "the state of an optimizer" if is_optimizer(value) else "state of training"
+    return f"{what}, {len(found):,} tensors of {sum(each.bytes for each in found):,} bytes" if found else what
+
+
+def _is_leaf(value: Value, describe: Describe) -> bool:
+    return isinstance(value, Made) and describe(value, "") is not None
+
+
+def _named(value: Value, part: str) -> Value:
+    """The value under a key, or under keys joined by dots."""
+    here = last_pairs(value)
+    if part in here:
+        return here[part]
+    at = value
+    for word in part.split("."):
+        below = last_pairs(at)
+        if word not in below:
+            names = ", ".join(f"`{key}`" for key in list(here)[:20]) or "none"
+            raise BrokenError(f"has no part {part!r}; its parts are {names}", "no-part")
+        at = below[word]
+    return at
+
+
+def texts(value: Value, taken: str, describe: Describe) -> tuple[dict[str, str], list[LeftOut]]:
+    """What stands beside the weights and is no tensor, as text: JSON where it is more than a text.
+
+    `taken` is the part that holds the weights. What cannot be written as JSON is left out.
+    """
+    found: dict[str, str] = {}
+    left: list[LeftOut] = []
+    for key, each in last_pairs(value).items() if isinstance(value, Mapping) else ():
+        if key == taken or key in TRAINING or each is None or is_optimizer(each):
+            continue
+        try:
+            text = each if isinstance(each, str) else json.dumps(_plain(each), ensure_ascii=False, sort_keys=True)
+        except TypeError as error:
+            if not arrays(each, describe):
+                left.append(LeftOut(key, f"holds {error}"))
+            continue
+        if len(text) > LONGEST or (isinstance(each, str) and len(each.encode()) >= LONGEST_TEXT):
+            left.append(LeftOut(key, f"a text of more than {min(LONGEST, LONGEST_TEXT):,} letters"))
+        elif text not in ("{}", "[]", ""):
+            found[key] = text
+    return found, left
+
+
+def _plain(value: Value, depth: int = 0) -> object:
+    """A value as JSON has it. TypeError, with words for it, for anything else."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str) and len(value.encode("utf-8", "replace")) < LONGEST_TEXT:
+        return value
+    if depth > 16:
+        raise TypeError("values too deep inside each other")
+    if isinstance(value, Mapping) or (isinstance(value, Made) and value.what == "collections.OrderedDict"):
+        return {key: _plain(each, depth + 1) for key, each in last_pairs(value).items()}
+    if isinstance(value, Listed | tuple):
+        return [_plain(each, depth + 1) for each in (value.items if isinstance(value, Listed) else value)]
+    raise TypeError(f"an object of {value.what[:80]}" if isinstance(value, Made) else "what is no text")

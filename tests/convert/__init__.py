@@ -1,0 +1,1 @@
+"""Conversions of files that real frameworks wrote, loaded by the real safetensors."""
