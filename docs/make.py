@@ -75,6 +75,8 @@ def picture(home: Path) -> str:
 
 def _word(kind: object) -> str:
     origin, inner = get_origin(kind), get_args(kind)
+    if origin is dict:
+        return f"object of {_word(inner[1])}"
     if origin is list:
         return f"list of {_word(inner[0])}"
     if origin is UnionType:

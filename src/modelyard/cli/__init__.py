@@ -16,6 +16,8 @@ COMMANDS = {
     "show": "Everything known about one artifact.",
     "top": "The largest files and what they belong to.",
     "where": "Every root of every store, and how it was found.",
+    "inspect": "What a model file is: format, tensors, precision, what it needs.",
+    "scan": "What loading a model would execute; nothing is executed.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
     "apply": "Make a plan that was saved.",

@@ -26,9 +26,9 @@ def _open(path: bytes, flags: int) -> int:
 
 
 @contextmanager
-def opened(path: bytes) -> Iterator[int]:
-    """A descriptor of a file to read, which is no link. OSError as the system raises it."""
-    descriptor = _open(path, FLAGS | os.O_NOFOLLOW)
+def opened(path: bytes, *, follow: bool = False) -> Iterator[int]:
+    """A descriptor of a file to read, which is no link unless links are followed. OSError as the system raises it."""
+    descriptor = _open(path, FLAGS | (0 if follow else os.O_NOFOLLOW))
     try:
         yield descriptor
     finally:

@@ -47,13 +47,16 @@ from modelyard.cli.documents.looking import (
     Where,
     WhereLine,
 )
+from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
+from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
     "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "DiskLine",
-    "Examined", "FileLine", "Frozen", "JournalLine", "Journals", "KindLine", "Listing", "Made", "OpportunityLine",
-    "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine",
-    "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
-    "StoreLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
+    "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine", "InspectedLine",
+    "JournalLine", "Journals", "KindLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine",
+    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine",
+    "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
+    "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -72,6 +75,8 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "journal": Journals,
     "pin": Pinned,
     "check": Checked,
+    "scan": ScannedFiles,
     "doctor": Examined,
+    "inspect": Headers,
     "demo": Built,
 }

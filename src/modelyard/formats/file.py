@@ -1,0 +1,187 @@
+"""A file to be read at any place, bounded: what was read is counted, and there is an end to it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING
+
+from modelyard.problem import Problem, from_errno
+from modelyard.walk.read import opened
+from modelyard.walk.text import shown
+
+if TYPE_CHECKING:
+    from modelyard.formats.header import Header
+
+AHEAD = 4096
+"""Bytes that a small read brings along."""
+MOST_READ = 48 << 20
+"""Bytes that may be read of a file and of what it needs: headers are smaller, tensors are not read."""
+MOST_AT_ONCE = 16 << 20
+DEEPEST = 4
+"""Files inside files that are followed."""
+Fetch = Callable[[int, int], bytes]
+
+
+class BrokenError(Exception):
+    """A file that is not what it says; stays within `formats`, where it becomes a Problem."""
+
+    def __init__(self, message: str, code: str = "damaged") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Meter:
+    """Counts the bytes that were read of a file, of its parts and of its neighbours."""
+
+    def __init__(self, most: int = MOST_READ) -> None:
+        self.read = 0
+        self.most = most
+
+    def add(self, count: int) -> None:
+        """Counts; BrokenError when it is too much."""
+        self.read += count
+        if self.read > self.most:
+            raise BrokenError(f"its header goes on for more than {self.most:,} bytes", "too-large")
+
+
+class File:
+    """Bytes with a length and a name, read at any place: a file, a stretch of one, or unpacked bytes."""
+
+    def __init__(self, name: str, size: int, fetch: Fetch, meter: Meter, folder: bytes = b"", depth: int = 0) -> None:
+        self.name, self.size, self.meter, self.folder, self.depth = name, size, meter, folder, depth
+        self.reader: Callable[[File], Header | Problem] = _nobody
+        self.cut = False
+        """Whether it ends where unpacking stopped, not where its bytes end."""
+        self._fetch = fetch
+        self._start, self._kept = 0, b""
+
+    def at(self, offset: int, length: int) -> bytes:
+        """Exactly these bytes. BrokenError where the file ends before, or for more than may be read at once."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise BrokenError(f"ends at byte {self.size:,}, before what its header promises", "truncated")
+        if length > MOST_AT_ONCE:
+            raise BrokenError(f"has a header of {length:,} bytes", "too-large")
+        skip = offset - self._start
+        if skip < 0 or skip + length > len(self._kept):
+            self._start, self._kept, skip = offset, self._fetch(offset, min(max(length, AHEAD), self.size - offset)), 0
+            self.meter.add(len(self._kept))
+            if len(self._kept) < length:
+                raise BrokenError("became shorter while it was read", "changed")
+        found = self._kept[skip : skip + length]
+        if len(self._kept) > 2 * AHEAD:  # a large piece belongs to who asked for it
+            self._kept = b""
+        return found
+
+    def head(self, length: int) -> bytes:
+        """The first bytes, fewer where the file is shorter."""
+        return self.at(0, min(length, self.size))
+
+    def tail(self, length: int) -> bytes:
+        """The last bytes, fewer where the file is shorter."""
+        length = min(length, self.size)
+        return self.at(self.size - length, length)
+
+    def whole(self, most: int) -> bytes:
+        """Everything. BrokenError when it is longer than that."""
+        if self.size > most:
+            raise BrokenError(f"holds {self.size:,} bytes, more than the {most:,} that are read", "too-large")
+        return self.at(0, self.size)
+
+    def part(self, name: str, offset: int, length: int) -> File:
+        """A stretch of it as a file of its own."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise BrokenError(f"ends before its part {shown(name[:200])}", "truncated")
+        return self._inner(name, length, lambda start, count: self.at(offset + start, count))
+
+    def unpacked(self, name: str, data: bytes, *, cut: bool = False) -> File:
+        """Bytes that were unpacked from it, as a file of its own; `cut` when there were more."""
+        found = self._inner(name, len(data), lambda start, count: data[start : start + count])
+        found.cut = cut
+        return found
+
+    def _inner(self, name: str, size: int, fetch: Fetch) -> File:
+        found = File(name, size, fetch, self.meter, depth=self.depth + 1)
+        found.reader = self.reader
+        return found
+
+    def header(self) -> Header | Problem:
+        """Its header by whatever format it has; a Problem for a file that lies too deep in others."""
+        if self.depth > DEEPEST:
+            return Problem(self.name, "too-deep", f"lies in more than {DEEPEST} files inside each other")
+        return self.reader(self)
+
+    def beside(self, name: str) -> str | None:
+        """The path of a file that this one names, None when that leads out of the folder or there is no folder."""
+        inside = name.replace("\\", "/")
+        if not self.folder or not inside or inside.startswith("/") or ".." in inside.split("/") or "\0" in inside:
+            return None
+        return os.path.join(os.fsdecode(self.folder), name)
+
+    def has(self, name: str) -> bool | None:
+        """Whether a file that this one names is there; None for a name that leads out of the folder."""
+        path = self.beside(name)
+        return None if path is None else os.path.exists(path)
+
+    @contextmanager
+    def neighbour(self, name: str) -> Iterator[File]:
+        """A file that this one names. BrokenError or OSError when it cannot be read."""
+        path = self.beside(name)
+        if path is None:
+            raise BrokenError(f"names a file outside its folder: {shown(name[:200])}", "outside")
+        with looked_into(path, meter=self.meter) as found:
+            if isinstance(found, Problem):
+                raise BrokenError(found.message, found.code)
+            found.reader, found.depth = self.reader, self.depth + 1
+            yield found
+
+
+def _nobody(file: File) -> Header | Problem:
+    return Problem(file.name, "unknown", "nobody here reads files inside files")
+
+
+@contextmanager
+def looked_into(path: str, meter: Meter | None = None) -> Iterator[File | Problem]:
+    """A file to read without a trace; links are followed, and what is no plain file is a Problem."""
+    name = shown(path)
+    try:
+        with opened(os.fsencode(path), follow=True) as descriptor:
+            seen = os.fstat(descriptor)
+            if not stat.S_ISREG(seen.st_mode):
+                yield Problem(name, "not-a-file", "a plain file was expected here")
+                return
+
+            def fetch(offset: int, length: int) -> bytes:
+                return os.pread(descriptor, length, offset)
+
+            yield File(name, seen.st_size, fetch, meter or Meter(), folder=os.path.dirname(os.fsencode(path)) or b".")
+    except OSError as error:
+        yield from_errno(name, error.errno or 0)
+
+
+def told(read: Callable[[File], Header]) -> Callable[[File], Header | Problem]:
+    """Makes what goes wrong while reading a file a Problem: its content may be anything."""
+
+    @wraps(read)
+    def bounded(file: File) -> Header | Problem:
+        try:
+            return read(file)
+        except BrokenError as error:
+            return Problem(file.name, error.code, str(error), HINTS.get(error.code, ""))
+        except OSError as error:
+            return from_errno(file.name, error.errno or 0)
+        except (struct.error, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            return Problem(file.name, "damaged", f"is damaged: {shown(str(error)[:200])}", HINTS["damaged"])
+
+    return bounded
+
+
+HINTS = {
+    "damaged": "get or make it again; `modelyard scan` tells whether it was made to deceive",
+    "truncated": "the download or the writing broke off; get or make it again",
+    "too-large": "no tool that made such files writes headers this large",
+}

@@ -1,0 +1,1 @@
+"""What loading a file would execute, found without ever executing it."""

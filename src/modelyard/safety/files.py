@@ -1,0 +1,156 @@
+"""Scans one file by its content: what it is, and what each way of loading it would execute."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import PurePath
+
+from modelyard.formats.file import BrokenError, File, looked_into
+from modelyard.formats.zips import END, is_zip
+from modelyard.problem import Problem
+from modelyard.safety.archives import scan_zip
+from modelyard.safety.finding import Finding, Scanned
+from modelyard.safety.others import scan_known
+from modelyard.safety.pickles import Streams, scan_streams
+from modelyard.safety.reading import DEEPEST, NOT_OPENED, Bytes, Report, Unpacker, compressor, unlimited, unpacked
+from modelyard.safety.stream import Part
+from modelyard.safety.tars import is_tar, scan_tar
+from modelyard.safety.torch_files import legacy, loading
+
+PICKLED = (".pkl", ".pickle", ".pk", ".pt", ".pth", ".ckpt", ".joblib", ".jbl", ".dill", ".cpickle", ".mar")
+"""Names that promise a pickle: what is broken there is unknown."""
+OFTEN = (".bin", ".dat", ".data", ".sav", ".model", ".p", ".weights", ".t7", ".th", ".tar", ".npy")
+"""Names that may: what breaks off in the middle is unknown, what does not begin like one is another kind of file."""
+HEAD = 65536
+NUMPY = b"\x93NUMPY"
+
+
+def scan_file(path: str) -> Scanned:
+    """What loading a file would execute. Reads it, and runs nothing; what cannot be read is `unknown`, never safe."""
+    report = Report()
+    with looked_into(path, meter=unlimited()) as file:
+        if isinstance(file, Problem):
+            return Scanned(path, "", (Finding("unreadable", "unknown", file.message),))
+        try:
+            scan(file, "", report, 0)
+        except (BrokenError, OSError) as error:
+            report.findings.append(Finding("unreadable", "unknown", f"it cannot be read to its end: {error}"))
+    return Scanned(path, report.format, tuple(dict.fromkeys(report.findings)), report.loads)
+
+
+def scan(file: File, member: str, report: Report, depth: int) -> None:
+    """Scans a file or a member of one into a report."""
+    if depth > DEEPEST:
+        report.findings.append(Finding("too-deep", "unknown", "archives lie too deep inside each other", member))
+        return
+    head = file.head(min(file.size, HEAD))
+    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "")
+    if is_zip(head):
+        scan_zip(file, member, report, depth, scan)
+    elif head.startswith(NUMPY):
+        _scan_numpy(file, member, report)
+    elif is_tar(head):
+        scan_tar(file, member, report, depth, scan)
+    elif (engine := compressor(head)) is not None and _is_unpacked(file, member, report, depth, *engine):
+        return
+    elif packed:
+        report.format = report.format or packed
+        report.findings.append(Finding("unsupported", "unknown", f"{packed} archives are not opened", member))
+    else:
+        known = scan_known(file, head, member)
+        if known is None:
+            _scan_other(file, member, report)
+        else:
+            report.format = report.format or known[0]
+            report.findings += known[1]
+            _scan_twice(file, member, report)
+        _scan_behind(file, member, report, depth)
+
+
+def _is_unpacked(
+    file: File, member: str, report: Report, depth: int, name: str, engine: Callable[[], Unpacker]
+) -> bool:
+    """Scans what a packed file holds; False where it only looked packed."""
+    inner, wrong = unpacked(file, engine, file.name, report.room())
+    if not inner.size:
+        return False
+    report.unpacked += inner.size
+    if wrong:
+        report.findings.append(Finding("unaccounted-bytes", "unknown", f"it {wrong}", member))
+    before, report.format = report.format, ""
+    scan(inner, f"{member}!{name}" if member else name, report, depth + 1)
+    kind = f"{report.format}, packed with {name}" if report.format else f"packed with {name}"
+    report.format = before or kind
+    return True
+
+
+def _scan_numpy(file: File, member: str, report: Report) -> None:
+    """An array: its elements are numbers, or a pickle where its type is object."""
+    report.format = report.format or "NumPy"
+    length, start = (struct.unpack("<H", file.at(8, 2))[0], 10) if file.at(6, 1) == b"\1" else (
+        struct.unpack("<I", file.at(8, 4))[0], 12)  # fmt: skip
+    text = file.at(start, length)
+    if b"'|O'" not in text and b"'O'" not in text and b"|O" not in text:
+        return
+    source = Bytes(file)
+    inner = Part(source, start + length, source.size)
+    found = scan_streams(inner, f"{member}!objects" if member else "objects")
+    report.findings += found.findings
+    if not found.findings:
+        what = "an array of objects, which loads with allow_pickle=True alone"
+        report.findings.append(Finding("needs-pickle", "safe", what, member))
+
+
+def _scan_other(file: File, member: str, report: Report) -> None:
+    """Anything without a container of its own: pickles, or no business of a scan."""
+    source = Bytes(file)
+    suffix = PurePath(member.rpartition("!")[2] or file.name).suffix.lower()
+    if not file.size:
+        return
+    old = legacy(source, member)
+    found = old or scan_streams(source, member)
+    begun = bool(found.names) and suffix in OFTEN
+    if not (suffix in PICKLED or begun or file.head(1) == b"\x80" or _is_pickle(found, source.size)):
+        return
+    if not found.count and not found.reached and not _begins(file):
+        report.findings.append(Finding("unsupported", "unknown", "it is no pickle and no format that is known", member))
+        return
+    report.format = report.format or ("PyTorch, before 1.6" if old else "joblib" if found.arrays else "pickle")
+    report.findings += found.findings
+    if old and not member:
+        report.loads = loading(found.names, found.protocols, found.findings)
+
+
+def _is_pickle(found: Streams, size: int) -> bool:
+    """Whether a file of any name is one: text that happens to parse ends nowhere and asks for nothing dangerous."""
+    dangerous = any(each.code in ("dangerous-name", "dangerous-call") for each in found.findings)
+    return dangerous or (found.count > 0 and (found.end == size or bool(found.names)))
+
+
+def _scan_twice(file: File, member: str, report: Report) -> None:
+    """A file of another kind that is a pickle as well, to those who load it as one."""
+    found = scan_streams(Bytes(file), member)
+    if _is_pickle(found, file.size) and (found.findings or found.names):
+        report.findings += [
+            *found.findings,
+            Finding("polyglot", "suspicious", "it is a pickle to some readers", member),
+        ]
+
+
+def _begins(file: File) -> bool:
+    head = file.head(2)
+    return (head[:1] == b"\x80" and head[1:] <= b"\5") or head[:1] in b"(c]}"
+
+
+def _scan_behind(file: File, member: str, report: Report, depth: int) -> None:
+    """A zip archive behind something else: Python's zipfile opens it, torch does not."""
+    tail = file.tail(min(file.size, 65557))
+    if END in tail:
+        before = len(report.findings)
+        scan_zip(file, f"{member}!zip" if member else "zip", report, depth, scan)
+        broken = [each for each in report.findings[before:] if each.code == "broken-archive"]
+        if broken and len(report.findings) == before + len(broken):
+            del report.findings[before:]
+        else:
+            report.findings.append(Finding("polyglot", "suspicious", "it is an archive to some readers", member))

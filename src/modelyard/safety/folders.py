@@ -1,0 +1,97 @@
+"""Scans many files: those of folders, each once, by several processes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from modelyard.safety.files import scan_file
+from modelyard.safety.finding import Finding, Scanned
+from modelyard.walk.read import names_in
+
+FEW = 48
+"""So many files are scanned sooner by one process."""
+BATCH = 16
+SKIPPED = {".git", "__pycache__", ".hg", ".svn"}
+Progress = Callable[[int, int], object]
+"""Is told how many files of how many are done."""
+
+
+def files_below(paths: Iterable[str]) -> list[str]:
+    """The plain files at and below some paths in order, each file once, by the first of its names that has a suffix.
+
+    Links to files are followed, links to folders only where they were asked for.
+    """
+    names: dict[tuple[int, int] | str, str] = {}
+    for path in paths:
+        for each in _below(path, asked=True):
+            try:
+                found = os.stat(each)
+            except OSError:
+                names[each] = each  # told as unreadable by who scans it
+                continue
+            file = (found.st_dev, found.st_ino)
+            if stat.S_ISREG(found.st_mode) or each == path:
+                known = names.setdefault(file, each)
+                if not os.path.splitext(known)[1] and os.path.splitext(each)[1]:
+                    names[file] = each  # blobs of the hub have no suffix, the links to them do
+    return list(names.values())
+
+
+def _below(path: str, *, asked: bool) -> Iterator[str]:
+    waiting = [path]
+    while waiting:
+        here = waiting.pop()
+        folder = os.path.isdir(here) and ((asked and here == path) or not os.path.islink(here))
+        if not folder:
+            yield here
+            continue
+        inner = [os.path.join(here, name) for name in names_in(here) if name not in SKIPPED]
+        waiting += reversed([each for each in inner if not (os.path.islink(each) and os.path.isdir(each))])
+
+
+def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: int = 0) -> list[Scanned]:
+    """What loading each of the files would execute, in their order; `workers` 0 for as many as there are processors."""
+    workers = min(workers or _processors(), 1 + len(paths) // FEW)
+    told = progress or (lambda done, of: None)
+    if workers < 2:
+        found = []
+        for number, path in enumerate(paths, 1):
+            found.append(scan_file(path))
+            told(number, len(paths))
+        return found
+    return _shared(paths, told, workers)
+
+
+def _shared(paths: Sequence[str], told: Progress, workers: int) -> list[Scanned]:
+    batches = [paths[at : at + BATCH] for at in range(0, len(paths), BATCH)]
+    results: dict[int, list[Scanned]] = {}
+    done = 0
+    with ProcessPoolExecutor(workers) as pool:
+        running: dict[Future[list[Scanned]], int] = {
+            pool.submit(_batch, batch): number for number, batch in enumerate(batches)
+        }
+        for future in as_completed(running):
+            number = running[future]
+            try:
+                results[number] = future.result()
+            except BrokenProcessPool:
+                results[number] = [_stopped(path) for path in batches[number]]
+            done += len(batches[number])
+            told(done, len(paths))
+    return [each for number in range(len(batches)) for each in results[number]]
+
+
+def _batch(paths: Sequence[str]) -> list[Scanned]:
+    return [scan_file(path) for path in paths]
+
+
+def _stopped(path: str) -> Scanned:
+    return Scanned(path, "", (Finding("unreadable", "unknown", "the scan was stopped by the system: not looked at"),))
+
+
+def _processors() -> int:
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -1,0 +1,154 @@
+"""Files that are no pickles, by their content: which of them can run code when they are loaded, and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+
+from modelyard.formats import safetensors, saved_model
+from modelyard.formats.file import BrokenError, File
+from modelyard.formats.json_text import decode
+from modelyard.formats.onnx_file import sniff as is_onnx
+from modelyard.formats.sniffing import Head
+from modelyard.formats.zips import directory, opened
+from modelyard.problem import Problem
+from modelyard.safety.finding import Finding
+from modelyard.safety.graphs import scan_onnx, scan_saved_model
+from modelyard.safety.keras import is_hdf5, is_keras, scan_archive, scan_hdf5
+from modelyard.safety.policy import Dangerous, Vetted, lookup
+from modelyard.safety.settings import LONGEST, scan_json, scan_text, scan_yaml
+from modelyard.safety.templates import is_gguf, scan_gguf, scan_template
+from modelyard.safety.values import clipped
+
+NATIVE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
+SHELL = re.compile(rb"#!\s*\S*(?:sh|python\d?|perl|ruby|node|env)\b")
+SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
+OPERATOR = re.compile(r"\bops\.(\w+)\.(\w+)")
+OWN_OPERATORS = ("aten", "prim", "quantized", "prims", "_quantized", "inductor", "sparse", "profiler", "cuda")
+REACHES = ("from_file", "save", "load", "system", "_save", "_load")
+LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
+"""Nodes of skops that call functions (CVE-2025-54412, CVE-2025-54413, CVE-2025-54886)."""
+
+
+def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]] | None:
+    """The format of a file that is no pickle and no plain archive, and its findings; None for another file."""
+    name = PurePath(member.rpartition("!")[2] or file.name)
+    for is_it, title, scan in _BY_CONTENT:
+        if is_it(head):
+            return title, _guarded(scan, file, member)
+    return _by_name(file, head, name.suffix.lower(), name.name, member)
+
+
+def _guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str) -> list[Finding]:
+    try:
+        return scan(file, member)
+    except (BrokenError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+        return [Finding("broken-file", "unknown", f"it cannot be read to its end: {clipped(str(error), 200)}", member)]
+
+
+def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tuple[str, list[Finding]] | None:
+    if head.startswith(NATIVE):
+        return "program", [Finding("native-code", "suspicious", "a program or a library of machine code", member)]
+    if suffix in SCRIPTS or SHELL.match(head):
+        return "script", [Finding("code-file", "suspicious", "a script, which nothing needs to load a model", member)]
+    if suffix in (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini"):
+        return _settings(file, suffix, name, member)
+    guesses = (saved_model.sniff, scan_saved_model, "SavedModel"), (is_onnx, scan_onnx, "ONNX")
+    for sniff, scan, title in guesses:
+        if sniff(Head(head)) and (found := scan(file, member)) is not None:
+            return title, found
+    return None
+
+
+def _settings(file: File, suffix: str, name: str, member: str) -> tuple[str, list[Finding]] | None:
+    if file.size > LONGEST:
+        return "", []  # a vocabulary, not settings
+    data = file.whole(LONGEST)
+    if suffix == ".json":
+        found = scan_json(data, member)
+    elif suffix in (".yaml", ".yml"):
+        found = scan_yaml(data, member)
+    elif suffix == ".jinja":
+        found = scan_template(data.decode("utf-8", "replace"), member)
+    else:
+        found = list(scan_text(data, member))
+    return ("settings" if found else ""), found
+
+
+def scan_zipped(file: File, names: tuple[str, ...], member: str) -> tuple[str, list[Finding]] | None:
+    """The format of an archive that is more than its members, and what its directions would run."""
+    if is_keras(names):
+        return "Keras", _guarded(scan_archive, file, member)
+    if "schema.json" in names:
+        return "skops", _guarded(_scan_skops, file, member)
+    if "MAR-INF/MANIFEST.json" in names:
+        what = "the handler that TorchServe runs is Python code of the archive"
+        return "TorchServe archive", [Finding("remote-code", "suspicious", what, member)]
+    return None
+
+
+def _scan_skops(file: File, member: str) -> list[Finding]:
+    """Every class and function that a schema names: skops asks before it makes those that it does not trust."""
+    inner = directory(file).find("schema.json")
+    whole = decode(opened(file, inner).whole(8 << 20), dict[str, Any]) if inner else {}
+    place = f"{member}!schema.json" if member else "schema.json"
+    findings: dict[Finding, None] = {}
+    waiting: list[object] = [whole]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            waiting += node.values()
+            module, name, loader = node.get("__module__"), node.get("__class__"), node.get("__loader__")
+            if isinstance(module, str) and isinstance(name, str):
+                known = lookup(module, name)
+                shown = clipped(f"{module}.{name}", 120)
+                if isinstance(known, Dangerous):
+                    findings[Finding("dangerous-name", "dangerous", f"{shown}: {known.does}", place)] = None
+                elif not isinstance(known, Vetted) and not module.startswith(("numpy", "scipy.sparse", "sklearn.")):
+                    findings[Finding("unvetted-name", "suspicious", shown, place)] = None
+                elif loader in LOADERS:
+                    findings[Finding("unvetted-call", "suspicious", f"{shown}, by a {loader}", place)] = None
+        elif isinstance(node, list):
+            waiting += node
+    return list(findings)
+
+
+def scan_script(text: str, place: str) -> list[Finding]:
+    """Code of TorchScript: its language computes; operators of others and those that reach files are told."""
+    findings: dict[str, Finding] = {}
+    for library, name in OPERATOR.findall(text):
+        if library not in OWN_OPERATORS:
+            what = f"the operator {clipped(f'{library}::{name}', 120)}, which a library must bring"
+            findings.setdefault(what, Finding("custom-operator", "suspicious", what, place))
+        elif name in REACHES:
+            findings.setdefault(
+                name, Finding("graph-operation", "dangerous", f"{library}::{name} reaches files", place)
+            )
+    return list(findings.values())
+
+
+def _scan_safetensors(file: File, member: str) -> list[Finding]:
+    """A header that is not what it says: sizes, gaps, overlaps, names that stand twice."""
+    found = safetensors.read(file)
+    if isinstance(found, Problem):
+        return [Finding("header-lies", "unknown", f"it {found.message}", member)]
+    length = int.from_bytes(file.at(0, 8), "little")
+    lies = [*found.notes] + ([] if found.complete else ["the file ends before its tensors do"])
+    at = 8 + length
+    for tensor in found.tensors:
+        if tensor.offset != at:
+            lies.append(f"{clipped(tensor.name, 80)!r} does not begin where the one before it ends")
+            break
+        at += tensor.bytes
+    if file.at(8, length).count(b'"data_offsets"') > len(found.tensors):
+        lies.append("a name stands in its table twice")
+    return [Finding("header-lies", "unknown", what, member) for what in lies]
+
+
+_BY_CONTENT: tuple[tuple[Callable[[bytes], bool], str, Callable[[File, str], list[Finding]]], ...] = (
+    (is_gguf, "GGUF", scan_gguf),
+    (is_hdf5, "HDF5", scan_hdf5),
+    (lambda head: safetensors.sniff(Head(head)), "safetensors", _scan_safetensors),
+)

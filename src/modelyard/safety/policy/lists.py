@@ -1,0 +1,130 @@
+"""The lists of names as they are shipped: typed, and read once."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from modelyard.problem import Problem
+from modelyard.walk.read import read_file
+
+Use = Literal["name", "call", "new", "state", "items", "append", "add", "enum"]
+Rule = Literal[
+    "any", "never", "nothing", "one plain", "plain values", "plain and short", "containers", "factory",
+    "reconstructor", "new object", "latin-1", "array", "masked array", "vetted class first", "rebuild by name",
+    "pickle inside", "member of an enum",
+]  # fmt: skip
+T = TypeVar("T")
+LIMIT = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Vetted:
+    """A name that may be reached: how it may be used, by which rule for its arguments, and why that is safe."""
+
+    framework: str
+    kind: str
+    uses: frozenset[Use]
+    rule: Rule
+    why: str
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it may be called by its rule, and be kept as a value by nobody."""
+        free = self.rule in ("any", "plain values") or (self.rule == "vetted class first" and self.kind == "rebuild")
+        return not free and not self.uses & {"name", "new"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dangerous:
+    """A name that runs something when it is called, and what."""
+
+    does: str
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Names that are vetted for the same reason, by module."""
+
+    framework: str
+    kind: str
+    uses: tuple[Use, ...]
+    rule: Rule
+    why: str
+    names: dict[str, tuple[str, ...]]
+
+
+class Groups(msgspec.Struct, frozen=True):
+    """A list of vetted names, and the releases it was written from."""
+
+    releases: tuple[str, ...]
+    groups: tuple[Group, ...]
+
+
+class DangerousModule(msgspec.Struct, frozen=True):
+    """A module whose names run things: all of them when `names` is empty, else those."""
+
+    does: str = ""
+    names: dict[str, str] = {}
+
+
+class Renames(msgspec.Struct, frozen=True):
+    """Python 2's addresses and Python 3's, as pickles of protocols below 3 are read."""
+
+    modules: dict[str, str]
+    names: tuple[tuple[str, str, str, str], ...]
+
+
+class WeightsOnly(msgspec.Struct, frozen=True):
+    """What `torch.load(weights_only=True)` lets a file name, of one release."""
+
+    release: str
+    names: dict[str, tuple[str, ...]]
+
+
+class Name(NamedTuple):
+    """A module and a qualified name in it, which only fit as a whole."""
+
+    module: str
+    name: str
+
+
+def _shipped(name: str, kind: type[T]) -> T:
+    data = read_file(os.fsencode(Path(__file__).with_name(name)), LIMIT, follow=True)
+    assert not isinstance(data, Problem), data
+    return msgspec.json.decode(data, type=kind)
+
+
+@functools.cache
+def vetted_names() -> dict[Name, Vetted]:
+    """Every vetted name. What a person wrote stands above what a script found."""
+    found: dict[Name, Vetted] = {}
+    for file in ("packages.json", "core.json"):
+        for group in _shipped(file, Groups).groups:
+            entry = Vetted(group.framework, group.kind, frozenset(group.uses), group.rule, group.why)
+            found |= {Name(module, name): entry for module, names in group.names.items() for name in names}
+    return found
+
+
+@functools.cache
+def dangerous_modules() -> dict[str, DangerousModule]:
+    """The modules whose names run things."""
+    return _shipped("dangerous.json", dict[str, DangerousModule])
+
+
+@functools.cache
+def renames() -> tuple[dict[str, str], dict[Name, Name]]:
+    """Modules and names of Python 2, and what they are called now."""
+    shipped = _shipped("renamed.json", Renames)
+    return shipped.modules, {Name(each[0], each[1]): Name(each[2], each[3]) for each in shipped.names}
+
+
+@functools.cache
+def weights_only_names() -> frozenset[Name]:
+    """What `torch.load(weights_only=True)` lets a file name."""
+    shipped = _shipped("weights_only.json", WeightsOnly)
+    return frozenset(Name(module, name) for module, names in shipped.names.items() for name in names)

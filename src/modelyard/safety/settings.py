@@ -1,0 +1,110 @@
+"""Settings beside the weights: code that a library would fetch and run, templates, classes by name, secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from modelyard.formats.file import BrokenError
+from modelyard.formats.json_text import decode
+from modelyard.safety.finding import Finding
+from modelyard.safety.policy import Dangerous, lookup
+from modelyard.safety.templates import scan_template
+from modelyard.safety.values import clipped
+
+LONGEST = 8 << 20
+SECRETS = (
+    (re.compile(rb"\bhf_[A-Za-z]{30,40}\b"), "a token of the Hugging Face hub"),
+    (re.compile(rb"\bAKIA[0-9A-Z]{16}\b"), "a key of AWS"),
+    (re.compile(rb"\bgh[pousr]_[A-Za-z0-9]{36}\b"), "a token of GitHub"),
+    (re.compile(rb"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{32,}\b"), "a key of an AI service"),
+    (re.compile(rb"\bAIza[0-9A-Za-z_-]{35}\b"), "a key of Google"),
+    (re.compile(rb"\bxox[abprs]-[0-9A-Za-z-]{20,}\b"), "a token of Slack"),
+    (re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"), "a private key"),
+)
+TARGET = re.compile(rb"^\s*(?:-\s*)?['\"]?_target_['\"]?\s*:\s*['\"]?([\w.]+)", re.MULTILINE)
+PYTHON_TAG = re.compile(rb"!!python/(?:object|name|module)[\w/]*:?\s*([\w.]*)")
+LIBRARIES = ("diffusers", "transformers", "stable_diffusion", "onnxruntime", "flax", "torch")
+NEMO = ("nemo.", "torch.optim.", "torch.nn.", "lightning.", "pytorch_lightning.", "megatron.")
+
+
+def scan_json(data: bytes, place: str) -> list[Finding]:
+    """What a JSON file of settings makes a library do."""
+    findings = list(scan_text(data, place))
+    try:
+        whole = decode(data, dict[str, Any])
+    except BrokenError:
+        return findings
+    findings += _code(whole, place)
+    template = whole.get("chat_template")
+    for text in _templates(template):
+        findings += scan_template(text, f"{place}!chat_template" if place else "chat_template")
+    return findings
+
+
+def _templates(value: object) -> Iterator[str]:
+    """One template, or several with names."""
+    if isinstance(value, str):
+        yield value
+    for each in value if isinstance(value, list) else value.values() if isinstance(value, dict) else ():
+        inner = each.get("template") if isinstance(each, dict) else each
+        if isinstance(inner, str):
+            yield inner
+
+
+def _code(whole: dict[str, Any], place: str) -> Iterator[Finding]:
+    mapped = whole.get("auto_map")
+    for name in dict.fromkeys(_names(mapped)):
+        where = "of another repository" if "--" in name else "beside it"
+        what = f"trust_remote_code=True runs {clipped(name, 120)} {where}"
+        yield Finding("remote-code", "suspicious", what, place)
+    for key in ("trust_remote_code", "custom_pipelines", "custom_pipeline"):
+        if whole.get(key):
+            yield Finding("remote-code", "suspicious", f"{key}: {clipped(str(whole[key]), 120)}", place)
+    if "_class_name" in whole and "_diffusers_version" in whole:
+        yield from _pipeline(whole, place)
+
+
+def _pipeline(whole: dict[str, Any], place: str) -> Iterator[Finding]:
+    """The parts of a Diffusers pipeline: a library and a class, or a module of the repository."""
+    parts = [(key, each) for key, each in whole.items() if not key.startswith("_")]
+    parts.append(("_class_name", whole["_class_name"]))
+    for key, each in parts:
+        names = (
+            each if isinstance(each, list) and len(each) == 2 and all(isinstance(one, str) for one in each) else None
+        )
+        if names and names[0] not in LIBRARIES:
+            what = f"the part {clipped(key, 60)} is code: {clipped('.'.join(names), 120)}"
+            yield Finding("remote-code", "suspicious", what, place)
+
+
+def _names(value: object) -> Iterator[str]:
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,):
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, list):
+            yield from (inner for inner in each if isinstance(inner, str))
+
+
+def scan_text(data: bytes, place: str) -> Iterator[Finding]:
+    """Secrets in any text. What they are is not told."""
+    for pattern, what in SECRETS:
+        if match := pattern.search(data):
+            yield Finding("secret", "suspicious", f"{what} stands in it", place, match.start())
+
+
+def scan_yaml(data: bytes, place: str) -> list[Finding]:
+    """Classes that Hydra and NeMo make by name, and YAML's own tags for Python."""
+    findings = list(scan_text(data, place))
+    for match in PYTHON_TAG.finditer(data):
+        what = f"a tag of YAML that makes Python objects: {clipped(match[0].decode('ascii', 'replace'), 120)}"
+        findings.append(Finding("dangerous-name", "dangerous", what, place, match.start()))
+    for match in TARGET.finditer(data):
+        name = match[1].decode("ascii", "replace")
+        module, _, last = name.rpartition(".")
+        if isinstance(lookup(module, last), Dangerous):
+            findings.append(Finding("dangerous-name", "dangerous", f"makes {clipped(name, 120)}", place, match.start()))
+        elif not name.startswith(NEMO):
+            findings.append(Finding("unvetted-name", "suspicious", f"makes {clipped(name, 120)}", place, match.start()))
+    return findings

@@ -1,0 +1,164 @@
+"""`modelyard scan` as it is typed: verdicts, exit codes, documents, folders and the inventory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from modelyard.api import scanning
+from modelyard.cli import documents
+from modelyard.safety.codes import CODES
+from modelyard.safety.folders import files_below, scan_many
+from safety.payloads import benign, name, stream, system, torch_zip
+from typed import Run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one file of each verdict."""
+    place = tmp_path / "models"
+    place.mkdir()
+    (place / "safe.pkl").write_bytes(benign())
+    (place / "own.pt").write_bytes(torch_zip(stream(name("acme.nets", "Net") + b")\x81", protocol=2)))
+    (place / "cut.pkl").write_bytes(benign()[:-3])
+    (place / "evil.pkl").write_bytes(stream(system(tmp_path / "marker")))
+    (place / "README.md").write_text("import os\nclass of things. Nothing here.\n")
+    return place
+
+
+def test_a_folder_one_verdict_a_file_and_the_worst_in_all(run: Run, folder: Path) -> None:
+    told = run("scan", str(folder), "--json")
+    found = msgspec.json.decode(told.out, type=documents.ScannedFiles)
+    verdicts = {Path(each.path).name: each.verdict for each in found.files}
+    assert verdicts == {
+        "safe.pkl": "safe", "own.pt": "suspicious", "cut.pkl": "unknown", "evil.pkl": "dangerous", "README.md": "safe",
+    }  # fmt: skip
+    assert (found.verdict, told.code) == ("dangerous", 5)
+    evil = next(each for each in found.files if each.path.endswith("evil.pkl"))
+    assert any(own.code == "dangerous-call" and "os.system('touch" in own.runs and own.advice for own in evil.findings)
+    assert next(each for each in found.files if each.path.endswith("own.pt")).loads.startswith(
+        "needs weights_only=False"
+    )
+    assert not (folder.parent / "marker").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "fails_on"),
+    [("safe.pkl", ()), ("own.pt", ("suspicious",)), ("cut.pkl", ("suspicious", "unknown")),
+     ("evil.pkl", ("suspicious", "unknown", "dangerous"))],
+)  # fmt: skip
+def test_a_gate_stops_on_its_verdict_and_every_worse_one(
+    run: Run, folder: Path, file: str, fails_on: tuple[str, ...]
+) -> None:
+    for level in ("suspicious", "unknown", "dangerous", "never"):
+        assert run("scan", str(folder / file), "--fail-on", level).code == (5 if level in fails_on else 0)
+    assert run("scan", str(folder / file)).code == (5 if fails_on else 0)
+
+
+def test_the_screen_names_what_would_run_and_what_to_do(run: Run, folder: Path) -> None:
+    told = run("scan", str(folder)).out
+    assert "os.system('touch" in told and "What to do: do not load it" in told and "acme.nets.Net" in told
+    assert "5 files scanned, nothing executed: 1 dangerous, 1 unknown, 1 suspicious, 2 safe" in told
+    assert "safe.pkl" not in told and "safe.pkl" in run("scan", str(folder), "--all").out
+
+
+def test_every_code_explains_itself(run: Run) -> None:
+    for code, known in CODES.items():
+        told = run("scan", "--explain", code)
+        assert told.code == 0 and known.title in told.out
+    assert run("scan", "--explain", "no-such-code").code == 1
+
+
+def test_sarif(run: Run, folder: Path) -> None:
+    told = json.loads(run("scan", str(folder), "--sarif").out)
+    assert told["version"] == "2.1.0" and told["$schema"].startswith("https://")
+    (one,) = told["runs"]
+    rules = {rule["id"] for rule in one["tool"]["driver"]["rules"]}
+    assert {result["ruleId"] for result in one["results"]} == rules and "dangerous-call" in rules
+    for result in one["results"]:
+        assert result["level"] in ("note", "warning", "error") and result["message"]["text"]
+        assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].startswith("file:///")
+
+
+def test_a_bill_of_materials(run: Run, folder: Path) -> None:
+    told = json.loads(run("scan", str(folder), "--ml-bom").out)
+    assert (told["bomFormat"], told["specVersion"]) == ("CycloneDX", "1.6")
+    verdicts = {
+        Path(each["name"]).name: next(own["value"] for own in each["properties"] if own["name"] == "modelyard:verdict")
+        for each in told["components"]
+    }
+    assert verdicts == {"safe.pkl": "safe", "own.pt": "suspicious", "cut.pkl": "unknown", "evil.pkl": "dangerous"}
+    assert all(each["type"] == "machine-learning-model" and each["bom-ref"] for each in told["components"])
+
+
+def test_the_inventory_and_its_ids(run: Run, home: Path, folder: Path) -> None:
+    snapshot = home / ".cache/huggingface/hub/models--a--b/snapshots/0123456789012345678901234567890123456789"
+    blobs = snapshot.parents[1] / "blobs"
+    for path in (snapshot, blobs, snapshot.parents[1] / "refs"):
+        path.mkdir(parents=True)
+    (snapshot.parents[1] / "refs/main").write_text(snapshot.name)
+    shutil.copy(folder / "evil.pkl", blobs / ("a" * 64))
+    (snapshot / "pytorch_model.bin").symlink_to(f"../../blobs/{'a' * 64}")
+    for words in ((), ("models--a--b",), ("hf:model/a/b",)):
+        if words and words[0].startswith("models"):
+            assert run("scan", *words).code == 1
+            continue
+        told = msgspec.json.decode(run("scan", *words, "--json").out, type=documents.ScannedFiles)
+        assert [each.verdict for each in told.files if each.format] == ["dangerous"]
+
+
+def test_nothing_to_scan_is_safe(run: Run) -> None:
+    told = run("scan")
+    assert told.code == 0 and "0 files scanned" in told.out
+
+
+def test_a_file_is_scanned_once_whatever_its_names(folder: Path) -> None:
+    os.link(folder / "evil.pkl", folder / "again.pkl")
+    (folder / "third.pkl").symlink_to("evil.pkl")
+    (folder / "loop").symlink_to(folder)
+    found = [Path(path).name for path in files_below([str(folder)])]
+    assert found == ["README.md", "again.pkl", "cut.pkl", "own.pt", "safe.pkl"]
+
+
+def test_what_vanished_or_is_no_file_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "gone").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for called in ("gone", "pipe"):
+        (told,) = scanning.scan([str(tmp_path / called)])
+        assert told.verdict == "unknown"
+
+
+def test_an_unreadable_file_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.pkl"
+    path.write_bytes(benign())
+
+    def refused(*_: object, **__: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("modelyard.walk.read.os.open", refused)
+    assert [each.verdict for each in scan_many([str(path)])] == ["unknown"]
+
+
+def test_several_processes_say_the_same(tmp_path: Path) -> None:
+    for number in range(150):
+        (tmp_path / f"{number:03}.pkl").write_bytes(
+            stream(system(tmp_path / "marker")) if number % 7 == 0 else benign()
+        )
+    paths = files_below([str(tmp_path)])
+    seen: list[tuple[int, int]] = []
+    shared = scan_many(paths, lambda done, of: seen.append((done, of)), workers=3)
+    assert shared == scan_many(paths, workers=1) and [each.path for each in shared] == paths
+    assert sum(each.verdict == "dangerous" for each in shared) == 22 and seen[-1] == (150, 150)
+
+
+def test_reading_changes_no_access_time(folder: Path) -> None:
+    before = {path: path.stat().st_atime_ns for path in folder.iterdir()}
+    for path in before:
+        os.utime(path, ns=(1, path.stat().st_mtime_ns))
+    scanning.scan([str(folder)])
+    assert all(path.stat().st_atime_ns == 1 for path in before)
