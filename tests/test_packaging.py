@@ -42,6 +42,7 @@ def test_one_wheel_serves_every_later_python_and_gives_the_command(source: Path,
         names = archive.namelist()
     assert "modelyard/walk/_walker.abi3.so" in names
     assert "modelyard/py.typed" in names
+    assert "modelyard/safety/policy/core.json" in names
     venv.create(tmp_path / "fresh", with_pip=False)
     python = tmp_path / "fresh" / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", str(wheel)]

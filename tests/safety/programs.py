@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 TEXTS = ("os", "system", "a.b", "collections", "OrderedDict", "x")
 LINES = (b"0", b"1", b"01", b"00", b"7", b"0x10", b"-1", b"1\x00z", b"12L", b"1.5", b"'os'", b'"a\\x62"', b"os",
-         b"\\u006fs", b"", b"nan", b" 2", b"1_0")  # fmt: skip
+         b"\\u006fs", b"", b"nan", b" 2", b"1_0", b"\x00x", b"010", b"-017", b"09", b" ")  # fmt: skip
 ACTING = [opcode for opcode in pickletools.opcodes if opcode.name in (
     "REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX", "OBJ", "STACK_GLOBAL", "APPEND", "APPENDS", "SETITEM", "SETITEMS",
     "ADDITEMS", "BINPERSID", "GLOBAL", "INST", "MEMOIZE", "BINGET", "POP", "DUP", "TUPLE1", "TUPLE2", "EMPTY_TUPLE",
@@ -80,6 +80,8 @@ PHRASES: list[Callable[[random.Random], bytes]] = [
     lambda rng: b"q" + bytes([rng.randrange(3)]) + b"h" + bytes([rng.randrange(3)]),
     lambda rng: b"\x95" + rng.randrange(30).to_bytes(8, "little") + _named(rng) + _text(rng) + b"\x85R",
     lambda rng: b"N" + _text(rng),
+    lambda rng: b"(0" + _named(rng),
+    lambda rng: b"(" + _text(rng) + rng.choice([b"1", b"00", b"l", b"t", b"\x91"]),
 ]
 
 

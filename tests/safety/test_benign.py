@@ -101,7 +101,7 @@ def _things() -> dict[str, object]:
         "values": [datetime.datetime.now(datetime.UTC), collections.Counter("aab"), collections.deque([1], 3),
                    collections.defaultdict(list, {1: [2]}), uuid.uuid4(), pathlib.Path("x"), decimal.Decimal("1.5"),
                    fractions.Fraction(1, 3), re.compile("a"), {1, 2}, frozenset([1]), 1j, bytearray(b"x"), range(3),
-                   slice(1, 2), ..., NotImplemented, ValueError("x"), int, np.float32],
+                   slice(1, 2), ..., NotImplemented, ValueError("x"), int, np.float32, type(None)],
     }  # fmt: skip
 
 
@@ -151,9 +151,11 @@ def test_what_torch_writes_is_safe(tmp_path: Path) -> None:
 def test_scripts_and_exported_programs_are_safe(tmp_path: Path) -> None:
     linear = torch.nn.Linear(2, 2)
     torch.jit.script(linear).save(str(tmp_path / "m.pt"))  # type: ignore[no-untyped-call]
-    torch.export.save(torch.export.export(linear, (torch.zeros(1, 2),)), tmp_path / "m.pt2")
+    for first in (0x80, 0x1F, 0x78, 0x08, 0x50):  # weights are bytes like any other, and may begin like something else
+        linear.weight.data.view(torch.uint8).flatten()[0] = first
+        torch.export.save(torch.export.export(linear, (torch.zeros(1, 2),)), tmp_path / "m.pt2")
+        assert scan_file(str(tmp_path / "m.pt2")).verdict == "safe"
     assert scan_file(str(tmp_path / "m.pt")) == Scanned(str(tmp_path / "m.pt"), "TorchScript")
-    assert scan_file(str(tmp_path / "m.pt2")).verdict == "safe"
 
 
 def test_ordinary_files_are_no_business_of_a_scan(tmp_path: Path) -> None:

@@ -193,3 +193,9 @@ def test_what_is_packed_in_a_way_that_is_not_opened_is_never_safe(tmp_path: Path
     for magic in (b"7z\xbc\xaf\x27\x1c", b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd", b"Rar!\x1a\x07"):
         assert scanned(tmp_path, magic + bytes(99), "m.joblib").verdict == "unknown"
     assert scanned(tmp_path, b"\x78\x9cgarbage that is not packed", "m.joblib").verdict == "unknown"
+
+
+def test_a_second_packed_part_behind_the_first(tmp_path: Path, evil: bytes) -> None:
+    """Python's gzip, bz2 and lzma read on behind the end of the first; what was not followed is never safe."""
+    for behind in (gzip.compress(evil), b"\0" * 99, evil):
+        assert scanned(tmp_path, gzip.compress(benign()) + behind, "m.joblib").verdict != "safe"

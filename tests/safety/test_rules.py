@@ -93,12 +93,16 @@ def test_rule_4_old_addresses_mean_new_ones(tmp_path: Path) -> None:
     "attack",
     [call(name("collections", "defaultdict"), name("os", "abort")),
      call(name("torch._tensor", "_rebuild_from_type_v2"), name("os", "system"), name("torch", "Tensor"), b")", b"N"),
+     call(name("torch._tensor", "_rebuild_from_type_v2"), name("torch._utils", "_rebuild_wrapper_subclass"),
+          name("torch", "Tensor"), text("x") + b"\x85", b"N"),
      call(name("copyreg", "_reconstructor"), name("os", "system"), name("builtins", "object"), b"N"),
      call(name("builtins", "getattr"), name("enum", "Enum"), text("__subclasses__")),
      call(name("functools", "partial"), name("builtins", "list")), call(name("operator", "attrgetter"), text("x")),
      call(name("builtins", "map"), name("builtins", "list"), b"]"),
      call(name("numpy.core.multiarray", "_reconstruct"), name("collections", "OrderedDict"), b")", b"N"),
      call(name("builtins", "list"), name("collections", "deque") + b")R"),
+     call(name("numpy.random._pickle", "__bit_generator_ctor"), name("collections", "OrderedDict")),
+     call(name("builtins", "type"), text("X"), b")", b"}"), call(name("builtins", "type"), b"N") + b")R",
      b"]" + name("builtins", "getattr") + b"a", call(name("sklearn.neighbors._kd_tree", "newObj"), text("x"))],
 )  # fmt: skip
 def test_rule_5_vetted_with_what_arguments(tmp_path: Path, attack: bytes) -> None:
@@ -161,6 +165,12 @@ def test_rule_10_what_ran_before_a_break_has_run(tmp_path: Path, marker: Path) -
         told = scanned(tmp_path, b"\x80\x04" + system(marker) + rest)
         assert told.verdict == "dangerous" and "dangerous-call" in codes(told)
     assert scanned(tmp_path, benign()[:-5]).verdict == "unknown"
+
+
+def test_rule_10_many_findings_of_one_kind_do_not_hide_another(tmp_path: Path, marker: Path) -> None:
+    crowd = b"".join(name("acme", f"Net{number}") + b"0" for number in range(600))
+    assert scanned(tmp_path, b"\x80\x04" + crowd + b"\xff").verdict == "unknown"
+    assert scanned(tmp_path, stream(crowd, system(marker))).verdict == "dangerous"
 
 
 @pytest.mark.parametrize("suffix", [".pkl", ".txt", ".safetensors", "", ".jpg"])

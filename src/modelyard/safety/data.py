@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import struct
 from collections.abc import Callable
 from typing import Literal
@@ -12,6 +13,7 @@ from modelyard.safety.opcodes import PROTOCOLS
 from modelyard.safety.stream import HaltError
 from modelyard.safety.values import Long
 
+OCTAL = re.compile(rb"[+-]?0[0-7]*[1-7][0-7]*")
 DIGITS = 100
 """Longer numbers are not worked out."""
 
@@ -30,8 +32,15 @@ def number(line: bytes | Long, base: int) -> int | Long:
 
 
 def _int(machine: Machine) -> None:
+    """Read by C's strtol, which takes nothing before a NUL for 0 and a leading 0 for octal."""
     line = machine.reader.line()
-    machine.push(line == b"01" if line in (b"00", b"01") else number(line, 0))
+    text = line.partition(b"\0")[0].strip() if isinstance(line, bytes) else b""
+    if isinstance(line, bytes) and line[:1] == b"\0":
+        machine.push(0)
+    elif line != b"01" and len(text) <= DIGITS and OCTAL.fullmatch(text):
+        machine.push(int(text, 8))
+    else:
+        machine.push(line == b"01" if line in (b"00", b"01") else number(line, 0))
 
 
 def _long(machine: Machine) -> None:

@@ -111,7 +111,7 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     old = legacy(source, member)
     found = old or scan_streams(source, member)
     begun = bool(found.names) and suffix in OFTEN
-    if not (suffix in PICKLED or begun or file.head(1) == b"\x80" or _is_pickle(found, source.size)):
+    if not (suffix in PICKLED or begun or _has_protocol(file) or _is_pickle(found, source.size)):
         return
     if not found.count and not found.reached and not _begins(file):
         report.findings.append(Finding("unsupported", "unknown", "it is no pickle and no format that is known", member))
@@ -138,9 +138,14 @@ def _scan_twice(file: File, member: str, report: Report) -> None:
         ]
 
 
-def _begins(file: File) -> bool:
+def _has_protocol(file: File) -> bool:
+    """Whether it begins like the pickles of protocol 2 and later."""
     head = file.head(2)
-    return (head[:1] == b"\x80" and head[1:] <= b"\5") or head[:1] in b"(c]}"
+    return head[:1] == b"\x80" and head[1:] <= b"\5"
+
+
+def _begins(file: File) -> bool:
+    return _has_protocol(file) or file.head(1) in b"(c]}"
 
 
 def _scan_behind(file: File, member: str, report: Report, depth: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from modelyard.safety.finding import Finding, Verdict
@@ -10,7 +11,10 @@ from modelyard.safety.rules import is_own_attribute, objection
 from modelyard.safety.values import Long, Made, Reference, Unknown, Value, clipped, shown_value
 
 MANY = 200
-"""How many findings of one stream are kept; the verdict counts them all."""
+"""How many findings of each severity one stream keeps."""
+NAMES = 100_000
+LOADED = 256
+"""How many byte strings of one stream are followed."""
 Answer = Callable[[Value], tuple[str, Value]]
 """What is wrong with a persistent id, and what it stands for."""
 SCRIPTED = Vetted("torch", "class", frozenset(("name", "call", "new", "state")), "any", "a class of the script itself")
@@ -34,19 +38,21 @@ class Judge:
         self.idle: list[Value] = []
         """Byte strings that look like pickles and that nothing loads."""
         self._persistent = persistent
+        self._counts: Counter[Verdict] = Counter()
 
     def find(self, code: str, severity: Verdict, runs: str, offset: int) -> None:
         """Notes a finding once for each thing that would run."""
-        if len(self.findings) < MANY or severity == "dangerous":
-            found = Finding(code, severity, runs, self.member, offset)
-            self.findings.setdefault((code, runs), found)
+        if (code, runs) not in self.findings and self._counts[severity] < MANY:
+            self._counts[severity] += 1
+            self.findings[code, runs] = Finding(code, severity, runs, self.member, offset)
 
     def _known(self, module: str, name: str) -> Vetted | Dangerous | None:
         return SCRIPTED if self.script and module.startswith("__torch__") else lookup(module, name)
 
     def reference(self, name: Reference, offset: int) -> bool:
         """A name is looked up: its module is imported."""
-        self.names.setdefault(Name(name.module, name.name), offset)
+        if len(self.names) < NAMES:
+            self.names.setdefault(Name(name.module, name.name), offset)
         known = self._known(name.module, name.name)
         shown = clipped(str(name), 120)
         if isinstance(known, Dangerous):
@@ -155,6 +161,10 @@ class Judge:
         """Notes bytes that are loaded in their turn."""
         if not isinstance(data, bytes | bytearray | Long):
             return "loads what is no plain bytes"
+        if any(each is data for each in self.inside):
+            return ""
+        if len(self.inside) >= LOADED:
+            return "loads more byte strings than are followed"
         self.inside.append(data)
         return ""
 

@@ -107,6 +107,7 @@ class Machine:
         """A name that the stream asks for."""
         if self.protocol < 3:
             module, name = self.mapping(module, name)
+        self.text += len(module) + len(name)
         found = Reference(module, name)
         self.guarded = self.watcher.reference(found, offset) or self.guarded
         return found

@@ -145,6 +145,16 @@ def _masked_array(arguments: tuple[Value, ...], court: Court) -> str:
     return _plain_values(arguments[2:], court)
 
 
+def _random(arguments: tuple[Value, ...], court: Court) -> str:
+    """A generator by its name, its class, or as it is: a class is made, so that it must be numpy's own."""
+    for each in arguments:
+        cls = each.made_by if isinstance(each, Made) else each
+        own = isinstance(cls, Reference) and cls.module.startswith("numpy.random.") and _vetted(cls) is not None
+        if not own and not all_plain(each):
+            return "it makes what is no generator of numpy"
+    return ""
+
+
 def _class_first(arguments: tuple[Value, ...], court: Court) -> str:
     return "" if arguments and (_is_class(arguments[0]) or _is_judged(arguments[0])) else "it makes what is not vetted"
 
@@ -197,6 +207,7 @@ RULES: dict[Rule, Callable[[tuple[Value, ...], Court], str]] = {
     "latin-1": _latin,
     "array": _array,
     "masked array": _masked_array,
+    "random generator": _random,
     "vetted class first": _class_first,
     "rebuild by name": _rebuild,
     "pickle inside": _pickle_inside,

@@ -16,8 +16,8 @@ from modelyard.walk.read import read_file
 Use = Literal["name", "call", "new", "state", "items", "append", "add", "enum"]
 Rule = Literal[
     "any", "never", "nothing", "one plain", "plain values", "plain and short", "containers", "factory",
-    "reconstructor", "new object", "latin-1", "array", "masked array", "vetted class first", "rebuild by name",
-    "pickle inside", "member of an enum",
+    "reconstructor", "new object", "latin-1", "array", "masked array", "random generator", "vetted class first",
+    "rebuild by name", "pickle inside", "member of an enum",
 ]  # fmt: skip
 T = TypeVar("T")
 LIMIT = 4 << 20
