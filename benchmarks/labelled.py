@@ -19,7 +19,7 @@ import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import joblib
@@ -109,7 +109,12 @@ def archives(marker: Path) -> Samples:
     yield "pickle-then-zip.pt", evil + torch_zip(benign())
     yield "legacy-magic.pt", evil + stream(b"K\1")
     yield from ((f"plain-pickle{suffix}", evil) for suffix in (".bin", ".pt", ".pth", ".ckpt", ".joblib", ".dat"))
-    pack = {"zlib": zlib.compress, "gzip": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    pack: dict[str, Callable[[bytes], bytes]] = {
+        "zlib": zlib.compress,
+        "gzip": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+    }
     yield from ((f"{how}.joblib", squeeze(evil)) for how, squeeze in pack.items())
     out = io.BytesIO()
     joblib.dump([np.arange(5), 1], out)

@@ -16,6 +16,7 @@ import sys
 import zipfile
 import zlib
 from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
@@ -30,7 +31,8 @@ PICKLES = 2000
 FOLDERS = 200
 """So many folders of 50 files are the mixed tree."""
 CHECKPOINT = "checkpoint.pt"
-WORDS = "model layer loss train epoch batch token weight bias data config load save run".split()
+WORDS = ("model", "layer", "loss", "train", "epoch", "batch", "token", "weight", "bias", "data", "load", "save", "run")
+SETTINGS = ("config.json", "tokenizer_config.json", "generation_config.json", "results.json")
 LAYERS = 22
 
 
@@ -44,18 +46,20 @@ def pickles(folder: Path, count: int = PICKLES, seed: int = 1) -> None:
 
 
 def _thing(number: int, rng: random.Random) -> object:
-    settings = {"id": number, "name": f"run-{number}", "rate": rng.random(), "layers": [rng.randrange(99) for _ in "layers"]}
+    settings = {"id": number, "name": f"run-{number}", "rate": rng.random(), "layers": rng.choices(range(99), k=6)}
     x = np.array([[rng.random() for _ in range(4)] for _ in range(12)])
     y = np.arange(12) % 2
+    fitted = (LogisticRegression, Ridge, StandardScaler, DecisionTreeClassifier)
+    kind = number % (len(fitted) + 4)
+    if kind >= 4:
+        return fitted[kind - 4]().fit(x, y)
     things: list[object] = [
         settings,
         [{"step": step, "loss": rng.random(), "time": datetime.datetime(2026, 1, 1)} for step in range(40)],
         {"settings": settings, "weights": x, "mean": x.mean(axis=0)},
         {"words": Counter(rng.choices(WORDS, k=50)), "index": defaultdict(list, {word: [1, 2] for word in WORDS})},
-        LogisticRegression().fit(x, y), Ridge().fit(x, y), StandardScaler().fit(x),
-        DecisionTreeClassifier(max_depth=2).fit(x, y),
-    ]  # fmt: skip
-    return things[number % len(things)]
+    ]
+    return things[kind]
 
 
 def checkpoint(path: Path) -> None:
@@ -110,8 +114,7 @@ def _project(number: int, rng: random.Random) -> dict[str, bytes]:
     files |= {f"notes_{i}.md": prose(40) for i in range(4)} | {f"log_{i}.txt": prose(300) for i in range(2)}
     files |= {f"table_{i}.csv": b"a,b\n" + b"".join(b"%d,%d\n" % (i, j) for j in range(200)) for i in range(4)}
     files |= {f"figure_{i}.png": b"\x89PNG\r\n\x1a\n" + rng.randbytes(3000) for i in range(4)}
-    files |= {name: json.dumps({"model_type": "bert", "hidden_size": number, "name": name}).encode()
-              for name in ("config.json", "tokenizer_config.json", "generation_config.json", "results.json")}  # fmt: skip
+    files |= {name: json.dumps({"model_type": "bert", "hidden_size": number}).encode() for name in SETTINGS}
     files |= {f"params_{i}.yaml": f"rate: {rng.random()}\nsteps: {i}\nname: run-{number}\n".encode() for i in range(2)}
     return files | _models(number, rng)
 
@@ -132,9 +135,8 @@ def _models(number: int, rng: random.Random) -> dict[str, bytes]:
     return files
 
 
-def _written(write: object) -> bytes:
+def _written(write: Callable[[io.BytesIO], object]) -> bytes:
     out = io.BytesIO()
-    assert callable(write)
     write(out)
     return out.getvalue()
 
