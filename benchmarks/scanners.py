@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements" / "scanners.txt"
@@ -82,11 +83,13 @@ def judge(path):
 JUDGES["picklescan --strict"] = JUDGES["picklescan"].replace("strict=False", "strict=True")
 """What each says of a file, in our words, as its exit code has it: what it notes and lets pass is `safe`."""
 LOOP = """
-import contextlib, io, json, logging, sys, warnings
+import contextlib, io, json, logging, sys, time, warnings
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)
-told = {}
+told, until = {}, time.monotonic() + float(sys.argv[1])
 for path in sys.stdin.read().split("\\n"):
+    if time.monotonic() > until:
+        break
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             told[path] = judge(path)
@@ -129,11 +132,11 @@ def commands(place: Path, target: Path, patience: int) -> dict[str, list[str]]:
     }
 
 
-def verdicts(place: Path, name: str, paths: list[str], folder: Path) -> dict[str, str]:
-    """What one scanner says of each file: one process, its library called file by file."""
+def verdicts(place: Path, name: str, paths: Sequence[str], folder: Path, patience: int) -> dict[str, str]:
+    """What one scanner says of each file that it comes to in so many seconds: its library, called file by file."""
     python = sys.executable if name == "modelyard" else str(place / "bin" / "python")
     done = subprocess.run(
-        [python, "-c", JUDGES[name] + LOOP], input="\n".join(paths), capture_output=True, text=True, check=True,
+        [python, "-c", JUDGES[name] + LOOP, str(patience)], input="\n".join(paths), capture_output=True, text=True, check=True,
         cwd=folder)  # fmt: skip
     found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -74,23 +75,24 @@ def speed(say: Say, place: Path, folder: Path, corpora: Path, rounds: int, patie
     return goals
 
 
-def judged(say: Say, place: Path, folder: Path, labelled: Path) -> list[Goal]:
-    """What each scanner says of each file of the labelled corpus."""
+def judged(say: Say, place: Path, folder: Path, labelled: Path, patience: int) -> list[Goal]:
+    """What each scanner says of each file of the labelled corpus; in any order, as a slow one does not come to all."""
     paths = sorted(str(path) for path in labelled.rglob("*") if path.is_file())
+    random.Random(1).shuffle(paths)
     families = sorted(each.name for each in (labelled / "malicious").iterdir())
     say("\n### What they say of the tests' own files\n")
-    say(f"| scanner | of the hostile stopped | called dangerous | {' | '.join(families)} "
+    say(f"| scanner | files | of the hostile stopped | called dangerous | {' | '.join(families)} "
         "| of the honest dangerous | suspicious | not read |")  # fmt: skip
-    say(f"|---|---|---|{'---|' * len(families)}---|---|---|")
+    say(f"|---|---|---|---|{'---|' * len(families)}---|---|---|")
     goals: list[Goal] = []
     for name in scanners.JUDGES:
-        told = scanners.verdicts(place, name, paths, folder)
+        told = scanners.verdicts(place, name, paths, folder, patience)
         counts = Counter((_family(path, labelled), verdict) for path, verdict in told.items())
         of = Counter(family for family, _ in counts.elements())
         hostile = sum(of[family] for family in families)
         stopped = {family: of[family] - counts[family, "safe"] for family in families}
         dangerous = sum(counts[family, "dangerous"] for family in families)
-        say(f"| {name} | {sum(stopped.values()) / hostile:.1%} | {dangerous / hostile:.1%} | "
+        say(f"| {name} | {len(told)} | {sum(stopped.values()) / hostile:.1%} | {dangerous / hostile:.1%} | "
             + " | ".join(f"{stopped[family]} of {of[family]}" for family in families)
             + " | " + " | ".join(f"{counts['benign', each] / of['benign']:.1%}" for each in VERDICTS[:3])
             + " |")  # fmt: skip
@@ -112,6 +114,7 @@ def _family(path: str, labelled: Path) -> str:
 
 def part(say: Say, folder: Path, rounds: int, patience: int = PATIENCE) -> list[Goal]:
     """Makes the corpora and the scanners' environment in a folder, measures, and tells what was promised."""
+    folder = folder.resolve()
     place, corpora, labelled = scanners.environment(folder), folder / "corpora", folder / "labelled"
     home = folder / "scanners-home"
     for each in (corpora, home):
@@ -128,4 +131,4 @@ def part(say: Say, folder: Path, rounds: int, patience: int = PATIENCE) -> list[
         "end like models, fickling has no command for folders and is called file by file. One that is slow runs "
         "once.".replace("{patience}", str(patience)))  # fmt: skip
     goals = speed(say, place, home, corpora, rounds, patience)
-    return goals + judged(say, place, home, labelled)
+    return goals + judged(say, place, home, labelled, patience)
