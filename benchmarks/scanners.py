@@ -135,8 +135,7 @@ def commands(place: Path, target: Path, patience: int) -> dict[str, list[str]]:
 def verdicts(place: Path, name: str, paths: Sequence[str], folder: Path, patience: int) -> dict[str, str]:
     """What one scanner says of each file that it comes to in so many seconds: its library, called file by file."""
     python = sys.executable if name == "modelyard" else str(place / "bin" / "python")
-    done = subprocess.run(
-        [python, "-c", JUDGES[name] + LOOP, str(patience)], input="\n".join(paths), capture_output=True, text=True, check=True,
-        cwd=folder)  # fmt: skip
+    command = [python, "-c", JUDGES[name] + LOOP, str(patience)]
+    done = subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, check=True, cwd=folder)
     found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return found
