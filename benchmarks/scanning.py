@@ -62,11 +62,12 @@ def speed(say: Say, place: Path, folder: Path, corpora: Path, rounds: int, patie
         say("| scanner | wall s | the call alone s | CPU s | peak MB | rounds | modelyard takes |")
         say("|---|---|---|---|---|---|---|")
         for scanner, runs in sorted(found.items(), key=lambda item: median(item[1].wall)):
-            stopped = "at least " if median(runs.wall) >= patience else ""
+            stopped = median(runs.wall) >= patience  # who is killed leaves no account of processor and memory
+            used = "| |" if stopped else f"| {median(runs.processor):.2f} | {max(runs.memory) / 1e6:.0f} |"
             alone = f"{median(runs.alone):.3f}" if scanner == CALL else ""
             beside = "" if scanner.startswith(scanners.MINE) else f"{share(mine, runs):.3f} of it"
-            say(f"| {scanner} | {stopped}{median(runs.wall):.2f} | {alone} | {median(runs.processor):.2f} "
-                f"| {max(runs.memory) / 1e6:.0f} | {len(runs.wall)} | {beside} |")  # fmt: skip
+            wall = f"{'at least ' if stopped else ''}{median(runs.wall):.2f}"
+            say(f"| {scanner} | {wall} | {alone} {used} {len(runs.wall)} | {beside} |")
             if beside:
                 goals.append((f"{title}: modelyard / {scanner}", share(mine, runs), 0.2))
         if name == "checkpoint.pt":
