@@ -63,7 +63,7 @@ def speed(say: Say, place: Path, folder: Path, corpora: Path, rounds: int, patie
         say("|---|---|---|---|---|---|---|")
         for scanner, runs in sorted(found.items(), key=lambda item: median(item[1].wall)):
             stopped = median(runs.wall) >= patience  # who is killed leaves no account of processor and memory
-            used = "| |" if stopped else f"| {median(runs.processor):.2f} | {max(runs.memory) / 1e6:.0f} |"
+            used = "| | |" if stopped else f"| {median(runs.processor):.2f} | {max(runs.memory) / 1e6:.0f} |"
             alone = f"{median(runs.alone):.3f}" if scanner == CALL else ""
             beside = "" if scanner.startswith(scanners.MINE) else f"{share(mine, runs):.3f} of it"
             wall = f"{'at least ' if stopped else ''}{median(runs.wall):.2f}"
