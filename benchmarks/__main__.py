@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks import peers, reading, reclaiming, trees
+from benchmarks import peers, reading, reclaiming, scanning, trees
 from benchmarks.contest import Runs, contest, ratio
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -145,6 +145,16 @@ def help_part(report: Report, rounds: int) -> float:
     return median(runs.wall)
 
 
+def scanning_alone(place: Path | None, rounds: int, patience: int) -> None:
+    """Scanning without the rest; the results file stays as it is."""
+    report: Report = []
+    with tempfile.TemporaryDirectory(dir=place) as name:
+        promised = scanning.part(lambda line: say(report, line), Path(name), rounds, patience)
+    say(report, "\n### Goals\n")
+    for words, value, limit in promised:
+        goal(report, words, value, limit)
+
+
 def main() -> None:
     """Runs the whole benchmark."""
     parser = argparse.ArgumentParser(prog="make bench")
@@ -152,7 +162,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--folder", type=Path, default=None, help="where the trees are built")
     parser.add_argument("--largest", type=int, default=5_000_000, help="entries of the largest tree")
+    parser.add_argument("--parts", choices=("all", "scanning"), default="all", help="one part alone, printed only")
+    parser.add_argument("--patience", type=int, default=scanning.PATIENCE, help="seconds that a scanner may take")
     options = parser.parse_args()
+    if options.parts == "scanning":
+        scanning_alone(options.folder, options.rounds, options.patience)
+        return
     report: Report = ["# Results of `make bench`\n"]
     machine = f"{platform.system()} {platform.release()}, {len(os.sched_getaffinity(0))} processors"
     say(report, f"{machine}, Python {platform.python_version()}.")
@@ -180,9 +195,10 @@ def main() -> None:
         sizes = [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size <= options.largest]
         growth = linear_part(report, folder, sizes, min(options.rounds, 5))
         reclaimed = reclaiming_part(report, folder, options.rounds)
+        scanned = scanning.part(lambda line: say(report, line), folder, options.rounds, options.patience)
     help_seconds = help_part(report, options.rounds)
     goals(report, linked, flat, whole, count, growth, help_seconds, share)
-    for words, value, limit in reclaimed:
+    for words, value, limit in (*reclaimed, *scanned):
         goal(report, words, value, limit)
     RESULTS.write_text("\n".join(report) + "\n")
 

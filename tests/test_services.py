@@ -48,7 +48,7 @@ class Service:
 @pytest.fixture
 def survey(home: Path, monkeypatch: pytest.MonkeyPatch) -> api.Survey:
     """A survey that knows nothing but the service."""
-    monkeypatch.setattr("modelyard.api.ADAPTERS", (Service(),))
+    monkeypatch.setattr("modelyard.stores.ADAPTERS", (Service(),))
     return api.survey({}, home, "linux", system=False)
 
 

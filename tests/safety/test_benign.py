@@ -58,7 +58,7 @@ def _written(path: Path, thing: object) -> Iterator[Scanned]:
         yield scan_file(str(path))
 
 
-def _estimators() -> Iterator[object]:
+def estimators() -> Iterator[object]:
     """Every estimator of scikit-learn, fitted where it can be on plain numbers."""
     for name, kind in all_estimators():
         asked = inspect.signature(kind.__init__).parameters
@@ -77,14 +77,14 @@ def _estimators() -> Iterator[object]:
 @pytest.mark.filterwarnings("ignore")
 def test_every_estimator_of_scikit_learn_is_safe(tmp_path: Path) -> None:
     verdicts: Counter[str] = Counter()
-    for made in _estimators():
+    for made in estimators():
         for told in _written(tmp_path / "m.joblib", made):
             verdicts[told.verdict] += 1
             assert told.verdict == "safe", (made, told.findings[:3])
     assert verdicts["safe"] > 1500
 
 
-def _things() -> dict[str, object]:
+def things() -> dict[str, object]:
     """What else lies in the files of people."""
     model = xgboost.XGBClassifier(n_estimators=2).fit(ROWS, CLASSES)
     boosted = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(ROWS, CLASSES)
@@ -106,7 +106,7 @@ def _things() -> dict[str, object]:
 
 
 def test_other_frameworks_and_plain_values_are_safe(tmp_path: Path) -> None:
-    for name, thing in _things().items():
+    for name, thing in things().items():
         for told in _written(tmp_path / "m.pkl", thing):
             assert told.verdict == "safe", (name, told.findings[:3])
 
@@ -118,7 +118,7 @@ def test_a_method_that_is_kept_is_suspicious_at_worst(tmp_path: Path) -> None:
     assert {told.verdict for told in _written(tmp_path / "m.pkl", thing)} <= {"safe", "suspicious"}
 
 
-def _torch_things() -> dict[str, object]:
+def torch_things() -> dict[str, object]:
     layers = torch.nn.Sequential(
         torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.LSTM(8, 8), torch.nn.Conv2d(1, 1, 1), torch.nn.GRU(3, 3),
         torch.nn.BatchNorm2d(1), torch.nn.TransformerEncoderLayer(8, 2), torch.nn.Embedding(5, 5),
@@ -139,7 +139,7 @@ def _torch_things() -> dict[str, object]:
 @pytest.mark.filterwarnings("ignore")
 def test_what_torch_writes_is_safe(tmp_path: Path) -> None:
     path = tmp_path / "m.pt"
-    for name, thing in _torch_things().items():
+    for name, thing in torch_things().items():
         for new in (True, False):
             for protocol in (2, 4):
                 torch.save(thing, path, pickle_protocol=protocol, _use_new_zipfile_serialization=new)

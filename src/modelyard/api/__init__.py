@@ -11,17 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.doctor import complaints, prepare
-from modelyard.doctor.complaint import Complaint
 from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
 from modelyard.inventory import Prune as Prune
 from modelyard.policies.opportunities import Opportunity
 from modelyard.policies.opportunities import opportunities as _opportunities
 from modelyard.problem import Problem, from_errno
-from modelyard.stores import ADAPTERS, loose
-from modelyard.stores.adapter import Adapter
-from modelyard.stores.reading import Found, closed_rows, declared, read_all, read_loose
-from modelyard.stores.third_party import installed
 from modelyard.uses import ADAPTER
 from modelyard.walk.claims import Claims
 from modelyard.walk.mounts import mount_of
@@ -31,7 +25,10 @@ from modelyard.walk.tree import Measured, Progress, Tree, walk
 KEEP = ".modelyard-keep"
 """A file of this name keeps what lies in and below its folder out of every plan."""
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what knows every store is imported by the verbs that ask all of them: a scan of one file does not
+    from modelyard.doctor.complaint import Complaint
+    from modelyard.stores.adapter import Adapter
+    from modelyard.stores.reading import Found
     from modelyard.uses.everyone import Everyone as Everyone
 
 
@@ -70,6 +67,10 @@ def survey(
     far, marked partial. Without `adapters`: modelyard's own, those of installed packages, and model files that none
     of them claims. NotADirectoryError for a home or root that is no folder.
     """
+    from modelyard.stores import ADAPTERS
+    from modelyard.stores.reading import closed_rows, declared, read_all, read_loose
+    from modelyard.stores.third_party import installed
+
     more: list[Problem] = []
     everything = adapters is None
     if adapters is None:
@@ -101,6 +102,9 @@ def survey(
 
 def store_names() -> frozenset[str]:
     """The names of all stores, those of installed packages too."""
+    from modelyard.stores import ADAPTERS, loose
+    from modelyard.stores.third_party import installed
+
     own = frozenset(each.STORE.name for each in ADAPTERS)
     others, _ = installed(own)
     return own | {each.STORE.name for each in others} | {loose.STORE.name}
@@ -265,4 +269,6 @@ def examine(survey: Survey, env: Mapping[str, str], home: Path, platform: Platfo
 
     since 1970. Reads only, and runs nothing.
     """
+    from modelyard.doctor import complaints, prepare
+
     return complaints(prepare(survey, survey.tree, env, home, platform, now))

@@ -6,10 +6,9 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from modelyard.api import scanning
 from modelyard.api.scanning import Scanned, Verdict
@@ -17,8 +16,10 @@ from modelyard.cli import as_json, documents
 from modelyard.cli.errors import COMPLAINTS, HelpfulError
 from modelyard.cli.looking import WIDTH, look
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, line
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # a gate that asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 STYLES: dict[Verdict, str] = {"safe": "green", "suspicious": "yellow", "unknown": "magenta", "dangerous": "bold red"}
 NEVER = "never"
@@ -101,6 +102,8 @@ def _progress(request: Request) -> scanning.Progress | None:
 
 
 def _explain(code: str) -> int:
+    from modelyard.cli.output import console, line
+
     known = scanning.CODES.get(code)
     if known is None:
         raise HelpfulError(f"no finding has the code {code!r}", f"the codes are {', '.join(scanning.CODES)}")
@@ -131,6 +134,8 @@ def as_document(found: Sequence[Scanned]) -> documents.ScannedFiles:
 
 
 def _print(found: Sequence[Scanned], everything: bool) -> None:
+    from modelyard.cli.output import console, line
+
     out = console()
     ranked = sorted(found, key=lambda each: -scanning.VERDICTS.index(each.verdict))
     for each in ranked:
@@ -145,6 +150,10 @@ def _print(found: Sequence[Scanned], everything: bool) -> None:
 
 def _one(out: Console, each: Scanned) -> None:
     """A file, its verdict, what would run, and what to do."""
+    from rich.text import Text
+
+    from modelyard.cli.output import line
+
     out.print(Text.assemble((f"{each.verdict:<10} ", STYLES[each.verdict]), shown(each.path)), soft_wrap=True)
     kind = "; ".join(part for part in (each.format, each.loads) if part)
     if kind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from pathlib import PurePath
+from os.path import splitext
 
 from modelyard.formats.file import BrokenError, File, looked_into
 from modelyard.formats.zips import END, is_zip
@@ -105,7 +105,7 @@ def _scan_numpy(file: File, member: str, report: Report) -> None:
 def _scan_other(file: File, member: str, report: Report) -> None:
     """Anything without a container of its own: pickles, or no business of a scan."""
     source = Bytes(file)
-    suffix = PurePath(member.rpartition("!")[2] or file.name).suffix.lower()
+    suffix = splitext(member.rpartition("!")[2] or file.name)[1].lower()
     if not file.size:
         return
     old = legacy(source, member)

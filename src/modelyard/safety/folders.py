@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING
 
 from modelyard.safety.files import scan_file
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.walk.read import names_in
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 FEW = 48
 """So many files are scanned sooner by one process."""
@@ -67,6 +69,9 @@ def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: i
 
 
 def _shared(paths: Sequence[str], told: Progress, workers: int) -> list[Scanned]:
+    from concurrent.futures import ProcessPoolExecutor, as_completed  # one file does without
+    from concurrent.futures.process import BrokenProcessPool
+
     batches = [paths[at : at + BATCH] for at in range(0, len(paths), BATCH)]
     results: dict[int, list[Scanned]] = {}
     done = 0

@@ -75,23 +75,24 @@ class Judge:
             self.find("computed-call", "dangerous", f"calls {what} with {shown_value(made.arguments)}", offset)
             return
         known = self._known(callee.module, callee.name)
-        call = f"{clipped(str(callee), 120)}{_arguments(made)}"
         if isinstance(known, Dangerous):
-            self.find("dangerous-call", "dangerous", call, offset)
+            self.find("dangerous-call", "dangerous", _shown(callee, made), offset)
         elif known is None:
-            self.find("unvetted-call", "suspicious", call, offset)
+            self.find("unvetted-call", "suspicious", _shown(callee, made), offset)
         else:
-            self._vetted_call(known, made, call, offset)
+            self._vetted_call(known, callee, made, offset)
 
-    def _vetted_call(self, known: Vetted, made: Made, call: str, offset: int) -> None:
+    def _vetted_call(self, known: Vetted, callee: Reference, made: Made, offset: int) -> None:
         use = used_by(made)
         if use not in known.uses:
-            self.find("unvetted-use", "suspicious", f"{call}: vetted as {known.kind}, not to be called", offset)
+            what = f"{_shown(callee, made)}: vetted as {known.kind}, not to be called"
+            self.find("unvetted-use", "suspicious", what, offset)
         elif use == "call" and (why := objection(known.rule, made, self)):
+            what = f"{_shown(callee, made)}: {why}"
             if known.kind == "enum lookup" and is_own_attribute(made):
-                self.find("unvetted-use", "suspicious", f"{call}: {why}", offset)
+                self.find("unvetted-use", "suspicious", what, offset)
             else:
-                self.find("unvetted-arguments", "dangerous", f"{call}: {why}", offset)
+                self.find("unvetted-arguments", "dangerous", what, offset)
 
     def build(self, target: Value, state: Value, offset: int) -> None:
         """A state is given to an object. Given to a class, a function or a module it changes that for everybody."""
@@ -196,6 +197,11 @@ def class_of(made: Made) -> Reference | None:
     at = 1 if known.rule == "rebuild by name" else 0
     first = given[at] if len(given) > at else None
     return first if isinstance(first, Reference) else maker
+
+
+def _shown(callee: Reference, made: Made) -> str:
+    """A call as people read it; most are vetted and never shown."""
+    return f"{clipped(str(callee), 120)}{_arguments(made)}"
 
 
 def _arguments(made: Made) -> str:

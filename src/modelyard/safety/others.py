@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import PurePath
+from os.path import basename, splitext
 from typing import Any
 
 from modelyard.formats import safetensors, saved_model
@@ -34,11 +34,11 @@ LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "Reduce
 
 def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]] | None:
     """The format of a file that is no pickle and no plain archive, and its findings; None for another file."""
-    name = PurePath(member.rpartition("!")[2] or file.name)
+    name = basename(member.rpartition("!")[2] or file.name)
     for is_it, title, scan in _BY_CONTENT:
         if is_it(head):
             return title, _guarded(scan, file, member)
-    return _by_name(file, head, name.suffix.lower(), name.name, member)
+    return _by_name(file, head, splitext(name)[1].lower(), name, member)
 
 
 def _guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str) -> list[Finding]:

@@ -65,6 +65,8 @@ def root_of(listing: Directory) -> str | None:
 
 def legacy(source: Source, member: str) -> Streams | None:
     """The streams of a file of before torch 1.6 and the storages behind them; None for another kind of file."""
+    if b"." not in source.read(0, BEGINNING):
+        return None  # no STOP, no number
     first = scan_streams(Part(source, 0, BEGINNING), member, most=1)
     if not first.values or first.values[0] != MAGIC:
         return None

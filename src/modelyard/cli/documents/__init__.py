@@ -53,12 +53,12 @@ from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedL
 
 __all__ = [
     "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
-    "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine", "InspectedLine",
-    "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview",
-    "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt",
-    "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine",
-    "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine",
-    "WrittenLine",
+    "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
+    "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine",
+    "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
+    "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine",
+    "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
+    "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {

@@ -6,6 +6,8 @@ happens to be installed never changes a verdict.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from modelyard.safety.policy.lists import (
     Dangerous,
     Name,
@@ -29,6 +31,7 @@ def modern(module: str, name: str) -> tuple[str, str]:
     return modules.get(module, module), name
 
 
+@lru_cache(4096)  # honest files ask for the same few hundred names, each several times
 def lookup(module: str, name: str) -> Vetted | Dangerous | None:
     """What is known of a name; None for nothing. Only the whole name can be vetted, but any part of it dangerous."""
     found = vetted_names().get(Name(module, name))
