@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 	@$(BIN)/modelyard --home "$(DEMO)"
 
 test: check filesystems engines clients
-	$(BIN)/pytest -n auto --dist loadfile --ignore tests/clients
+	$(BIN)/pytest -n auto --dist loadfile --ignore tests/clients --durations 12
 	$(BIN)/pytest -n auto --dist loadfile tests/clients
 
 # The tests make xfs, btrfs and ext4 file systems on loop devices, which takes root and these programs.
