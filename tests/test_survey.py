@@ -104,7 +104,8 @@ def test_a_store_that_may_not_be_read_is_a_problem_and_not_an_absence(home: Path
     (tmp_path / "theirs").chmod(0o700)
     (tmp_path / "nobody").mkdir()
     code = (
-        "import os, sys, json; from pathlib import Path; from modelyard import api; os.setuid(65534);"
+        "import os, sys, json; from pathlib import Path; from modelyard import api;"
+        "api.survey({}, Path(sys.argv[2]), 'linux', system=False); os.setuid(65534);"  # what is imported late is there
         "found = api.survey({'HF_HUB_CACHE': sys.argv[1]}, Path(sys.argv[2]), 'linux', system=False);"
         "print(json.dumps([[problem.path, problem.code] for problem in found.problems]))"
     )
