@@ -229,7 +229,7 @@ def test_read_only_folder_and_unreadable_source(source: Path, home: Path) -> Non
     place = home / "fixed"
     place.mkdir(mode=0o755)
     for above in (home, *home.parents):
-        if above.owner() == "root" and above.name.startswith(("pytest", "test_", "home")):
+        if above.stat().st_mode & 0o777 == 0o700:  # pytest keeps its folders to itself
             above.chmod(0o755)
     source.chmod(0o644)
     command = [sys.executable, "-c", program, str(source), str(place / "x")]
