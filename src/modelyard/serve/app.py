@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from modelyard.serve import predicting, protocol
-from modelyard.serve.limits import Door
+from modelyard.serve.limits import Door, error
 from modelyard.serve.measures import TEXT
 from modelyard.serve.page import PAGE, POLICY
 from modelyard.serve.service import Service
+
+PARAMETER = re.compile(r"\{(\w+)")
 
 
 def application(service: Service) -> FastAPI:
@@ -36,10 +40,29 @@ def application(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.add_middleware(Door, service=service)
+    app.add_exception_handler(HTTPException, _nowhere)
     app.include_router(predicting.routes(service))
     app.include_router(protocol.routes(service))
     _about(app, service)
+    _name(app.openapi(), {"name": service.name, "version": service.version})
     return app
+
+
+async def _nowhere(_: Request, wrong: Exception) -> Response:
+    """A path or verb that does not exist, told in the shape of all errors."""
+    assert isinstance(wrong, HTTPException)
+    return error(wrong.status_code, str(wrong.detail))
+
+
+def _name(document: dict[str, Any], known: Mapping[str, str]) -> None:
+    """Says in the document which model and version can be asked for."""
+    for path, verbs in document["paths"].items():
+        told = [
+            {"name": each, "in": "path", "required": True, "schema": {"type": "string", "enum": [known[each]]}}
+            for each in PARAMETER.findall(path)
+        ]
+        for verb in verbs.values():
+            verb |= {"parameters": told} if told else {}
 
 
 def _about(app: FastAPI, service: Service) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import tokenize
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +15,7 @@ import numpy
 from modelyard.serve.signature import FLOATS, Signature, Spec, body_of, fields_of, shape_text
 
 Arrays = dict[str, "numpy.ndarray[Any, Any]"]
+HEADERS = {(1, 0): numpy.lib.format.read_array_header_1_0, (2, 0): numpy.lib.format.read_array_header_2_0}
 JSON, NPY, NPZ = "application/json", "application/x-npy", "application/x-npz"
 
 
@@ -109,17 +112,21 @@ def check_rows(signature: Signature, arrays: Mapping[str, numpy.ndarray[Any, Any
 
 
 def _loaded(name: str, data: bytes) -> numpy.ndarray[Any, Any]:
-    """One .npy array, never a pickled one."""
+    """One .npy array, never a pickled one, and never larger than what was sent."""
+    field = f"inputs.{name}"
+    file = io.BytesIO(data)
     try:
-        file = io.BytesIO(data)
-        version = numpy.lib.format.read_magic(file)
-        if version not in ((1, 0), (2, 0), (3, 0)):
-            raise ValueError("of an unknown version")
-        file.seek(0)
-        array = numpy.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, MemoryError, OverflowError, RecursionError) as error:
-        raise FieldError(f"inputs.{name}", f"is no plain .npy array: {str(error)[:200]}") from error
-    return array
+        reader = HEADERS[numpy.lib.format.read_magic(file)]
+        shape, columns, dtype = reader(file)
+    except (KeyError, ValueError, EOFError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError) as error:
+        raise FieldError(field, f"is no .npy array: {str(error)[:200]}") from error
+    if dtype.hasobject or dtype.fields:
+        raise FieldError(field, "holds objects, which are not loaded")
+    count = math.prod(shape)
+    if count * dtype.itemsize > len(data) - file.tell():
+        raise FieldError(field, "ends before what its header promises")
+    array = numpy.frombuffer(data, dtype, count, file.tell()) if count and dtype.itemsize else numpy.empty(0, dtype)
+    return array.reshape(shape, order="F" if columns else "C") if count else numpy.empty(shape, dtype)
 
 
 def _members(body: bytes, most: int) -> dict[str, bytes]:

@@ -27,6 +27,7 @@ from modelyard.serve.service import Service
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is no JSON, .npy or .npz at all, or the server was asked under a foreign name."},
     401: {"description": "The token is missing or wrong."},
+    404: {"description": "The server has another model or version."},
     406: {"description": "The outputs cannot be sent as the kind of media that was asked for."},
     408: {"description": "The body did not arrive in time."},
     413: {"description": "The body is larger than the server takes."},

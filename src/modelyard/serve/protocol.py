@@ -65,8 +65,8 @@ def routes(service: Service) -> APIRouter:
     for path in ("/models/{name:path}/versions/{version}/infer", "/models/{name:path}/infer"):
 
         @router.post(path, summary="What the model says", response_class=Response, openapi_extra=extra)
-        async def infer(request: Request, name: str, version: str = "") -> Response:
-            return _stranger(service, name, version) or await _inferred(service, request)
+        async def infer(request: Request) -> Response:
+            return _stranger(service, request) or await _inferred(service, request)
 
     _about(router, service)  # last: a name may have slashes, so its routes fit everything
     return router
@@ -84,9 +84,9 @@ def _health(router: APIRouter, service: Service) -> None:
     for path in ("/models/{name:path}/versions/{version}/ready", "/models/{name:path}/ready"):
 
         @router.get(path, summary="Whether this model can be asked")
-        async def model_ready(name: str, version: str = "") -> Response:
-            told = JSONResponse({"name": name, "ready": service.ready}, 200 if service.ready else 503)
-            return _stranger(service, name, version) or told
+        async def model_ready(request: Request) -> Response:
+            told = JSONResponse({"name": service.name, "ready": service.ready}, 200 if service.ready else 503)
+            return _stranger(service, request) or told
 
 
 def _about(router: APIRouter, service: Service) -> None:
@@ -97,8 +97,8 @@ def _about(router: APIRouter, service: Service) -> None:
     for path in ("/models/{name:path}/versions/{version}", "/models/{name:path}"):
 
         @router.get(path, summary="What a model takes and gives")
-        async def model(name: str, version: str = "") -> Response:
-            return _stranger(service, name, version) or JSONResponse(_described(service))
+        async def model(request: Request) -> Response:
+            return _stranger(service, request) or JSONResponse(_described(service))
 
 
 def _described(service: Service) -> dict[str, Any]:
@@ -115,9 +115,10 @@ def _described(service: Service) -> dict[str, Any]:
     }
 
 
-def _stranger(service: Service, name: str, version: str) -> JSONResponse | None:
+def _stranger(service: Service, request: Request) -> JSONResponse | None:
     """The answer to somebody who asks for another model."""
-    if name == service.name and version in ("", service.version):
+    asked = request.path_params["name"], request.path_params.get("version", service.version)
+    if asked == (service.name, service.version):
         return None
     return error(404, f"this server has {service.name}, version {service.version}, alone")
 
