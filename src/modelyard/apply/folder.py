@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -21,6 +22,7 @@ DRAFT = re.compile(rb"\.modelyard-version-[0-9a-f]{16}$")
 YOUNG = 60.0
 """Seconds in which a draft may be without the lock of who builds it."""
 READ = 4 << 20
+NO_LINKS = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOSYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,20 @@ class Folder:
     def _forget(self, path: bytes) -> None:
         if os.path.lexists(path):
             remove_tree(self._disk, path)
+
+    def adopt(self, name: str, source: bytes, known: Made) -> None:
+        """One more name of an immutable file whose digest is known; a copy where the file system has no such names."""
+        try:
+            self._disk.link(source, self.place(name))
+            self.files[name] = Made(name, known.size, known.sha256)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                self.copy(name, descriptor)
+            finally:
+                os.close(descriptor)
 
     def discard(self, name: str) -> None:
         """Takes a file out of it."""

@@ -13,8 +13,7 @@ from modelyard.registry import aliases, codecs, layout, loading, saving, verifyi
 from modelyard.registry.code import copy_code
 from modelyard.registry.codec import Loading, Saving
 from modelyard.registry.errors import RegistryError, raised
-from modelyard.registry.git import commit_here
-from modelyard.registry.metadata import Dataset, Metadata
+from modelyard.registry.metadata import Dataset, Git, Metadata
 from modelyard.registry.references import Reference, resolve
 from modelyard.registry.schema import ports
 from modelyard.registry.versions import Version
@@ -68,11 +67,11 @@ class Registry:
             if example_input is None
             else (ports(example_input, "input"), ports(codec.run(model, example_input), "output"))
         )
+        self.init()
         facts = saving.Facts(
             task, metrics or {}, training or {}, [_dataset(each) for each in datasets], tags, license,
-            str(resolve(self.root, parent)) if parent else "", extra or {}, commit_here(), inputs, outputs,
+            str(resolve(self.root, parent)) if parent else "", extra or {}, _commit(), inputs, outputs,
         )  # fmt: skip
-        self.init()
         with saving.drafted(Disk(), self.root, name) as made:
             saved = codec.save(model, made, Saving(config, allow_pickle, options))
             saving.write_config(made, saved)
@@ -147,6 +146,12 @@ class Registry:
             return verifying.verify(self.root, self.resolve(which))
         all_of_them = [Reference(name, each) for name, versions in self.models() for each in versions]
         return [each for version in all_of_them for each in verifying.verify(self.root, version)]
+
+
+def _commit() -> Git | None:
+    from modelyard.registry.git import commit_here  # late: a load asks no repository
+
+    return commit_here()
 
 
 def _dataset(value: Dataset | Mapping[str, str]) -> Dataset:

@@ -115,12 +115,10 @@ def publish(root: str, made: Folder, metadata: Metadata, version: Version | None
     place = folder_of(root, metadata.name)
     known = versions_in(place)
     share_twins(place, known, made)
-    metadata.files = [FileEntry(path=each.path, size=each.size, sha256=each.sha256) for each in made.files.values()]
-    metadata.files.sort(key=lambda each: each.path)
     for _ in range(TRIES):
         number = version or following(known)
         metadata.version = str(number)
-        _seal(made, metadata)
+        seal(made, metadata)
         try:
             made.keep(os.fsencode(folder_of(root, metadata.name, number)))
         except FileExistsError as error:
@@ -143,10 +141,15 @@ def refuse_taken(root: str, name: str, version: Version | None) -> None:
         raise _taken(name, version)
 
 
-def _seal(made: Folder, metadata: Metadata) -> None:
-    """The two files that tell of all others."""
+def seal(made: Folder, metadata: Metadata) -> None:
+    """Writes the two files that tell of all others into a draft."""
     for each in (METADATA, SUMS):
         made.discard(each)
+    known = {each.path: each for each in metadata.files}
+    metadata.files = [
+        known.get(each.path) or FileEntry(path=each.path, size=each.size, sha256=each.sha256)
+        for each in sorted(made.files.values(), key=lambda each: each.path)
+    ]
     made.write(METADATA, texts.encode(metadata))
     made.write(SUMS, sums({each.path: each.sha256 for each in made.files.values()}))
 

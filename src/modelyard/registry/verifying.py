@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from modelyard.formats.known import read_header
 from modelyard.problem import Problem
 from modelyard.registry.layout import CODE, SUMS, folder_of
 from modelyard.registry.loading import metadata_of
@@ -101,6 +100,8 @@ def _file(folder: int, path: str, version: str, name: str, digest: str, progress
 
 def _structure(path: str) -> str:
     """What the reader of its format has to say against a file; nothing for one of no format that is known."""
+    from modelyard.formats.known import read_header  # late: it knows every format, and a load needs none of them
+
     header = read_header(path)
     if isinstance(header, Problem):
         return "" if header.code == "unknown" else header.message
