@@ -1,0 +1,62 @@
+"""Every codec: one file a framework, imported only when an object or a saved version asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from modelyard.registry.codec import Codec
+from modelyard.registry.errors import RegistryError
+
+CODECS = {
+    "sklearn": ("sklearn_models", ("sklearn",)),
+    "torch": ("torch_modules", ("torch",)),
+    "arrays": ("arrays", ("numpy", "torch", "builtins")),
+}
+"""By the name that metadata have: the module, and the packages whose types it takes. The first one that takes wins."""
+GROUP = "modelyard.codecs"
+
+
+def _own(name: str) -> Codec:
+    return cast(Codec, import_module(f"modelyard.registry.codecs.{CODECS[name][0]}"))
+
+
+def _others() -> dict[str, EntryPoint]:
+    return {each.name: each for each in entry_points(group=GROUP) if each.name not in CODECS}
+
+
+def packages_of(model: Any) -> set[str]:
+    """The packages that define the type of an object and those it inherits from."""
+    return {each.__module__.partition(".")[0] for each in type(model).__mro__ if each is not object}
+
+
+def candidates(model: Any) -> Iterator[Codec]:
+    """The codecs that may take an object: those of other packages first, so that they can take what is theirs."""
+    for each in _others().values():
+        yield cast(Codec, each.load())
+    packages = packages_of(model)
+    for name, (_, theirs) in CODECS.items():
+        if packages.intersection(theirs):
+            yield _own(name)
+
+
+def codec_of(model: Any) -> Codec:
+    """The codec that saves an object. RegistryError where none does."""
+    for each in candidates(model):
+        if each.takes(model):
+            return each
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    hint = "save its tensors as a dict, or register a codec under the entry point group modelyard.codecs"
+    raise RegistryError(f"nothing here saves a {kind}", "no-codec", hint)
+
+
+def named(name: str) -> Codec:
+    """The codec that metadata name. RegistryError where it is not installed."""
+    if name in CODECS:
+        return _own(name)
+    others = _others()
+    if name not in others:
+        raise RegistryError(f"no codec is called {name[:80]!r}", "no-codec", "install the package that saved it")
+    return cast(Codec, others[name].load())
