@@ -50,7 +50,8 @@ class Door:
             await send(message)
 
         try:
-            await (self._refusal(scope) or self._app)(scope, receive, noted)
+            with self._service.measures.open.track_inprogress():
+                await (self._refusal(scope) or self._app)(scope, receive, noted)
         finally:
             route = scope.get("route")
             self._service.measures.request(getattr(route, "path", "other"), status, time.perf_counter() - begun)

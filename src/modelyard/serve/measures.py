@@ -32,6 +32,8 @@ class Measures:
         self._model = Histogram(
             "modelyard_model_seconds", "Seconds that a call of the model took.", buckets=SECONDS, registry=self._all
         )
+        self.open = Gauge("modelyard_open_requests", "Requests that are not answered yet.", registry=self._all)
+        """Counted up and down by whoever answers."""
         self._queue = Gauge("modelyard_queue", "Requests that wait for the model.", registry=self._all)
 
     def request(self, route: str, status: int, seconds: float) -> None:

@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -67,4 +68,5 @@ def run(service: Service, listening: socket.socket, begun: Callable[[], None]) -
         begun()
 
     server.startup = startup  # type: ignore[method-assign]
-    server.run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # raised again once everything was answered
+        server.run(sockets=[listening])
