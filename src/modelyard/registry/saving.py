@@ -53,7 +53,7 @@ def describe(name: str, codec: str, saved: Saved, facts: Facts) -> Metadata:
         name=name,
         version="",
         created=rfc3339(time.time_ns()),
-        codec=codec,
+        codec=saved.codec or codec,
         framework=saved.framework,
         packages={each: found for each in saved.packages if (found := _version_of(each))},
         python=platform.python_version(),

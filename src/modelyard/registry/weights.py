@@ -24,6 +24,12 @@ def load(files: Held, wish: Loading, kind: Kind, name: str = WEIGHTS) -> dict[st
     return {key: _moved(value, wish) for key, value in found.items()} if kind == "torch" else found
 
 
+def kind_of(files: Held, name: str = WEIGHTS) -> Kind:
+    """What wrote a file that nobody describes: torch says so in its texts."""
+    texts = dict(header(files.descriptor(name), files.shown(name)).metadata)
+    return "torch" if texts.get("format") == "pt" else "numpy"
+
+
 def _moved(value: Any, wish: Loading) -> Any:
     """A tensor elsewhere and in another dtype, where that is wished; whole numbers keep theirs."""
     dtype = wish.dtype if value.is_floating_point() else None

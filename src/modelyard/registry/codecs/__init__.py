@@ -11,7 +11,14 @@ from modelyard.registry.codec import Codec
 from modelyard.registry.errors import RegistryError
 
 CODECS = {
+    "file": ("files", ("pathlib", "builtins")),
+    "xgboost": ("xgboost_models", ("xgboost",)),
+    "lightgbm": ("lightgbm_models", ("lightgbm",)),
+    "catboost": ("catboost_models", ("catboost",)),
     "sklearn": ("sklearn_models", ("sklearn",)),
+    "transformers": ("transformers_models", ("transformers", "builtins")),
+    "keras": ("keras_models", ("keras",)),
+    "onnx": ("onnx_models", ("onnx",)),
     "torch": ("torch_modules", ("torch",)),
     "arrays": ("arrays", ("numpy", "torch", "builtins")),
 }
