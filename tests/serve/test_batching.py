@@ -67,6 +67,14 @@ def test_requests_share_a_call_and_each_gets_its_own_rows() -> None:
     assert model.calls == [6]
 
 
+def test_who_is_alone_does_not_wait_for_company() -> None:
+    async def work(batcher: Batcher) -> list[Arrays]:
+        async with asyncio.timeout(5):
+            return [await batcher.predict(one(at)) for at in range(3)]
+
+    assert len(run(Recorder(), Bounds(delay=60), work)) == 3
+
+
 def test_a_call_takes_no_more_rows_than_it_may() -> None:
     model = Recorder()
     run(model, Bounds(rows=4, delay=0.05), together(*(one(1, 2, 3) for _ in range(4))))

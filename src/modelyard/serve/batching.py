@@ -61,6 +61,9 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._pool = ThreadPoolExecutor(1, "model")
         self._task: asyncio.Task[None] | None = None
+        self._busy = False
+        self._crowded = False
+        """Whether others came while the last call went on: who is alone does not wait for company."""
 
     @property
     def waiting(self) -> int:
@@ -73,7 +76,7 @@ class Batcher:
 
     async def stop(self) -> None:
         """Answers what waits, then ends."""
-        while self._queue:
+        while self._queue or self._busy:
             await asyncio.sleep(0.01)
         if self._task:
             self._task.cancel()
@@ -96,15 +99,18 @@ class Batcher:
     async def _work(self) -> None:
         while True:
             group = await self._group()
+            self._busy = True
             if group:
                 await self._answer(group)
+            self._busy = False
+            self._crowded = len(group) > 1 or bool(self._queue)
 
     async def _group(self) -> list[_Waiting]:
         """The next requests that share a call: as many as fit and are there before the first has waited long enough."""
         while not self._queue:
             self._arrived.clear()
             await self._arrived.wait()
-        if self._joins and self.bounds.delay > 0:
+        if self._joins and self._crowded and self.bounds.delay > 0:
             await self._company()
         group: list[_Waiting] = []
         rows = 0

@@ -39,9 +39,20 @@ def access_for(host: str, token: str) -> Access:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 is any that is free. OSError as the system raises it."""
+    """A listening socket; port 0 is any that is free. OSError as the system raises it.
+
+    Its protocol is named: asyncio sends small answers at once only over sockets that say they are TCP.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host.strip("[]"), port), family=family, backlog=2048)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host.strip("[]"), port))
+        listening.listen(2048)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def address_of(listening: socket.socket) -> str:
