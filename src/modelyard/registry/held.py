@@ -28,6 +28,8 @@ class Held:
     entries: Mapping[str, FileEntry]
     private: bytes
     """Where private copies may be made for libraries that want a path."""
+    own: dict[str, bytes] = field(default_factory=dict)
+    """The metadata and the sums themselves, as they were when they were found to fit each other."""
     open_files: dict[str, int] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
     stack: ExitStack = field(default_factory=ExitStack)
@@ -66,7 +68,7 @@ class Held:
             found.update(view[at : at + count])
             at += count
         view.release()
-        self._compare(name, found.hexdigest())
+        self.compare(name, found.hexdigest())
         return data
 
     def check(self, name: str) -> int:
@@ -77,11 +79,12 @@ class Held:
             while piece := os.pread(descriptor, PIECE, at):
                 found.update(piece)
                 at += len(piece)
-            self._compare(name, found.hexdigest())
+            self.compare(name, found.hexdigest())
             self.checked.add(name)
         return descriptor
 
-    def _compare(self, name: str, digest: str) -> None:
+    def compare(self, name: str, digest: str) -> None:
+        """RegistryError unless that is the digest of a file that the metadata tell."""
         if digest != self.entries[name].sha256:
             raise self._differs(name)
 
@@ -94,7 +97,7 @@ class Held:
         made: Folder = self.stack.enter_context(folder(Disk(), self.private))
         for name, other in names.items():
             made.copy(other, self.descriptor(name))
-            self._compare(name, made.files[other].sha256)
+            self.compare(name, made.files[other].sha256)
         return Path(os.fsdecode(made.path))
 
 
