@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import modelyard as my
+from modelyard.registry.errors import UnsafeError
 
 os.environ["KERAS_BACKEND"] = "torch"
 RANDOM = np.random.default_rng(7)
@@ -206,5 +207,5 @@ def test_a_whole_torch_module_only_when_pickle_is_asked_for(tmp_path: Path) -> N
     model = Opaque(3)
     loaded = again(tmp_path, model, allow_pickle=True)
     assert torch.equal(loaded(torch.ones(3)), model(torch.ones(3)))
-    with pytest.raises(my.registry.errors.UnsafeError, match="allow_pickle=True"):
+    with pytest.raises(UnsafeError, match="allow_pickle=True"):
         my.Registry(tmp_path).load("model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap as maps
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from modelyard.problem import from_errno
 from modelyard.registry.errors import RegistryError, raised
 from modelyard.registry.metadata import FileEntry
 from modelyard.walk.read import opened_below, opened_folder
+from modelyard.walk.summing import Summed
 
 PIECE = 8 << 20
 
@@ -58,18 +60,30 @@ class Held:
 
     def content(self, name: str) -> bytearray:
         """A private copy of a file in memory, whose digest is the one that the metadata tell. RegistryError if not."""
-        descriptor, size = self.descriptor(name), self.entries[name].size
-        data, found, at = bytearray(size), hashlib.sha256(), 0
-        view = memoryview(data)
-        while at < size:
-            count = os.preadv(descriptor, [view[at : at + PIECE]], at)
-            if not count:
-                raise self._differs(name)
-            found.update(view[at : at + count])
-            at += count
-        view.release()
-        self.compare(name, found.hexdigest())
+        data = bytearray(self.entries[name].size)
+        self._fill(name, memoryview(data))
         return data
+
+    def memory(self, name: str) -> maps.mmap:
+        """The same as whole pages, so that what lies in them is aligned as it is in the file, which is not empty."""
+        self.descriptor(name)
+        data = maps.mmap(-1, self.entries[name].size)
+        self._fill(name, memoryview(data))
+        return data
+
+    def _fill(self, name: str, view: memoryview) -> None:
+        """Reads all of a file, and digests each piece while the next one is read."""
+        descriptor, at = self.descriptor(name), 0
+        summed = Summed()
+        with view, summed:
+            while at < len(view):
+                count = os.preadv(descriptor, [view[at : at + PIECE]], at)
+                if not count:
+                    break
+                summed.add(view[at : at + count])
+                at += count
+            digest = summed.hexdigest()
+        self.compare(name, digest)
 
     def check(self, name: str) -> int:
         """The open file, digested: its SHA-256 is the one that the metadata tell. RegistryError if not."""

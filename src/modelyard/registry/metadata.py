@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import field
@@ -13,7 +13,9 @@ from modelyard.problem import Problem
 from modelyard.walk.read import read_file
 
 SCHEMA_VERSION = "1.0"
-SCHEMA_ID = "https://modelyard.dev/metadata.schema.json"
+SCHEMA_ID = "urn:modelyard:metadata:1"
+DIGEST = msgspec.Meta(extra_json_schema={"pattern": "^[0-9a-f]{64}$"})
+TIME = msgspec.Meta(extra_json_schema={"format": "date-time"})
 CAP = 16 << 20
 UNKNOWN = "unknown"
 T = TypeVar("T")
@@ -55,7 +57,7 @@ class FileEntry(Noun, kw_only=True):
 
     path: str
     size: int
-    sha256: str
+    sha256: Annotated[str, DIGEST]
 
 
 class Metadata(Noun, kw_only=True):
@@ -64,7 +66,7 @@ class Metadata(Noun, kw_only=True):
     schema_version: str = SCHEMA_VERSION
     name: str
     version: str
-    created: str
+    created: Annotated[str, TIME]
     """RFC 3339, UTC."""
     codec: str
     """Which codec reads it."""

@@ -68,16 +68,18 @@ class Registry:
         name, number = layout.checked(name), saving.given(version)
         saving.refuse_taken(self.root, name, number)
         codec = codecs.codec_of(model)
+        codecs.refuse_unknown(codec, options)
         inputs, outputs = (
             ([], [])
             if example_input is None
             else (ports(example_input, "input"), ports(codec.run(model, example_input), "output"))
         )
-        self.init()
         facts = saving.Facts(
             task, metrics or {}, training or {}, [_dataset(each) for each in datasets], tags, license,
             str(resolve(self.root, parent)) if parent else "", extra or {}, _commit(), inputs, outputs,
         )  # fmt: skip
+        saving.refuse_unwritable(facts)
+        self.init()
         with saving.drafted(Disk(), self.root, name) as made:
             saved = codec.save(model, made, Saving(config, allow_pickle, options))
             saving.write_config(made, saved)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
@@ -57,6 +57,14 @@ def codec_of(model: Any) -> Codec:
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     hint = "save its tensors as a dict, or register a codec under the entry point group modelyard.codecs"
     raise RegistryError(f"nothing here saves a {kind}", "no-codec", hint)
+
+
+def refuse_unknown(codec: Codec, options: Mapping[str, Any]) -> None:
+    """TypeError for words that the codec of an object does not know; it names those that it does in `OPTIONS`."""
+    known = getattr(codec, "OPTIONS", ())
+    for each in options:
+        if each not in known:
+            raise TypeError(f"save() got an unexpected keyword argument {each!r}")
 
 
 def named(name: str) -> Codec:
