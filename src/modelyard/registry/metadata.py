@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
@@ -121,6 +122,12 @@ def _newer(raw: dict[str, Any]) -> str:
     return told[:20] if isinstance(told, str) and told.partition(".")[0] != SCHEMA_VERSION.partition(".")[0] else ""
 
 
+@cache
+def _fields(kind: type[Noun]) -> dict[str, Any]:
+    """The types of what a noun knows, by name."""
+    return {each.name: each.type for each in msgspec.structs.fields(kind) if each.name != UNKNOWN}
+
+
 def _fold(value: Any, kind: Any) -> Any:
     """Moves keys that a type does not know into its `unknown`, at every depth."""
     if get_origin(kind) in (typing.Union, types.UnionType):
@@ -129,15 +136,14 @@ def _fold(value: Any, kind: Any) -> Any:
         return [_fold(each, get_args(kind)[0]) for each in value]
     if not isinstance(value, dict) or not (isinstance(kind, type) and issubclass(kind, Noun)):
         return value
-    known = {each.name: each.type for each in msgspec.structs.fields(kind) if each.name != UNKNOWN}
+    known = _fields(kind)
     found: dict[str, Any] = {key: _fold(each, known[key]) for key, each in value.items() if key in known}
     return {**found, UNKNOWN: {key: each for key, each in value.items() if key not in known}}
 
 
 def _unfold(value: Any) -> Any:
     if isinstance(value, Noun):
-        names = [each.name for each in msgspec.structs.fields(type(value)) if each.name != UNKNOWN]
-        return {**{name: _unfold(getattr(value, name)) for name in names}, **value.unknown}
+        return {**{name: _unfold(getattr(value, name)) for name in _fields(type(value))}, **value.unknown}
     return [_unfold(each) for each in value] if isinstance(value, list) else value
 
 
