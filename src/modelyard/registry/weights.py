@@ -20,7 +20,7 @@ def load(files: Held, wish: Loading, kind: Kind, name: str = WEIGHTS) -> dict[st
         found = read(header(descriptor, files.shown(name)), mapped(descriptor), kind)
     else:
         table = header(descriptor, files.shown(name))
-        found = read(table, files.content(name), kind)
+        found = read(table, files.memory(name), kind)
     return {key: _moved(value, wish) for key, value in found.items()} if kind == "torch" else found
 
 

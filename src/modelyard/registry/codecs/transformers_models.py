@@ -20,6 +20,7 @@ from modelyard.registry.weights import WEIGHTS
 from modelyard.registry.weights import load as load_weights
 
 NAME = "transformers"
+OPTIONS = ("tokenizer",)
 ONE_FILE = "100000GB"
 GENERATION = "generation_config.json"
 
