@@ -36,7 +36,8 @@ def test_every_answer_is_as_the_document_says(model: type[Sums | Echo], mode: Ge
     def validated(case: Any) -> None:
         answer = case.call_and_validate(checks=CHECKS)
         if case.path == "/predict" and case.media_type == "application/json":
-            assert (answer.status_code == 200) == is_valid, answer.text
+            alike = " rows, and " not in answer.text  # that all inputs have as many rows no schema can say
+            assert (answer.status_code == 200) == (is_valid and alike), answer.text
 
     with served(service(model())) as url:
         document = schemathesis.openapi.from_url(f"{url}/openapi.json")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy
 
-from modelyard.serve.signature import FLOATS, Signature, Spec, body_of, fields_of, shape_text
+from modelyard.serve.signature import FLOATS, Signature, Spec, accepted, body_of, fields_of, shape_text
 
 Arrays = dict[str, "numpy.ndarray[Any, Any]"]
 HEADERS = {(1, 0): numpy.lib.format.read_array_header_1_0, (2, 0): numpy.lib.format.read_array_header_2_0}
@@ -36,8 +36,7 @@ class Reader:
 
     def __init__(self, signature: Signature, most: int) -> None:
         self.signature, self._most = signature, most
-        self.type = body_of(fields_of(signature.inputs, "Inputs"))
-        self._decoder = msgspec.json.Decoder(self.type)
+        self._decoder = msgspec.json.Decoder(body_of(fields_of(signature.inputs, "Inputs", accepted)))
 
     def read(self, body: bytes, media: str) -> Arrays:
         """The inputs. FieldError when they do not fit, TooLargeError when they unpack to too much."""

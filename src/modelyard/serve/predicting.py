@@ -23,6 +23,8 @@ from modelyard.serve.arrays import (
 from modelyard.serve.batching import BusyError, LateError
 from modelyard.serve.limits import BodyError, body_of, error, media_of
 from modelyard.serve.service import Service
+from modelyard.serve.signature import body_of as request_of
+from modelyard.serve.signature import fields_of
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is no JSON, .npy or .npz at all, or the server was asked under a foreign name."},
@@ -83,7 +85,7 @@ def schemas(service: Service) -> tuple[dict[str, Any], dict[str, Any]]:
     answer = msgspec.defstruct(
         "PredictResponse", [("model", str), ("version", str), ("outputs", outputs_type(service.signature.outputs))]
     )
-    return inlined(service.reader.type), inlined(answer)
+    return inlined(request_of(fields_of(service.signature.inputs, "Inputs"))), inlined(answer)
 
 
 def inlined(kind: type[msgspec.Struct]) -> dict[str, Any]:

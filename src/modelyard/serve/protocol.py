@@ -19,7 +19,7 @@ from modelyard.serve.arrays import JSON, Arrays, FieldError, check_rows, field_e
 from modelyard.serve.limits import BodyError, body_of, error, media_of
 from modelyard.serve.predicting import answered, answers, inlined
 from modelyard.serve.service import Service
-from modelyard.serve.signature import Signature, Spec, element, shape_text
+from modelyard.serve.signature import Signature, Spec, accepted, shape_text
 
 DATATYPES: Mapping[str, str] = {
     "bool": "BOOL", "str": "BYTES", "float16": "FP16", "float32": "FP32", "float64": "FP64",
@@ -177,7 +177,7 @@ def _array(spec: Spec, given: InferInput, field: str) -> numpy.ndarray[Any, Any]
         raise FieldError(f"{field}.shape", f"is {shape_text(given.shape)}, expected {shape_text(spec.shape)}")
     flat = list(_flat(given.data, len(given.shape)))
     try:
-        values = msgspec.convert(flat, list[element(spec.dtype)])  # type: ignore[misc]
+        values = msgspec.convert(flat, list[accepted(spec.dtype)])  # type: ignore[misc]
         array = numpy.array(values, dtype=object if spec.dtype == "str" else spec.dtype)
         return fitting(spec, array.reshape(given.shape))
     except msgspec.ValidationError as wrong:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,6 +17,8 @@ INTEGERS: Mapping[str, tuple[int, int]] = {
 }
 DTYPES = (*FLOATS, *INTEGERS, "bool", "str")
 """What can be asked for over HTTP."""
+SIGNED = 2**63 - 1
+"""The largest bound that msgspec takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +68,30 @@ def element(dtype: str) -> Any:
         most = FLOATS[dtype]
         return Annotated[float, msgspec.Meta(ge=-most, le=most)] | None
     if dtype in INTEGERS:
-        least, top = INTEGERS[dtype]
-        return _within(least, top)
+        least, most_whole = INTEGERS[dtype]
+        return Annotated[int, msgspec.Meta(ge=least, le=min(most_whole, SIGNED))]
     return bool if dtype == "bool" else str
 
 
-def _within(least: int, most: int) -> Any:
-    """msgspec takes bounds of 64 signed bits; what lies above is left to numpy."""
-    return Annotated[int, msgspec.Meta(ge=least, le=min(most, 2**63 - 1))]
+def accepted(dtype: str) -> Any:
+    """As `element`, and 1.0 where a whole number is wanted: JSON does not tell them apart."""
+    if dtype not in INTEGERS:
+        return element(dtype)
+    least, most = INTEGERS[dtype]
+    return element(dtype) | Annotated[float, msgspec.Meta(ge=least, le=min(most, SIGNED), multiple_of=1)]
 
 
-def nested(spec: Spec) -> Any:
-    """The JSON type of a whole array: lists in lists."""
-    kind = element(spec.dtype)
+def nested(spec: Spec, kind: Any) -> Any:
+    """The JSON type of a whole array of these elements: lists in lists."""
     for length in reversed(spec.shape):
         bounds = msgspec.Meta(min_length=1) if length is None else msgspec.Meta(min_length=length, max_length=length)
-        kind = Annotated[list[kind], bounds]  # type: ignore[valid-type]
+        kind = Annotated[list[kind], bounds]
     return kind
 
 
-def fields_of(specs: Sequence[Spec], title: str) -> type[msgspec.Struct]:
+def fields_of(specs: Sequence[Spec], title: str, kind: Callable[[str], Any] = element) -> type[msgspec.Struct]:
     """The JSON object with one array for each of these, and nothing else."""
-    places = [(f"field{at}", nested(each)) for at, each in enumerate(specs)]
+    places = [(f"field{at}", nested(each, kind(each.dtype))) for at, each in enumerate(specs)]
     names = {f"field{at}": each.name for at, each in enumerate(specs)}
     return msgspec.defstruct(title, places, rename=names, forbid_unknown_fields=True)
 
