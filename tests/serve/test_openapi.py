@@ -22,6 +22,8 @@ from serve.serving import served
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+BEYOND = (" rows, and ", "922337203685477580")
+"""No schema can say that all inputs have as many rows, and the generator takes bounds of 64 bits for floats."""
 SETTINGS = settings(
     max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate], database=None
 )
@@ -36,8 +38,8 @@ def test_every_answer_is_as_the_document_says(model: type[Sums | Echo], mode: Ge
     def validated(case: Any) -> None:
         answer = case.call_and_validate(checks=CHECKS)
         if case.path == "/predict" and case.media_type == "application/json":
-            alike = " rows, and " not in answer.text  # that all inputs have as many rows no schema can say
-            assert (answer.status_code == 200) == (is_valid and alike), answer.text
+            beyond = any(words in answer.text for words in BEYOND)
+            assert (answer.status_code == 200) == (is_valid and not beyond), answer.text
 
     with served(service(model())) as url:
         document = schemathesis.openapi.from_url(f"{url}/openapi.json")
