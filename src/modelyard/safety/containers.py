@@ -22,9 +22,10 @@ def _index(machine: Machine) -> int:
 
 
 def _remember(machine: Machine, index: int) -> None:
+    top = machine.stack[-1]
     if index > len(machine.memo) + FAR:
         machine.watcher.oddity("memory-bomb", f"asks for a memo of {index:,} places", machine.reader.offset)
-    machine.memo[index] = machine.stack[-1]
+    machine.memo[index] = top
 
 
 def _binput(machine: Machine) -> None:

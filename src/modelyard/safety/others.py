@@ -18,7 +18,7 @@ from modelyard.safety.finding import Finding
 from modelyard.safety.graphs import scan_onnx, scan_saved_model
 from modelyard.safety.keras import is_hdf5, is_keras, scan_archive, scan_hdf5
 from modelyard.safety.policy import Dangerous, Vetted, lookup
-from modelyard.safety.settings import LONGEST, scan_json, scan_text, scan_yaml
+from modelyard.safety.settings import LONGEST, scan_json, scan_text, scan_yaml, too_long
 from modelyard.safety.templates import is_gguf, scan_gguf, scan_template
 from modelyard.safety.values import clipped
 
@@ -37,11 +37,12 @@ def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]
     name = basename(member.rpartition("!")[2] or file.name)
     for is_it, title, scan in _BY_CONTENT:
         if is_it(head):
-            return title, _guarded(scan, file, member)
+            return title, guarded(scan, file, member)
     return _by_name(file, head, splitext(name)[1].lower(), name, member)
 
 
-def _guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str) -> list[Finding]:
+def guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str) -> list[Finding]:
+    """What a scan of a format finds; a file that is not as the format says is a finding too."""
     try:
         return scan(file, member)
     except (BrokenError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
@@ -64,10 +65,10 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
 
 def _settings(file: File, suffix: str, name: str, member: str) -> tuple[str, list[Finding]] | None:
     if file.size > LONGEST:
-        return "", []  # a vocabulary, not settings
+        return "", too_long(file.head(1 << 16), member or name)
     data = file.whole(LONGEST)
     if suffix == ".json":
-        found = scan_json(data, member)
+        found = scan_json(data, member or name)
     elif suffix in (".yaml", ".yml"):
         found = scan_yaml(data, member)
     elif suffix == ".jinja":
@@ -80,9 +81,9 @@ def _settings(file: File, suffix: str, name: str, member: str) -> tuple[str, lis
 def scan_zipped(file: File, names: tuple[str, ...], member: str) -> tuple[str, list[Finding]] | None:
     """The format of an archive that is more than its members, and what its directions would run."""
     if is_keras(names):
-        return "Keras", _guarded(scan_archive, file, member)
+        return "Keras", guarded(scan_archive, file, member)
     if "schema.json" in names:
-        return "skops", _guarded(_scan_skops, file, member)
+        return "skops", guarded(_scan_skops, file, member)
     if "MAR-INF/MANIFEST.json" in names:
         what = "the handler that TorchServe runs is Python code of the archive"
         return "TorchServe archive", [Finding("remote-code", "suspicious", what, member)]

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelyard.formats.file import BrokenError
-from modelyard.formats.json_text import decode
 from modelyard.safety.finding import Finding
+from modelyard.safety.keras import judge_config
 from modelyard.safety.policy import Dangerous, lookup
+from modelyard.safety.python_json import read_object
 from modelyard.safety.templates import scan_template
 from modelyard.safety.values import clipped
 
@@ -33,14 +34,25 @@ def scan_json(data: bytes, place: str) -> list[Finding]:
     """What a JSON file of settings makes a library do."""
     findings = list(scan_text(data, place))
     try:
-        whole = decode(data, dict[str, Any])
-    except BrokenError:
-        return findings
+        whole = read_object(data)
+    except BrokenError as error:
+        return findings + (too_long(data, place) if error.code == "too-large" else [])
     findings += _code(whole, place)
+    if isinstance(whole.get("class_name"), str) and "config" in whole:
+        findings += judge_config(whole, place)
     template = whole.get("chat_template")
     for text in _templates(template):
         findings += scan_template(text, f"{place}!chat_template" if place else "chat_template")
     return findings
+
+
+def too_long(begin: bytes, place: str) -> list[Finding]:
+    """What is said of settings that are longer than what is read; vocabularies are long, and hold nothing that runs."""
+    name = place.rpartition("!")[2].rpartition("/")[2].lower()
+    vocabulary = name.endswith(".json") and not any(word in name for word in ("config", "template", "model_index"))
+    if vocabulary and b'"class_name"' not in begin[:LONGEST]:
+        return []
+    return [Finding("too-long", "unknown", "settings that are longer than what is read", place)]
 
 
 def _templates(value: object) -> Iterator[str]:
