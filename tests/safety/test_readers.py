@@ -86,6 +86,15 @@ def test_arrays_behind_an_array(tmp_path: Path, evil: bytes) -> None:
         assert scanned(tmp_path, out.getvalue(), "m.npy").findings == ()
 
 
+def test_arrays_and_generators_of_older_releases_are_safe(tmp_path: Path) -> None:
+    """numpy's own test files: numbers of Python 2 in a header, a generator of random numbers of 1.26."""
+    own = Path(np.__file__).parent
+    for path in (own / "lib/tests/data/win64python2.npy", own / "random/tests/data/generator_pcg64_np126.pkl.gz"):
+        assert scanned(tmp_path, path.read_bytes(), path.name).findings == ()
+    text = b"      character(len=12), dimension(5,7) :: strarr\n      character strarr77(5,7)\n"
+    assert scanned(tmp_path, text, "string.f90").findings == ()
+
+
 def test_a_keras_archive_in_any_dress(tmp_path: Path) -> None:
     """Keras asks for config.json alone before it makes the layers, and minds no other member."""
     assert scanned(tmp_path, zipped({"config.json": LAMBDA}), "m.keras").verdict == "dangerous"

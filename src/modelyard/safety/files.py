@@ -33,8 +33,9 @@ PICKLED = (".pkl", ".pickle", ".pk", ".pt", ".pth", ".ckpt", ".joblib", ".jbl", 
 """Names that promise a pickle: what is broken there is unknown."""
 OFTEN = (".bin", ".dat", ".data", ".sav", ".model", ".p", ".weights", ".t7", ".th", ".tar", ".npy")
 """Names that may: what breaks off in the middle is unknown, what does not begin like one is another kind of file."""
-ODD = ("memory-bomb", "frame-mismatch")
-"""Findings that bytes of another kind give by chance."""
+TELLING = ("dangerous-name", "dangerous-call", "unvetted-call", "unvetted-arguments", "computed-name", "computed-call",
+           "changed-name", "extension-code", "hooked-object", "kept-callable")  # fmt: skip
+"""What text and bytes of other kinds do not come to by chance."""
 HEAD = 65536
 
 
@@ -129,8 +130,7 @@ def _scan_other(file: File, member: str, report: Report) -> None:
 
 def _is_pickle(found: Streams, size: int) -> bool:
     """Whether a file of any name is one: text that happens to parse ends nowhere and asks for nothing dangerous."""
-    telling = any(each.severity == "dangerous" and each.code not in ODD or each.code == "unvetted-call"
-                  for each in found.findings)  # fmt: skip
+    telling = any(each.code in TELLING for each in found.findings)
     return telling or (found.count > 0 and (found.end == size or bool(found.names)))
 
 

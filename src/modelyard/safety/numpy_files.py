@@ -21,6 +21,8 @@ LONGEST = 1 << 16
 MOST = 1_000
 """Arrays in one file that are looked at."""
 NUMBERS = re.compile(r"[<>=|]?([biufcmMSUVa?])(\d*)(?:\[\w+\])?")
+OLD_NUMBER = re.compile(r"(\d)L\b")
+"""How Python 2 wrote large numbers."""
 WIDTHS = {"?": 1, "b": 1, "B": 1}
 
 
@@ -57,7 +59,8 @@ def _layout(file: File, at: int) -> tuple[int, int | None]:
     if length > LONGEST:
         raise ValueError("a header of that length cannot be")
     start = at + 8 + width + length
-    told = ast.literal_eval(file.at(at + 8 + width, length).decode("latin-1").strip())
+    text = OLD_NUMBER.sub(r"\1", file.at(at + 8 + width, length).decode("latin-1"))
+    told = ast.literal_eval(text.strip())
     if not isinstance(told, dict) or not isinstance(told.get("shape"), tuple):
         raise ValueError("a header without a shape")
     widths = list(_widths(told.get("descr")))

@@ -92,7 +92,7 @@ def compressor(head: bytes) -> tuple[str, Callable[[], Unpacker]] | None:
 
 
 OLD_JOBLIB = re.compile(rb"ZF0x[0-9a-f]+L? *")
-"""How joblib before 0.10 began a packed file, from its numpy_pickle_compat.py: a length in 19 letters, perhaps a space."""
+"""How joblib before 0.10 began a packed file (its numpy_pickle_compat.py): a length in 19 letters, perhaps a space."""
 
 
 def start_of_packed(file: File) -> int:

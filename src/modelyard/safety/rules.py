@@ -7,6 +7,7 @@ from typing import Protocol
 
 from modelyard.safety.policy import Rule, Vetted, lookup
 from modelyard.safety.values import (
+    WALKED,
     Grouped,
     Long,
     Made,
@@ -14,15 +15,14 @@ from modelyard.safety.values import (
     Reference,
     Unknown,
     Value,
-    WALKED,
     all_plain,
     items_of,
     shown_value,
 )
 
 BASES = {"object", "dict", "list", "tuple", "set", "frozenset", "int", "float", "complex", "str", "bytes", "bytearray"}
-DATA = ("array", "number", "type", "value", "enum", "encoder", "random", "compiled class", "unpickler", "maker", "table",
-        "tensor", "rebuild", "ufunc", "container", "exception")  # fmt: skip
+DATA = ("array", "number", "type", "value", "enum", "encoder", "random", "compiled class", "unpickler", "maker",
+        "table", "tensor", "rebuild", "ufunc", "container", "exception")  # fmt: skip
 TABLES = ("pandas.core.arrays", "pandas.core.indexes", "pandas.core.dtypes", "pandas.arrays", "pandas.tseries",
           "pandas.core.internals", "scipy.sparse", "numpy.")  # fmt: skip
 """Where the classes of tables lie: columns, indexes and their types."""
