@@ -146,13 +146,24 @@ def help_part(report: Report, rounds: int) -> float:
 
 
 def scanning_alone(place: Path | None, rounds: int, patience: int) -> None:
-    """Scanning without the rest; the results file stays as it is."""
+    """Scanning without the rest: its sections take the place of the older ones, the others stay as they are."""
     report: Report = []
     with tempfile.TemporaryDirectory(dir=place) as name:
         promised = scanning.part(lambda line: say(report, line), Path(name), rounds, patience)
-    say(report, "\n### Goals\n")
+    say(report, "\n## Goals of scanning\n")
     for words, value, limit in promised:
         goal(report, words, value, limit)
+    RESULTS.write_text(merged(RESULTS.read_text(), "\n".join(report)))
+
+
+def merged(old: str, new: str) -> str:
+    """Results with the sections of a new run before the goals, those of the same title thrown away."""
+    begin, *sections = old.rstrip("\n").split("\n## ")
+    fresh = ("\n" + new.strip("\n")).split("\n## ")[1:]
+    again = {each.partition("\n")[0].partition(":")[0] for each in fresh}
+    kept = [each for each in sections if each.partition("\n")[0].partition(":")[0] not in again]
+    at = next((number for number, each in enumerate(kept) if each.startswith("Goals")), len(kept))
+    return "\n## ".join([begin, *(f"{each.strip()}\n" for each in (*kept[:at], *fresh, *kept[at:]))])
 
 
 def main() -> None:
@@ -162,7 +173,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--folder", type=Path, default=None, help="where the trees are built")
     parser.add_argument("--largest", type=int, default=5_000_000, help="entries of the largest tree")
-    parser.add_argument("--parts", choices=("all", "scanning"), default="all", help="one part alone, printed only")
+    parser.add_argument("--parts", choices=("all", "scanning"), default="all", help="one part alone, the others stay")
     parser.add_argument("--patience", type=int, default=scanning.PATIENCE, help="seconds that a scanner may take")
     options = parser.parse_args()
     if options.parts == "scanning":
