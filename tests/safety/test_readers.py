@@ -13,10 +13,12 @@ import zlib
 from pathlib import Path
 
 import h5py
+import lz4.frame  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import torch
 
+from modelyard.safety.lz4 import Lz4
 from safety.judged import codes, scanned
 from safety.payloads import name, stacked, system, text
 
@@ -147,6 +149,25 @@ def test_joblib_files_of_before_0_10(tmp_path: Path, evil: bytes) -> None:
     for length in (hex(len(evil)).ljust(19), hex(len(evil)).ljust(20)):
         data = b"ZF" + length.encode() + zlib.compress(evil)
         assert scanned(tmp_path, data, "m.z").verdict == "dangerous"
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_lz4_is_unpacked(tmp_path: Path, evil: bytes, linked: bool) -> None:
+    rng = np.random.RandomState(0)
+    data = b"".join(rng.bytes(n % 70) * (n % 9) for n in range(3000)) + bytes(300_000)
+    for size in (0, 1, 3, 70_000, len(data)):
+        packed = lz4.frame.compress(data[:size], block_linked=linked, block_size=lz4.frame.BLOCKSIZE_MAX64KB)
+        engine, out = Lz4(), b""
+        for at in range(0, len(packed) + 5000, 5000):
+            fed = packed[at : at + 5000]
+            while piece := engine.decompress(fed, 1000):
+                out, fed = out + piece, b""
+        assert (out, engine.eof, engine.unused_data) == (data[:size], True, b"")
+    assert scanned(tmp_path, lz4.frame.compress(bytes(70_000) + b"x"), "m.lz4").verdict == "safe"
+    long = b"\x80\x04B" + struct.pack("<I", 200_000) + bytes(200_000) + b"0"
+    assert scanned(tmp_path, lz4.frame.compress(long + evil), "m.joblib").verdict == "dangerous"
+    assert scanned(tmp_path, lz4.frame.compress(long + evil)[:-9], "m.joblib").verdict != "safe"
+    assert scanned(tmp_path, lz4.frame.compress(pickle.dumps([1], 4)), "m.joblib").findings == ()
 
 
 def test_a_tar_that_is_a_pickle(tmp_path: Path, evil: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from modelyard.formats.file import BrokenError, File, Meter
 from modelyard.safety.finding import Finding
+from modelyard.safety.lz4 import Lz4
 
 UNPACKED = 2 << 30
 """Bytes that all members of one file are unpacked to: a bomb of a few megabytes fills more."""
@@ -86,6 +87,8 @@ def compressor(head: bytes) -> tuple[str, Callable[[], Unpacker]] | None:
         return "bzip2", bz2.BZ2Decompressor
     if head[:6] == b"\xfd7zXZ\0":
         return "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    if head[:4] == b"\x04\x22\x4d\x18":
+        return "lz4", Lz4
     if head[:3] == b"\x5d\0\0":
         return "lzma", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)
     return None
@@ -103,7 +106,7 @@ def start_of_packed(file: File) -> int:
 
 
 NOT_OPENED = (
-    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x04\x22\x4d\x18", "broken LZ4"),
     (b"\x28\xb5\x2f\xfd", "zstandard"),
     (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
     (b"Rar!\x1a\x07", "RAR"),
