@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from modelyard.inventory import Artifact
 from modelyard.plan import Below, Mark, Path, Step
-from modelyard.policies.clean import Candidate
+from modelyard.policies.clean import ORDER, Candidate
 from modelyard.problem import Problem
 from modelyard.walk.claims import Claims
 from modelyard.walk.read import read_link
@@ -24,16 +24,23 @@ def steps(
     chosen: Collection[int],
     proofs: Mapping[str, Candidate],
 ) -> list[Step]:
-    """One step a row that can go when all the chosen artifacts go, in an order that is safe to stop anywhere."""
+    """One step a row that can go when all the chosen artifacts go, in an order that is safe to stop anywhere.
+
+    What goes for several artifacts is told with the weakest of their proofs.
+    """
     owner: dict[int, int] = {}
     places: dict[int, tuple[int, int]] = {}
-    for number in sorted(chosen):
+    for number in sorted(chosen, key=lambda number: (-_weakness(proofs, artifacts[number].id), number)):
         for row, place in _places(tree, artifacts[number]):
             owner.setdefault(row, number)
             places[row] = max(places.get(row, place), place)
     rows = _with_holders(tree, claims.removable(chosen), {artifacts[number].holder for number in chosen})
     ordered = sorted(rows, key=lambda row: (_place(tree, row, places), tree.path(row)))
     return [_step(tree, row, artifacts[_owner(tree, row, owner)], proofs) for row in ordered]
+
+
+def _weakness(proofs: Mapping[str, Candidate], name: str) -> int:
+    return ORDER.index(proofs[name].proof) if name in proofs else len(ORDER)
 
 
 def _places(tree: Tree, artifact: Artifact) -> Iterator[tuple[int, tuple[int, int]]]:
