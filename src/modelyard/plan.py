@@ -15,11 +15,15 @@ RATE = 100_000_000
 
 
 class Below(msgspec.Struct, frozen=True):
-    """What lay below a folder: entries, apparent bytes, and the newest time of writing in nanoseconds since 1970."""
+    """What lay below a folder: entries, apparent bytes, the newest time of writing in nanoseconds since 1970, and 53
+
+    bits that tell these files from any others: over inode, size and time of writing of each.
+    """
 
     entries: int
     apparent: int
     newest: int
+    print: int
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -22,7 +22,7 @@ from modelyard.uses.installed import installed
 from modelyard.uses.links import links_into
 from modelyard.walk.checksums import checksum_share
 from modelyard.walk.extents import shared_among
-from modelyard.walk.mounts import mount_of
+from modelyard.walk.mounts import mount_of, mounts
 from modelyard.walk.text import shown
 
 HOLDING = ("process", "server", "container", "kernel")
@@ -165,7 +165,16 @@ def why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int
     for use in everyone.of(number):
         if use.by in HOLDING:
             return f"{use.who} {use.evidence}"
-    return ""
+    return _mounted(survey, artifact)
+
+
+def _mounted(survey: Survey, artifact: Artifact) -> str:
+    """What is mounted in an artifact: a rename would take it along, and nothing of it was looked at."""
+    starts = tuple(os.fsencode(start).rstrip(b"/") + b"/" for start in survey.starts)
+    near = [mount.path + b"/" for mount in mounts() if mount.path.startswith(starts)]
+    rows = artifact.rows if near else ()
+    found = (each for row in rows for each in near if each.startswith(survey.tree.path(row) + b"/"))
+    return next((f"{shown(each[:-1])} is mounted in it" for each in found), "")
 
 
 def _has_prefix(survey: Survey, artifact: Artifact) -> bool:

@@ -129,7 +129,7 @@ class Yard:
         """Frees what a plan removed."""
         already = frozenset(ledger.steps("purged"))
         with journals.resume(self._disk, ledger) as journal:
-            gained = purge(self._disk, journal, now_text, progress)
+            gained = purge(self._disk, journal, now_text, progress, Guard([], os.getuid()).held)
         return receipt(ledger, "purged", gained, already)
 
 

@@ -29,6 +29,22 @@ def take(path: bytes, tree: Tree | None = None) -> Mark | None:
     return Mark(kind, seen.st_dev, seen.st_ino, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_uid, target, below)  # type: ignore[arg-type]
 
 
+def written(expected: Mark, seen: Mark | None) -> str:
+    """Whether somebody wrote into what lies in the trash, empty when nobody did; what went is no loss any more.
+
+    Device and inode numbers do not count: some file systems give new ones whenever they are mounted.
+    """
+    if seen is None:
+        return ""
+    if (expected.kind, expected.target) != (seen.kind, seen.target):
+        return f"it became another {seen.kind}"
+    if expected.below and seen.below:
+        before, after = expected.below, seen.below
+        more = after.entries > before.entries or after.apparent > before.apparent or after.newest > before.newest
+        return "something was written into it" if more else ""
+    return "it was written to" if (expected.size, expected.mtime) != (seen.size, seen.mtime) else ""
+
+
 def lonely(copies: Sequence[Copy], artifact: str) -> str:
     """Why an artifact must not go: a copy of it that has to be there is not as it was. Empty when all are."""
     for each in copies:
@@ -48,7 +64,7 @@ def _below(path: bytes, tree: Tree | None) -> Below:
         tree = walk([path])
         row = tree.find(path)
     totals = tree.totals(row)
-    return Below(totals.entries, totals.apparent, totals.newest or 0)
+    return Below(totals.entries, totals.apparent, totals.newest or 0, totals.print)
 
 
 def drift(expected: Mark | None, seen: Mark | None, *, moved: bool = False) -> str:

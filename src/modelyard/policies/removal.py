@@ -118,7 +118,7 @@ def mark(tree: Tree, row: int) -> Mark:
 
 def _below(tree: Tree, row: int) -> Below:
     totals = tree.totals(row)
-    return Below(totals.entries, totals.apparent, totals.newest or 0)
+    return Below(totals.entries, totals.apparent, totals.newest or 0, totals.print)
 
 
 def fetched(
