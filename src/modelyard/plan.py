@@ -86,6 +86,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     `remove` takes a name or a whole folder into the trash. `move` renames it to `other` on the same file system.
     `write` gives a small file the `content`, in base64. `relink` makes it another name of the file `other`, which has
     the same bytes and the mark `source`. `ask` lets a service remove something: the path is the service's address.
+    `also` are further artifacts that it is a part of. Once a step of an artifact is not made, no later one of it is.
     """
 
     do: Do
@@ -99,6 +100,12 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     other: Path | None = None
     source: Mark | None = None
     ask: Ask | None = None
+    also: list[str] = []
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Everything that it is a part of."""
+        return (self.artifact, *self.also)
 
 
 class Skipped(msgspec.Struct, frozen=True):

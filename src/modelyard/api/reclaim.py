@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modelyard.api.keeper import Keeper
+from modelyard.api.lately import Lately
 from modelyard.api.planning import now_text
 from modelyard.apply import journal as journals
 from modelyard.apply import saved
@@ -36,6 +37,7 @@ OPEN: dict[str, tuple[State, ...]] = {
 }
 """The states of steps that an act left undone, by the state that it wanted to reach."""
 
+NOTHING: Mapping[str, str] = {}
 FOR_GOOD = "its service removed it for good: services keep no trash"
 
 
@@ -90,15 +92,18 @@ class Yard:
         """Every journal, the oldest first."""
         return list(self.rooms.ledgers())
 
-    def apply(self, plan: Plan, progress: Progress = silent) -> Receipt:
-        """Makes the plan's steps. FileExistsError: it was applied before; ValueError: it is another user's."""
+    def apply(self, plan: Plan, progress: Progress = silent, doubted: Mapping[str, str] = NOTHING) -> Receipt:
+        """Makes the plan's steps, but none of what is `doubted`: by artifact why it must stay.
+
+        FileExistsError: it was applied before; ValueError: it is another user's.
+        """
         if plan.origin.user != os.getuid():
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
         guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies)
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with self._begun(plan) as journal:
             keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
-            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), keeper)
+            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), Lately(keeper, doubted))
             total = len(plan.steps)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))

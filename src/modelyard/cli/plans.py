@@ -12,6 +12,7 @@ from modelyard.api.reclaim import Receipt
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import PARTLY, HelpfulError
 from modelyard.cli.kept import print_kept
+from modelyard.cli.lately import doubts
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, freed, line, table
 from modelyard.cli.progress import progress
@@ -124,9 +125,10 @@ def ask(at_once: bool, plan: Plan | None = None, *, savable: bool = False) -> bo
 
 def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
     """Makes a plan and says what came of it; the exit code. Rules may ask for older plans to be purged afterwards."""
+    doubted = doubts(request, plan, ruled)
     try:
         with opened(request) as yard, progress(request) as told:
-            found = yard.apply(plan, told)
+            found = yard.apply(plan, told, doubted)
             if at_once:
                 found = replace(yard.purge(find(yard, plan.id), told), capsules=found.capsules)
             if ruled.purge_itself and ruled.trash_for is not None:

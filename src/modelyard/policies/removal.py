@@ -36,7 +36,18 @@ def steps(
             places[row] = max(places.get(row, place), place)
     rows = _with_holders(tree, claims.removable(chosen), {artifacts[number].holder for number in chosen})
     ordered = sorted(rows, key=lambda row: (_place(tree, row, places), tree.path(row)))
-    return [_step(tree, row, artifacts[_owner(tree, row, owner)], proofs) for row in ordered]
+    found = []
+    for row in ordered:
+        number = _owner(tree, row, owner)
+        also = _owners(claims, artifacts, row, chosen) - {number}
+        found.append(_step(tree, row, artifacts[number], [artifacts[each].id for each in sorted(also)], proofs))
+    return found
+
+
+def _owners(claims: Claims, artifacts: Sequence[Artifact], row: int, chosen: Collection[int]) -> set[int]:
+    """The chosen artifacts that a row is a part of: a holder is one of all whose folder it is."""
+    holding = {number for number in chosen if artifacts[number].holder == row}
+    return holding | (set(claims.owners_of(row)) & set(chosen))
 
 
 def _weakness(proofs: Mapping[str, Candidate], name: str) -> int:
@@ -95,12 +106,12 @@ def _owner(tree: Tree, row: int, owner: Mapping[int, int]) -> int:
     return owner[at]
 
 
-def _step(tree: Tree, row: int, artifact: Artifact, proofs: Mapping[str, Candidate]) -> Step:
+def _step(tree: Tree, row: int, artifact: Artifact, also: list[str], proofs: Mapping[str, Candidate]) -> Step:
     freed = tree.measure([row]).sizes.freed
     path = Path.of(tree.path(row))
     proof = proofs.get(artifact.id)
     words = f"{proof.proof}: {proof.evidence}" if proof else artifact.proof
-    return Step("remove", path, mark(tree, row), artifact.id, artifact.recovery, words, freed)
+    return Step("remove", path, mark(tree, row), artifact.id, artifact.recovery, words, freed, also=also)
 
 
 def mark(tree: Tree, row: int) -> Mark:

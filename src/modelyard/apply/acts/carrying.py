@@ -74,6 +74,19 @@ def looked_again(hands: Hands, record: Record, tree: Tree) -> Record:
     return hands.record("refused", number, why=f"{why} at the last moment")
 
 
+def withdrawn(hands: Hands, record: Record) -> Record:
+    """Takes a thing back that was carried away just now; it stays in the trash where it cannot."""
+    assert record.place is not None
+    step = hands.step(record.step)
+    if step.do not in ("remove", "move"):
+        return record
+    try:
+        hands.disk.move(bytes(record.place), bytes(step.path))
+    except OSError:
+        return record
+    return hands.record("refused", record.step, why=f"something else of {step.artifact} changed at the last moment")
+
+
 def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str] | None:
     """By which of the two names is there; None while the drive of both is away."""
     here = os.path.lexists(bytes(ledger.plan.steps[number].path))
