@@ -23,7 +23,8 @@ class Below(msgspec.Struct, frozen=True):
     entries: int
     apparent: int
     newest: int
-    print: int
+    print: int = 0
+    """0 in what earlier versions wrote, and where there is no file."""
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):

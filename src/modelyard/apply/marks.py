@@ -6,6 +6,8 @@ import os
 import stat
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from modelyard.plan import Below, Copy, Mark
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree, walk
@@ -67,6 +69,13 @@ def _below(path: bytes, tree: Tree | None) -> Below:
     return Below(totals.entries, totals.apparent, totals.newest or 0, totals.print)
 
 
+def _known_less(before: object, now: object) -> bool:
+    """Whether two folders differ only in what an earlier version did not note."""
+    if not (isinstance(before, Below) and isinstance(now, Below)) or before.print:
+        return False
+    return replace(now, print=0) == before
+
+
 def drift(expected: Mark | None, seen: Mark | None, *, moved: bool = False) -> str:
     """Why what is there is not what was expected, empty when it is.
 
@@ -86,6 +95,7 @@ def drift(expected: Mark | None, seen: Mark | None, *, moved: bool = False) -> s
         ("uid", "it has another owner now"),
         ("below", "something below it changed"),
     ):
-        if getattr(expected, field) != getattr(seen, field):
+        before, now = getattr(expected, field), getattr(seen, field)
+        if before != now and not _known_less(before, now):
             return words
     return "" if moved or expected.ctime == seen.ctime else "its attributes or names changed"

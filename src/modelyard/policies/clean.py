@@ -62,6 +62,8 @@ class Wish:
     unproven: tuple[str, ...] = ()
     wanted: int | None = None
     """Bytes that are enough; None for everything that fits."""
+    device: int | None = None
+    """The only device on which space is wanted."""
 
     @property
     def asked(self) -> bool:
