@@ -92,3 +92,31 @@ def test_the_journal_tells_what_waits_and_what_was_freed(full: Path, run: Run) -
     freed = run("journal").out.splitlines()[1].split("\t")[6:]
     assert waits[1] == "0 B" != waits[0]
     assert freed[0] == "0 B"
+
+
+STRANGE = (b"line\n\x1b[31mred.incomplete", b"\xff\xfe.incomplete", b"n" * 244 + b".incomplete")
+
+
+def test_a_name_that_would_write_on_the_terminal_is_told_in_plain_letters(home: Path, run: Run) -> None:
+    """Names of 255 bytes, with an escape sequence, of no text at all: they go, are told, and come back beside new ones."""
+    blobs = home / ".cache/huggingface/hub/models--acme--x/blobs"
+    kept = makers.write(blobs.parent / "snapshots" / ("a" * 40) / "config.json", b"{}")
+    paths = [makers.write(Path(os.fsdecode(bytes(blobs) + b"/" + name)), name) for name in STRANGE]
+    age(home)
+    assert run("clean", "hf", "--yes").code == 0
+    assert not any(path.exists() for path in paths)
+    text = run("journal", next((home / ".local/state/modelyard").glob("*.jsonl")).stem).out
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"new")
+    answer = run("undo")
+    assert answer.code == 3
+    for each in (text, answer.out):
+        assert "line\\x0a\\x1b[31mred.incomplete" in each
+        assert "\\xff\\xfe.incomplete" in each
+        assert "\x1b" not in each
+    for path in paths:
+        path.unlink()
+    assert run("undo").code == 0
+    assert [path.read_bytes() for path in paths] == [*STRANGE]
+    assert kept.exists()

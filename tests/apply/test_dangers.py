@@ -20,7 +20,7 @@ from modelyard.apply.journal import Ledger
 from modelyard.apply.purge import purge
 from modelyard.plan import Plan
 from modelyard.uses.guard import Guard
-from reclaiming import age, clean, holding, left_out
+from reclaiming import age, clean, everything, holding, left_out
 from typed import Run
 from walk.disks import loop_disk, mounted
 from walk.disks import run as command
@@ -82,6 +82,19 @@ def test_a_plan_leaves_out_what_something_is_mounted_in(run: Run, home: Path, tm
     (cache / "theirs").mkdir()
     with mounted("tmpfs", cache / "theirs", "-t", "tmpfs"):
         assert left_out(run, "pip")["pip:http"] == f"{cache}/theirs is mounted in it"
+
+
+def test_a_file_system_that_is_all_one_store_has_no_place_for_a_trash(run: Run, home: Path) -> None:
+    """An owner that starts would take the trash for its own."""
+    models = home / ".ollama" / "models"
+    models.mkdir(parents=True)
+    with mounted("tmpfs", models, "-t", "tmpfs"):
+        makers.layouts()["ollama"](home)
+        age(home)
+        before = everything(models)
+        answer = run("clean", "ollama", "--yes")
+        assert (answer.code, "in which no trash is made" in answer.out) == (3, True)
+        assert everything(models) == before
 
 
 def test_a_tree_of_any_depth_can_be_purged(home: Path) -> None:

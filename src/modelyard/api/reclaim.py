@@ -29,6 +29,7 @@ from modelyard.owners.services import Services
 from modelyard.plan import Plan
 from modelyard.problem import Problem
 from modelyard.uses.guard import Guard
+from modelyard.walk.text import shown
 
 OPEN: dict[str, tuple[State, ...]] = {
     "done": ("refused", "planned", "intent"),
@@ -152,7 +153,9 @@ def receipt(
     if len(made) < len(steps):
         predicted = min(predicted, sum(steps[number].freed for number in made))
     for_good = [number for number in ledger.steps("purged") if steps[number].do == "ask"]
-    reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
+    reasons = {
+        number: (shown(bytes(steps[number].path)), ledger.reasons.get(number, "")) for number in range(len(steps))
+    }
     return Receipt(
         ledger.plan.id,
         len(made),

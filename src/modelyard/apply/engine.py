@@ -19,6 +19,7 @@ BATCH = 64
 
 
 NOWHERE = "no folder on its device can hold the trash"
+ALL_ITS = "all of it is a store's own folder, in which no trash is made"
 
 
 class Watch(Protocol):
@@ -105,7 +106,7 @@ class Engine:
         except OSError as error:
             return self.hands.record("failed", number, why=words(error))
         if place is None and step.do != "ask" and step.expect is not None:
-            return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because}")
+            return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because or ALL_ITS}")
         return self.hands.record("intent", number, place=None if place is None else Path.of(place))
 
     def _why_not(self, step: Step, tree: Tree) -> str:

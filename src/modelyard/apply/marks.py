@@ -56,7 +56,7 @@ def lonely(copies: Sequence[Copy], artifact: str) -> str:
             except OSError as error:
                 why = os.strerror(error.errno or 0)
             if why:
-                return f"its copy {each.path.text} is not there as it was: {why}"
+                return f"its copy {shown(bytes(each.path))} is not there as it was: {why}"
     return ""
 
 

@@ -13,6 +13,7 @@ from modelyard.cli.plans import receipt_document
 from modelyard.cli.yards import closed, find, ledgers, waits
 from modelyard.problem import Problem
 from modelyard.units import size
+from modelyard.walk.text import shown
 
 
 @click.command("journal")
@@ -66,7 +67,7 @@ def _print_one(request: Request, ledger: Ledger) -> None:
     out = console()
     line(out, f"{ledger.plan.id}  {ledger.plan.title}, made {ledger.plan.created}", "bold")
     rows = [
-        (state, size(step.freed), step.path.text, ledger.reasons.get(number, ""))
+        (state, size(step.freed), shown(bytes(step.path)), ledger.reasons.get(number, ""))
         for number, (step, state) in enumerate(zip(ledger.plan.steps, ledger.states, strict=True))
     ]
     table(out, ("State", "Size", "Path", "Why"), rows, right=(1,), flexible=2)

@@ -11,6 +11,7 @@ from modelyard.apply.hands import Hands, Owner, words
 from modelyard.apply.journal import Ledger, Record
 from modelyard.apply.trash import ELSEWHERE, out_of_reach
 from modelyard.plan import Path
+from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 LOST = "it is neither where it was nor where it went"
@@ -107,7 +108,7 @@ def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
         _with_folders(disk, os.path.dirname(path))
         disk.move(where, path)
     except FileExistsError:
-        return "done", TAKEN.format(place=os.fsdecode(where))
+        return "done", TAKEN.format(place=shown(where))
     except OSError as error:
         if error.errno is not None and not os.path.lexists(where) and os.path.lexists(path):
             return "undone", ""  # it went back before an interruption
