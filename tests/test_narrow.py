@@ -98,7 +98,7 @@ STRANGE = (b"line\n\x1b[31mred.incomplete", b"\xff\xfe.incomplete", b"n" * 244 +
 
 
 def test_a_name_that_would_write_on_the_terminal_is_told_in_plain_letters(home: Path, run: Run) -> None:
-    """Names of 255 bytes, with an escape sequence, of no text at all: they go, are told, and come back beside new ones."""
+    """Names of 255 bytes, with an escape sequence, and no text at all: all go, are told, and come back."""
     blobs = home / ".cache/huggingface/hub/models--acme--x/blobs"
     kept = makers.write(blobs.parent / "snapshots" / ("a" * 40) / "config.json", b"{}")
     paths = [makers.write(Path(os.fsdecode(bytes(blobs) + b"/" + name)), name) for name in STRANGE]
