@@ -87,7 +87,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     `remove` takes a name or a whole folder into the trash. `move` renames it to `other` on the same file system.
     `write` gives a small file the `content`, in base64. `relink` makes it another name of the file `other`, which has
     the same bytes and the mark `source`. `ask` lets a service remove something: the path is the service's address.
-    `also` are further artifacts that it is a part of. Once a step of an artifact is not made, no later one of it is.
+    `also` are further artifacts that it is a part of. Once a removal of an artifact is not made, no later one of it is.
     """
 
     do: Do

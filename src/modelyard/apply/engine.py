@@ -19,6 +19,8 @@ BATCH = 64
 
 
 NOWHERE = "no folder on its device can hold the trash"
+GOING = ("remove", "ask")
+"""Steps after which something is gone: only of those does one depend on the other."""
 ALL_ITS = "all of it is a store's own folder, in which no trash is made"
 
 
@@ -66,17 +68,19 @@ class Engine:
 
     def _noted(self, record: Record) -> Record:
         """Remembers of which artifacts something stays."""
-        if record.event in ("refused", "failed"):
-            self.unmade.update(self.hands.step(record.step).artifacts)
+        step = self.hands.step(record.step)
+        if record.event in ("refused", "failed") and step.do in GOING:
+            self.unmade.update(step.artifacts)
         return record
 
     def _unmade(self, step: Step) -> str:
-        found = next((each for each in step.artifacts if each in self.unmade), "")
+        found = next((each for each in step.artifacts if each in self.unmade and step.do in GOING), "")
         return f"something else of {found} stays, so this does too" if found else ""
 
     def _withdrawn(self, results: list[Record]) -> list[Record]:
         """What was changed at the last moment went back: so does what was carried away with it, the last one first."""
-        late = {number for each in results if each.event == "refused" for number in self._with(each.step, results)}
+        changed = [each.step for each in results if each.event == "refused" and self.hands.step(each.step).do in GOING]
+        late = {number for step in changed for number in self._with(step, results)}
         back = {each.step: carrying.withdrawn(self.hands, each) for each in reversed(results) if each.step in late}
         return [self._noted(back.get(each.step, each)) for each in results]
 

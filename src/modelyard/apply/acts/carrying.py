@@ -79,7 +79,7 @@ def withdrawn(hands: Hands, record: Record) -> Record:
     """Takes a thing back that was carried away just now; it stays in the trash where it cannot."""
     assert record.place is not None
     step = hands.step(record.step)
-    if step.do not in ("remove", "move"):
+    if step.do != "remove":
         return record
     try:
         hands.disk.move(bytes(record.place), bytes(step.path))
