@@ -16,9 +16,9 @@ import torch
 
 import modelyard as my
 from modelyard.registry import weights
-from modelyard.registry.codecs import sklearn_models
 from modelyard.registry.errors import RegistryError, UnsafeError
 from modelyard.registry.held import Held
+from modelyard.registry.pickles import refuse
 from registry.forging import forge, rewrite
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -114,7 +114,7 @@ def test_an_audited_file_swapped_after_the_audit(tmp_path: Path, monkeypatch: py
     which = registry.save(one, "model")
     path = registry.path(which) / "model.skops"
     bad = (registry.path(registry.save(other, "model")) / "model.skops").read_bytes()
-    monkeypatch.setattr(sklearn_models, "refuse", swapping(path, bad, sklearn_models.refuse))
+    monkeypatch.setattr("modelyard.registry.codecs.sklearn_models.refuse", swapping(path, bad, refuse))
     assert np.array_equal(registry.load(which).predict_proba(X), one.predict_proba(X))
     assert path.read_bytes() == bad
 
@@ -269,7 +269,7 @@ def test_a_link_inside_a_version_is_not_followed(tmp_path: Path) -> None:
     assert [each.state for each in registry.verify() if each.state != "ok"] == ["unreadable"]
 
 
-BROKEN = (
+BROKEN: tuple[dict[str, Any], ...] = (
     {"structure": {"tensor": "nothing"}}, {"structure": {"dict": []}}, {"structure": []},
     {"structure": {"pairs": [[1]]}}, {"structure": {"other": 1}}, {"structure": None},
     {"kind": 1, "structure": {"dict": {"a": {"float": "x"}}}},
