@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -10,18 +9,18 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
 from benchmarks.registries import BEGIN, LOAD, LOADS, MINE, MODEL, RAW, READ, SAVE, SAVES, environment
+from benchmarks.report import Report
 
-MIB = 1 << 20
+LAYER = 64 << 20
+"""Bytes of one layer."""
 PRIVATE = "modelyard, a private copy, digested"
 PEERS = ("MLflow", "BentoML", "safetensors, dvc add")
 """Those that live in an environment of their own."""
 Figures = dict[str, dict[str, list[float]]]
-Say = Callable[[str], None]
 
 
 def run(python: Path | str, program: str, folder: Path, layers: int, *words: str) -> dict[str, float]:
@@ -39,10 +38,10 @@ def run(python: Path | str, program: str, folder: Path, layers: int, *words: str
     return {key: float(value) for key, value in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
-def rounds(folder: Path, peers: Path | None, layers: int, turns: int) -> Figures:
+def rounds(folder: Path, peers: Path, layers: int, turns: int) -> Figures:
     """Every way in turn, each round in another order; one model on the disk at a time."""
     figures: Figures = defaultdict(lambda: defaultdict(list))
-    names = [name for name in SAVES if peers or name not in PEERS]
+    names = list(SAVES)
     for turn in range(turns + 1):
         shift = turn % len(names)
         for name in names[shift:] + names[:shift]:
@@ -57,8 +56,8 @@ def rounds(folder: Path, peers: Path | None, layers: int, turns: int) -> Figures
     return figures
 
 
-def _once(name: str, place: Path, peers: Path | None, layers: int) -> dict[str, dict[str, float]]:
-    python = peers if name in PEERS and peers else sys.executable
+def _once(name: str, place: Path, peers: Path, layers: int) -> dict[str, dict[str, float]]:
+    python = peers if name in PEERS else sys.executable
     found = {name: run(python, MODEL + SAVES[name] + SAVE, place, layers)}
     if name == RAW:
         found[name] |= run(python, READ, place, layers)
@@ -79,72 +78,48 @@ def share(figures: Figures, name: str, key: str, of: str = RAW) -> float | None:
     return median(a / b for a, b in zip(figures[name][key], figures[of][key], strict=True))
 
 
-def table(say: Say, figures: Figures, size: int) -> None:
+def table(report: Report, figures: Figures, size: int) -> None:
     """The rows of a report; `size` in bytes."""
-    say("| way | save s | of the raw write | on disk, of the model | cold load s | warm, all read s | of reading |")
-    say("|---|---|---|---|---|---|---|")
+    report.say(
+        "| way | save s | of the raw write | on disk, of the model | cold load s | warm, all read s | of reading |"
+    )
+    report.say("|---|---|---|---|---|---|---|")
     for name, told in figures.items():
         cells = [name]
         for key, form in (("save", "{:.2f}"), ("save/", "{:.2f}"), ("disk", "{:.2f}"), ("cold", "{:.3f}"),
                           ("read", "{:.2f}"), ("read/", "{:.2f}")):  # fmt: skip
             value = share(figures, name, key[:-1]) if key.endswith("/") else median(told[key]) if key in told else None
             cells.append("" if value is None else form.format(value / size if key == "disk" else value))
-        say(f"| {' | '.join(cells)} |")
+        report.say(f"| {' | '.join(cells)} |")
 
 
-def start(turns: int) -> tuple[float, str]:
-    """Seconds that `import modelyard` takes beyond Python's own start, and the frameworks that it imported."""
+def goals(report: Report, figures: Figures, size: int) -> None:
+    """What was promised, for a model of that many bytes."""
+    mine, title = figures[MINE], f"{size / (1 << 30):.3g} GiB"
+    report.goal(f"{title}: save with SHA-256, of the raw write + fsync", share(figures, MINE, "save") or 9, 1.25)
+    report.goal(f"{title}: cold load of metadata and mapped weights, seconds", median(mine["cold"]), 0.1)
+    report.goal(f"{title}: warm read of everything, of reading the file", share(figures, MINE, "read") or 9, 1.1)
+    report.goal(f"{title}: bytes on the disk, of the model", median(mine["disk"]) / size, 1.01)
+
+
+def start(turns: int) -> float:
+    """Seconds that `import modelyard` takes. RuntimeError where that, or asking for Registry, imports a framework."""
     program = (
-        "import sys, modelyard; modelyard.Registry; print(*{'torch', 'numpy', 'sklearn', 'onnx'} & set(sys.modules))"
+        "import sys, time; began = time.perf_counter(); import modelyard; print(time.perf_counter() - began); "
+        "modelyard.Registry; assert not {'torch', 'numpy', 'sklearn', 'onnx', 'keras'} & set(sys.modules)"
     )
-    timed = "import time; began = time.perf_counter(); import modelyard; took = time.perf_counter() - began"
-    found = []
-    for _ in range(turns + 1):
-        done = subprocess.run(
-            [sys.executable, "-c", f"{timed}; print(took)"], capture_output=True, text=True, check=True
-        )
-        found.append(float(done.stdout))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    names = done.stdout.strip()
-    return median(found[1:]), names
+    command = [sys.executable, "-c", program]
+    took = [float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(turns + 1)]
+    return median(took[1:])
 
 
-def report(say: Say, folder: Path, peers: Path | None, sizes: Sequence[int], turns: int) -> bool:
-    """Measures and writes; whether everything that was promised holds."""
-    held = True
-    for size in sizes:
-        layers = max(1, size // (64 * MIB))
+def part(report: Report, folder: Path, turns: int) -> None:
+    """Models of 1 and 4 GiB, or of what MODELYARD_GIB names: `0.25 1`. Needs room for twice the largest."""
+    peers = environment(folder)
+    for gib in os.environ.get("MODELYARD_GIB", "1 4").split():
+        layers = max(1, round(float(gib) * (1 << 30) / LAYER))
         figures = rounds(folder, peers, layers, turns)
-        say(f"\n### A torch module of {layers * 64 * MIB / 1e9:.2f} GB, {turns} rounds\n")
-        table(say, figures, layers * 64 * MIB)
-        goals = (
-            ("save, SHA-256 included, of the raw write + fsync", share(figures, MINE, "save") or 9, 1.25),
-            ("cold load of metadata and mapped weights, seconds", median(figures[MINE]["cold"]), 0.1),
-            ("warm read of everything, of reading the file", share(figures, MINE, "read") or 9, 1.1),
-            ("bytes on the disk, of the model", median(figures[MINE]["disk"]) / (layers * 64 * MIB), 1.01),
-        )
-        say("")
-        for words, value, most in goals:
-            held &= value <= most
-            say(f"- {words}: {value:.3f} (at most {most}) {'holds' if value <= most else 'DOES NOT HOLD'}")
-    seconds, names = start(turns)
-    say(f"- import modelyard: {seconds:.3f} s (at most 0.1); frameworks that Registry imports: {names or 'none'}")
-    return held and seconds <= 0.1 and not names
-
-
-def main() -> int:
-    """`python -m benchmarks.registering --gb 1 4`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gb", type=float, nargs="+", default=[1.0, 4.0], help="sizes of the model in GiB")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="on the disk to be measured")
-    parser.add_argument("--no-peers", action="store_true", help="leave out what needs an environment of its own")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.folder) as place:
-        peers = None if asked.no_peers else environment(Path(place))
-        held = report(print, Path(place), peers, [round(each * (1 << 30)) for each in asked.gb], asked.rounds)
-    return 0 if held else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        report.say(f"\n### A torch module of {float(gib):g} GiB\n")
+        table(report, figures, layers * LAYER)
+        goals(report, figures, layers * LAYER)
+    report.goal("import modelyard, seconds", start(turns), 0.1)
