@@ -153,9 +153,9 @@ def test_a_malicious_pickle_saved_as_joblib(tmp_path: Path) -> None:
     with pytest.raises(UnsafeError, match=r"is a pickle.*load\(\.\.\., allow_pickle=True\) runs it"):
         registry.load(which)
     forge(registry.path(which), "model.joblib", pickle.dumps(Evil(str(canary))))
-    for words in ({}, {"allow_pickle": True}, {"allow_pickle": True, "trusted": ["os", "posix"]}):
+    for words in (dict[str, Any](), {"allow_pickle": True}, {"allow_pickle": True, "trusted": ["os", "posix"]}):
         with pytest.raises(UnsafeError, match=r"dangerous: .*system.*no flag loads it"):
-            registry.load(which, **words)  # type: ignore[arg-type]
+            registry.load(which, **words)
     assert not canary.exists()
 
 
