@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -242,7 +243,7 @@ def test_two_writers_in_one_directory_never_mix(tmp_path: Path) -> None:
     assert [each.exitcode for each in both] == [0, 0]
     made, extra = model(-1, 64), dict[str, object]()
     assert kept.resume(model=made, extra=extra) == 15
-    assert torch.all(made.weight == extra["value"])
+    assert {each for row in made.weight.tolist() for each in row} == {extra["value"]}
     assert steps(kept) == [14, 15] and len(list(kept.folder.iterdir())) == 2
 
 
@@ -327,7 +328,7 @@ def test_many_models_and_lists_of_optimizers_are_saved_by_name(tmp_path: Path) -
 def test_tied_weights_stay_tied_and_load_with_safetensors_itself(tmp_path: Path) -> None:
     from safetensors.torch import load_model
 
-    def tied(seed: int) -> torch.nn.Sequential:
+    def tied(seed: int) -> Any:
         torch.manual_seed(seed)
         made = torch.nn.Sequential(torch.nn.Embedding(8, 4), torch.nn.Linear(4, 8, bias=False))
         made[1].weight = made[0].weight

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from modelyard.apply.disk import Disk
 from modelyard.registry.checkpoints.behind import Behind
@@ -15,11 +15,19 @@ from modelyard.registry.checkpoints.errors import CheckpointError, DamagedError
 from modelyard.registry.checkpoints.keeping import Kept, Mode, Rule, ranked
 from modelyard.registry.checkpoints.parts import copies, fill, load_into
 from modelyard.registry.checkpoints.random_states import Generators, restore
-from modelyard.registry.checkpoints.reading import Loaded, load
+from modelyard.registry.checkpoints.reading import Loaded, load, verify
 from modelyard.registry.checkpoints.saved import NEWER, Saved, name_of, saved_in
 from modelyard.registry.checkpoints.shelf import Devices
 from modelyard.registry.checkpoints.snapshot import EXTRA, Copies, take
 from modelyard.registry.checkpoints.writing import refuse, write
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+    from modelyard.registry.checkpoints.lightning import LightningCheckpoints
+    from modelyard.registry.checkpoints.trainer import TrainerCheckpoints
+
+Found = TypeVar("Found")
 
 
 class Checkpoints:
@@ -46,6 +54,7 @@ class Checkpoints:
         self.folder = Path(folder).absolute()
         self.rule = Rule(keep_last or 0, keep_best or 0, metric, mode)
         self._rotates = keep_last is not None and keep_best is not None
+        self._warned = False
         self._disk, self._copies = Disk(), Copies()
         self._behind = Behind() if async_save else None
 
@@ -87,7 +96,8 @@ class Checkpoints:
         if later:
             words = f"step {step} is saved below step {later[-1]}, from which resume() would go on"
             warnings.warn(words, stacklevel=3)
-        if metrics and self.rule.best and self.rule.metric not in metrics:
+        if metrics and self.rule.best and self.rule.metric not in metrics and not self._warned:
+            self._warned = True
             words = f"metrics have no {self.rule.metric!r}, by which the best is told; they have {', '.join(metrics)}"
             warnings.warn(words, stacklevel=3)
 
@@ -132,17 +142,22 @@ class Checkpoints:
         return self._load(None, step, best, device)
 
     def _load(self, wanted: Mapping[str, bool] | None, step: int | None, best: bool, device: Devices) -> Loaded | None:
-        self.wait()
         if step is not None:
+            self.wait()
             return load(self.folder / name_of(step), wanted, device)
+        return self._first(best, lambda path: load(path, wanted, device))
+
+    def _first(self, best: bool, read: Callable[[Path], Found]) -> Found | None:
+        """What the newest or the best checkpoint gives that is not damaged; None when there is none at all."""
+        self.wait()
         saved = self.saved()
         for each in self._by_rank(saved) if best else reversed(saved):
             if each.newer:
                 raise CheckpointError(f"{each.path}: {each.trouble}", "newer", NEWER)
             try:
-                return load(each.path, wanted, device)
+                return read(each.path)
             except DamagedError as error:
-                warnings.warn(f"passed over a damaged checkpoint: {error.message}", RuntimeWarning, stacklevel=3)
+                warnings.warn(f"passed over a damaged checkpoint: {error.message}", RuntimeWarning, stacklevel=4)
         if saved:
             raise CheckpointError(*self._why_none(saved, best))
         return None
@@ -161,10 +176,24 @@ class Checkpoints:
         """Every checkpoint here, by step, as a look without reading its tensors tells."""
         return saved_in(self.folder)
 
-    @property
-    def newest(self) -> Path | None:
-        """The folder of the newest one that looks whole."""
-        return next((each.path for each in reversed(self.saved()) if not each.trouble), None)
+    def find(self, *, best: bool = False) -> Path | None:
+        """The folder of the newest or the best whole one, all its files verified; None when there is none.
+
+        Damaged ones are told by warnings. CheckpointError where all are damaged, or a newer modelyard wrote them.
+        """
+        return self._first(best, _verified)
+
+    def for_trainer(self, trainer: Trainer, *, every: int | None = None) -> TrainerCheckpoints:
+        """Lets a Trainer of transformers save here every so many steps, without a number after each epoch."""
+        from modelyard.registry.checkpoints.trainer import TrainerCheckpoints
+
+        return TrainerCheckpoints(self, trainer, every)
+
+    def for_lightning(self, *, every: int | None = None) -> LightningCheckpoints:
+        """A callback for Lightning's Trainer that saves here every so many steps, without a number after each epoch."""
+        from modelyard.registry.checkpoints.lightning import LightningCheckpoints
+
+        return LightningCheckpoints(self, every)
 
     def wait(self) -> None:
         """Waits until the last save is on the disk, and raises its error."""
@@ -184,3 +213,8 @@ class Checkpoints:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _verified(path: Path) -> Path:
+    verify(path)
+    return path

@@ -10,6 +10,17 @@ from modelyard.registry.checkpoints.errors import CheckpointError
 HINT = "give an object with state_dict() and load_state_dict(), or a dict or list of such; plain values go into extra="
 
 
+class Taken:
+    """A state that somebody else has taken already, as an object that keeps it."""
+
+    def __init__(self, state: object) -> None:
+        self._state = state
+
+    def state_dict(self) -> object:
+        """The state."""
+        return self._state
+
+
 def state_of(name: str, part: Any) -> object:
     """The state of an object, or of every object in a dict or list. CheckpointError for what keeps no state."""
     if hasattr(part, "state_dict"):

@@ -63,6 +63,17 @@ def load(path: Path, wanted: Mapping[str, bool] | None, devices: Devices) -> Loa
     return Loaded(path, state["step"], metrics_of(state), found, state.get("random"))
 
 
+def verify(path: Path) -> None:
+    """DamagedError where any file of a checkpoint is not what was saved."""
+    sums = _sums(path)
+    for name in sums:
+        try:
+            with opened(os.fsencode(path / name)) as descriptor:
+                _verify(path, name, mapped(descriptor), sums)
+        except (OSError, ValueError) as error:
+            raise DamagedError(f"{path}: {name} cannot be read: {error}", "damaged") from error
+
+
 def _all_there(path: Path, wanted: Iterable[str], parts: Mapping[str, object]) -> None:
     for name in wanted:
         if name not in parts:
