@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks import peers, reading, reclaiming, scanning, trees
+from benchmarks import checkpointing, peers, reading, reclaiming, scanning, trees
 from benchmarks.contest import Runs, contest, ratio
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -155,6 +155,16 @@ def scanning_alone(place: Path | None, rounds: int, patience: int) -> None:
         goal(report, words, value, limit)
 
 
+def checkpoints_alone(place: Path | None, rounds: int) -> None:
+    """Checkpoints without the rest; the results file stays as it is."""
+    report: Report = []
+    with tempfile.TemporaryDirectory(dir=place) as name:
+        promised = checkpointing.part(lambda line: say(report, line), Path(name), rounds, checkpointing.GIB)
+    say(report, "\n### Goals\n")
+    for words, value, limit in promised:
+        goal(report, words, value, limit)
+
+
 def main() -> None:
     """Runs the whole benchmark."""
     parser = argparse.ArgumentParser(prog="make bench")
@@ -162,11 +172,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--folder", type=Path, default=None, help="where the trees are built")
     parser.add_argument("--largest", type=int, default=5_000_000, help="entries of the largest tree")
-    parser.add_argument("--parts", choices=("all", "scanning"), default="all", help="one part alone, printed only")
+    parser.add_argument(
+        "--parts", choices=("all", "scanning", "checkpoints"), default="all", help="one part alone, printed only"
+    )
     parser.add_argument("--patience", type=int, default=scanning.PATIENCE, help="seconds that a scanner may take")
     options = parser.parse_args()
     if options.parts == "scanning":
         scanning_alone(options.folder, options.rounds, options.patience)
+        return
+    if options.parts == "checkpoints":
+        checkpoints_alone(options.folder, options.rounds)
         return
     report: Report = ["# Results of `make bench`\n"]
     machine = f"{platform.system()} {platform.release()}, {len(os.sched_getaffinity(0))} processors"
@@ -196,9 +211,10 @@ def main() -> None:
         growth = linear_part(report, folder, sizes, min(options.rounds, 5))
         reclaimed = reclaiming_part(report, folder, options.rounds)
         scanned = scanning.part(lambda line: say(report, line), folder, options.rounds, options.patience)
+        kept = checkpointing.part(lambda line: say(report, line), folder, options.rounds, checkpointing.GIB)
     help_seconds = help_part(report, options.rounds)
     goals(report, linked, flat, whole, count, growth, help_seconds, share)
-    for words, value, limit in (*reclaimed, *scanned):
+    for words, value, limit in (*reclaimed, *scanned, *kept):
         goal(report, words, value, limit)
     RESULTS.write_text("\n".join(report) + "\n")
 
