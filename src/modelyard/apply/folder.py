@@ -37,7 +37,8 @@ class Made:
 class Folder:
     """A draft of a folder. Nobody sees it under its name until it is kept; paths in it are relative, with slashes."""
 
-    def __init__(self, disk: Disk, above: bytes) -> None:
+    def __init__(self, disk: Disk, above: bytes, mode: int = 0o444) -> None:
+        self.mode = mode
         self.path = os.path.join(above, b".modelyard-version-%s" % secrets.token_hex(8).encode())
         self.files: dict[str, Made] = {}
         self._disk, self._kept, self._streams = disk, False, list[Stream]()
@@ -59,7 +60,7 @@ class Folder:
     @contextmanager
     def stream(self, name: str) -> Iterator[Stream]:
         """A new file of it to write from beginning to end."""
-        made = Stream(self._disk, self.place(name))
+        made = Stream(self._disk, self.place(name), self.mode)
         try:
             yield made
             made.close()
@@ -170,11 +171,14 @@ class Folder:
 
 
 @contextmanager
-def folder(disk: Disk, above: bytes) -> Iterator[Folder]:
-    """A draft in a folder, which is made where it is missing. What killed processes left there goes first."""
+def folder(disk: Disk, above: bytes, mode: int = 0o444) -> Iterator[Folder]:
+    """A draft in a folder, which is made where it is missing. What killed processes left there goes first.
+
+    `mode`: of its files, less the user's mask.
+    """
     make_folders(disk, above)
     sweep(disk, above)
-    made = Folder(disk, above)
+    made = Folder(disk, above, mode)
     try:
         yield made
     finally:

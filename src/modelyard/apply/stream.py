@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable
-from queue import Queue
-from threading import Thread
 
 from modelyard.apply.disk import Disk
+from modelyard.walk.summing import Summed
 
 PIECE = 8 << 20
 """Bytes that are written, and then digested, at once."""
 SMALL = 1 << 20
 """Smaller writes wait for each other."""
-AHEAD = 4
-"""Pieces that may be written before they are digested."""
-Check = Callable[[str], None]
 
 
 class Stream:
@@ -26,8 +20,7 @@ class Stream:
         self.path, self.size, self.sha256 = path, 0, ""
         self._disk, self._descriptor = disk, disk.create(path, mode)
         self._waiting, self._at = bytearray(), 0
-        self._sum, self._queue = hashlib.sha256(), Queue[memoryview | None](AHEAD)
-        self._thread: Thread | None = None
+        self._summed = Summed()
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Takes bytes, which may change afterwards. OSError when the disk is full."""
@@ -57,20 +50,10 @@ class Stream:
             self._hand_on(memoryview(waiting))
 
     def _hand_on(self, piece: memoryview) -> None:
-        if self._thread is None and len(piece) >= SMALL:
-            self._thread = Thread(target=self._digest, daemon=True)
-            self._thread.start()
-        if self._thread is None:
-            self._sum.update(piece)
-        else:
-            self._queue.put(piece)
+        self._summed.add(piece)
         self._disk.append(self._descriptor, piece)
         self._disk.begin_sync(self._descriptor, self._at, len(piece))
         self._at += len(piece)
-
-    def _digest(self) -> None:
-        while (piece := self._queue.get()) is not None:
-            self._sum.update(piece)
 
     def tell(self) -> int:
         """Bytes that it took."""
@@ -91,7 +74,7 @@ class Stream:
         self.flush()
         self._disk.sync(self._descriptor)
         self._end()
-        self.sha256 = self._sum.hexdigest()
+        self.sha256 = self._summed.hexdigest()
 
     def drop(self) -> None:
         """Ends it without a word when something went wrong; the folder around it goes."""
@@ -99,8 +82,6 @@ class Stream:
             self._end()
 
     def _end(self) -> None:
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
+        self._summed.close()
         os.close(self._descriptor)
         self._descriptor = -1

@@ -27,11 +27,9 @@ def path_of(kind: type) -> str:
 
 def find(path: str, base: type, trusted: Sequence[Any]) -> type:
     """The class of that name, of a certain base. UnsafeError where nobody vouches for it."""
-    vouched = {path_of(each): each for each in trusted if isinstance(each, type)}
-    found = vouched.get(path)
+    found = next((each for each in trusted if isinstance(each, type) and path_of(each) == path), None)
     if found is None:
-        names = [each if isinstance(each, str) else each.__name__ for each in trusted if not isinstance(each, type)]
-        if not _trusts(path, names):
+        if not _trusts(path, [each for each in trusted if isinstance(each, str)]):
             hint = f"vouch for it: trusted=[{path.rpartition('.')[2]}] or trusted=[{path.rpartition('.')[0]!r}]"
             raise UnsafeError(f"loading would import and call {path[:200]}", "untrusted-class", hint)
         found = _imported(path)
@@ -40,10 +38,16 @@ def find(path: str, base: type, trusted: Sequence[Any]) -> type:
     return found
 
 
-def _trusts(path: str, names: Sequence[str]) -> bool:
+def vouched(path: str, trusted: Sequence[Any]) -> bool:
+    """Whether somebody vouches for a name: by the class, or by its name or that of a module or package around it."""
+    names = [each if isinstance(each, str) else path_of(each) for each in trusted]
+    return any(path == each or path.startswith(f"{each}.") for each in names)
+
+
+def _trusts(path: str, names: Sequence[Any]) -> bool:
     if NAME.fullmatch(path) is None or len(path) > 400:
         raise RegistryError(f"{path[:80]!r} is no name of a class", "damaged-config")
-    return path.startswith(HARMLESS) or any(path == each or path.startswith(f"{each}.") for each in names)
+    return path.startswith(HARMLESS) or vouched(path, names)
 
 
 def _imported(path: str) -> Any:

@@ -34,6 +34,8 @@ class Saved:
     """Distributions whose versions matter to whoever loads it."""
     config: Mapping[str, Any] | None = None
     """What `config.json` says; None where the codec wrote that file, or needs none."""
+    codec: str = ""
+    """Which codec loads it, where that is another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.folder import make_folders
@@ -22,7 +23,7 @@ def found(disk: Disk, root: str) -> list[str]:
     made = []
     for name, data in ((MARKER, TEXT), (".gitignore", gitignore().encode())):
         if not os.path.lexists(os.path.join(root, name)):
-            with draft(disk, os.fsencode(root), b"founding", mode=0o666) as file:
+            with draft(disk, os.fsencode(root), secrets.token_hex(8).encode(), mode=0o666) as file:
                 file.write(data)
                 try:
                     file.keep(os.fsencode(name))

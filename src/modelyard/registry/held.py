@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap as maps
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from modelyard.problem import from_errno
 from modelyard.registry.errors import RegistryError, raised
 from modelyard.registry.metadata import FileEntry
 from modelyard.walk.read import opened_below, opened_folder
+from modelyard.walk.summing import Summed
 
 PIECE = 8 << 20
 
@@ -28,6 +30,8 @@ class Held:
     entries: Mapping[str, FileEntry]
     private: bytes
     """Where private copies may be made for libraries that want a path."""
+    own: dict[str, bytes] = field(default_factory=dict)
+    """The metadata and the sums themselves, as they were when they were found to fit each other."""
     open_files: dict[str, int] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
     stack: ExitStack = field(default_factory=ExitStack)
@@ -56,18 +60,30 @@ class Held:
 
     def content(self, name: str) -> bytearray:
         """A private copy of a file in memory, whose digest is the one that the metadata tell. RegistryError if not."""
-        descriptor, size = self.descriptor(name), self.entries[name].size
-        data, found, at = bytearray(size), hashlib.sha256(), 0
-        view = memoryview(data)
-        while at < size:
-            count = os.preadv(descriptor, [view[at : at + PIECE]], at)
-            if not count:
-                raise self._differs(name)
-            found.update(view[at : at + count])
-            at += count
-        view.release()
-        self._compare(name, found.hexdigest())
+        data = bytearray(self.entries[name].size)
+        self._fill(name, memoryview(data))
         return data
+
+    def memory(self, name: str) -> maps.mmap:
+        """The same as whole pages, so that what lies in them is aligned as it is in the file, which is not empty."""
+        self.descriptor(name)
+        data = maps.mmap(-1, self.entries[name].size)
+        self._fill(name, memoryview(data))
+        return data
+
+    def _fill(self, name: str, view: memoryview) -> None:
+        """Reads all of a file, and digests each piece while the next one is read."""
+        descriptor, at = self.descriptor(name), 0
+        summed = Summed()
+        with view, summed:
+            while at < len(view):
+                count = os.preadv(descriptor, [view[at : at + PIECE]], at)
+                if not count:
+                    break
+                summed.add(view[at : at + count])
+                at += count
+            digest = summed.hexdigest()
+        self.compare(name, digest)
 
     def check(self, name: str) -> int:
         """The open file, digested: its SHA-256 is the one that the metadata tell. RegistryError if not."""
@@ -77,11 +93,12 @@ class Held:
             while piece := os.pread(descriptor, PIECE, at):
                 found.update(piece)
                 at += len(piece)
-            self._compare(name, found.hexdigest())
+            self.compare(name, found.hexdigest())
             self.checked.add(name)
         return descriptor
 
-    def _compare(self, name: str, digest: str) -> None:
+    def compare(self, name: str, digest: str) -> None:
+        """RegistryError unless that is the digest of a file that the metadata tell."""
         if digest != self.entries[name].sha256:
             raise self._differs(name)
 
@@ -94,7 +111,7 @@ class Held:
         made: Folder = self.stack.enter_context(folder(Disk(), self.private))
         for name, other in names.items():
             made.copy(other, self.descriptor(name))
-            self._compare(name, made.files[other].sha256)
+            self.compare(name, made.files[other].sha256)
         return Path(os.fsdecode(made.path))
 
 

@@ -17,7 +17,7 @@ from modelyard.registry.held import Held, held
 from modelyard.registry.layout import METADATA, SUMS, folder_of, is_inside
 from modelyard.registry.metadata import Metadata
 from modelyard.registry.references import Reference
-from modelyard.registry.sums import read_sums
+from modelyard.registry.sums import read_sums, sums
 from modelyard.walk.read import opened_below
 
 
@@ -61,6 +61,7 @@ def _compare(files: Held, found: Metadata) -> None:
     wrong = [path for path, entry in files.entries.items() if told.get(path) != entry.sha256]
     with opened_below(files.folder, os.fsencode(METADATA)) as descriptor:
         text = os.pread(descriptor, texts.CAP, 0)
+    files.own = {METADATA: text, SUMS: sums(told)}
     if wrong or told.get(METADATA) != hashlib.sha256(text).hexdigest() or texts.decode(text, files.path) != found:
         hint = "`modelyard registry verify` tells which"
         raise RegistryError(f"{files.path}: {METADATA} and {SUMS} do not fit each other", "wrong-digest", hint)

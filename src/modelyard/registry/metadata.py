@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import Any, TypeVar, get_args, get_origin
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import field
@@ -13,7 +14,9 @@ from modelyard.problem import Problem
 from modelyard.walk.read import read_file
 
 SCHEMA_VERSION = "1.0"
-SCHEMA_ID = "https://modelyard.dev/metadata.schema.json"
+SCHEMA_ID = "urn:modelyard:metadata:1"
+DIGEST = msgspec.Meta(extra_json_schema={"pattern": "^[0-9a-f]{64}$"})
+TIME = msgspec.Meta(extra_json_schema={"format": "date-time"})
 CAP = 16 << 20
 UNKNOWN = "unknown"
 T = TypeVar("T")
@@ -55,7 +58,7 @@ class FileEntry(Noun, kw_only=True):
 
     path: str
     size: int
-    sha256: str
+    sha256: Annotated[str, DIGEST]
 
 
 class Metadata(Noun, kw_only=True):
@@ -64,7 +67,7 @@ class Metadata(Noun, kw_only=True):
     schema_version: str = SCHEMA_VERSION
     name: str
     version: str
-    created: str
+    created: Annotated[str, TIME]
     """RFC 3339, UTC."""
     codec: str
     """Which codec reads it."""
@@ -119,6 +122,12 @@ def _newer(raw: dict[str, Any]) -> str:
     return told[:20] if isinstance(told, str) and told.partition(".")[0] != SCHEMA_VERSION.partition(".")[0] else ""
 
 
+@cache
+def _fields(kind: type[Noun]) -> dict[str, Any]:
+    """The types of what a noun knows, by name."""
+    return {each.name: each.type for each in msgspec.structs.fields(kind) if each.name != UNKNOWN}
+
+
 def _fold(value: Any, kind: Any) -> Any:
     """Moves keys that a type does not know into its `unknown`, at every depth."""
     if get_origin(kind) in (typing.Union, types.UnionType):
@@ -127,15 +136,14 @@ def _fold(value: Any, kind: Any) -> Any:
         return [_fold(each, get_args(kind)[0]) for each in value]
     if not isinstance(value, dict) or not (isinstance(kind, type) and issubclass(kind, Noun)):
         return value
-    known = {each.name: each.type for each in msgspec.structs.fields(kind) if each.name != UNKNOWN}
+    known = _fields(kind)
     found: dict[str, Any] = {key: _fold(each, known[key]) for key, each in value.items() if key in known}
     return {**found, UNKNOWN: {key: each for key, each in value.items() if key not in known}}
 
 
 def _unfold(value: Any) -> Any:
     if isinstance(value, Noun):
-        names = [each.name for each in msgspec.structs.fields(type(value)) if each.name != UNKNOWN]
-        return {**{name: _unfold(getattr(value, name)) for name in names}, **value.unknown}
+        return {**{name: _unfold(getattr(value, name)) for name in _fields(type(value))}, **value.unknown}
     return [_unfold(each) for each in value] if isinstance(value, list) else value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelyard.apply.disk import Disk
 from modelyard.problem import Problem
@@ -13,10 +13,16 @@ from modelyard.registry import aliases, codecs, layout, loading, saving, verifyi
 from modelyard.registry.code import copy_code
 from modelyard.registry.codec import Loading, Saving
 from modelyard.registry.errors import RegistryError, raised
+from modelyard.registry.founding import found
+from modelyard.registry.lineage import Ancestor, lineage
 from modelyard.registry.metadata import Dataset, Git, Metadata
 from modelyard.registry.references import Reference, resolve
 from modelyard.registry.schema import ports
+from modelyard.registry.taking_out import copy_out
 from modelyard.registry.versions import Version
+
+if TYPE_CHECKING:
+    from modelyard.registry.diffing import Difference
 
 
 class Registry:
@@ -62,16 +68,18 @@ class Registry:
         name, number = layout.checked(name), saving.given(version)
         saving.refuse_taken(self.root, name, number)
         codec = codecs.codec_of(model)
+        codecs.refuse_unknown(codec, options)
         inputs, outputs = (
             ([], [])
             if example_input is None
             else (ports(example_input, "input"), ports(codec.run(model, example_input), "output"))
         )
-        self.init()
         facts = saving.Facts(
             task, metrics or {}, training or {}, [_dataset(each) for each in datasets], tags, license,
             str(resolve(self.root, parent)) if parent else "", extra or {}, _commit(), inputs, outputs,
         )  # fmt: skip
+        saving.refuse_unwritable(facts)
+        self.init()
         with saving.drafted(Disk(), self.root, name) as made:
             saved = codec.save(model, made, Saving(config, allow_pickle, options))
             saving.write_config(made, saved)
@@ -105,15 +113,15 @@ class Registry:
 
     def path(self, which: str | Reference) -> Path:
         """The folder of a version."""
-        found = self.resolve(which)
-        return Path(layout.folder_of(self.root, found.name, found.version))
+        meant = self.resolve(which)
+        return Path(layout.folder_of(self.root, meant.name, meant.version))
 
     def metadata(self, which: str | Reference) -> Metadata:
         """What is known of a version. RegistryError where it cannot be read."""
-        found = loading.metadata_of(self.root, self.resolve(which))
-        if isinstance(found, Problem):
-            raise raised(found)
-        return found
+        told = loading.metadata_of(self.root, self.resolve(which))
+        if isinstance(told, Problem):
+            raise raised(told)
+        return told
 
     def models(self) -> Iterator[tuple[str, list[Version]]]:
         """Every model with its versions, the lowest first."""
@@ -123,11 +131,9 @@ class Registry:
         """The versions of a model, the lowest first; none for a model that is not there."""
         return layout.versions_in(layout.folder_of(self.root, layout.checked(name)))
 
-    def init(self) -> None:
-        """Makes the folder of the registry, what it is recognised by, and its `.gitignore`, where they are missing."""
-        from modelyard.registry.founding import found
-
-        found(Disk(), self.root)
+    def init(self) -> list[str]:
+        """Makes the folder of the registry, its marker and its `.gitignore`, where they are missing; what was made."""
+        return found(Disk(), self.root)
 
     def alias(self, name: str, alias: str, which: str | None = None) -> None:
         """Lets an alias mean a version of a model; None takes it away. RegistryError for one that is not there."""
@@ -146,6 +152,27 @@ class Registry:
             return verifying.verify(self.root, self.resolve(which))
         all_of_them = [Reference(name, each) for name, versions in self.models() for each in versions]
         return [each for version in all_of_them for each in verifying.verify(self.root, version)]
+
+    def diff(self, before: str | Reference, after: str | Reference) -> Difference:
+        """What differs between two versions: tensors, metrics, configuration, files."""
+        from modelyard.registry.diffing import diff
+
+        return diff(self.root, self.resolve(before), self.resolve(after))
+
+    def lineage(self, which: str | Reference) -> list[Ancestor]:
+        """A version, its parent, the parent of that, as far as is known."""
+        return lineage(self.root, self.resolve(which))
+
+    def check(self, which: str | Reference) -> list[str]:
+        """Digests every file of a version; their names. RegistryError for one that is not what was saved."""
+        with loading.opened(self.root, self.resolve(which)) as (files, _):
+            for name in files.entries:
+                files.check(name)
+            return sorted(files.entries)
+
+    def copy_out(self, which: str | Reference, target: str | os.PathLike[str]) -> list[str]:
+        """Copies the files of a version, verified while they are copied, into a new folder; their paths in it."""
+        return copy_out(self.root, self.resolve(which), os.path.abspath(os.fspath(target)))
 
 
 def _commit() -> Git | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
@@ -53,7 +54,7 @@ def describe(name: str, codec: str, saved: Saved, facts: Facts) -> Metadata:
         name=name,
         version="",
         created=rfc3339(time.time_ns()),
-        codec=codec,
+        codec=saved.codec or codec,
         framework=saved.framework,
         packages={each: found for each in saved.packages if (found := _version_of(each))},
         python=platform.python_version(),
@@ -78,6 +79,33 @@ def _version_of(package: str) -> str:
         return version_of(package)
     except PackageNotFoundError:
         return ""
+
+
+def refuse_unwritable(facts: Facts) -> None:
+    """RegistryError for metrics, training and extra that JSON cannot hold, before any work is done."""
+    for what, value in (("metrics", facts.metrics), ("training", facts.training), ("extra", facts.extra)):
+        for name, each in _leaves(value, what):
+            if isinstance(each, float) and not math.isfinite(each):
+                raise RegistryError(
+                    f"{name} is {each}, which JSON cannot hold", "bad-metadata", "leave it away, or say it in words"
+                )
+        if what == "metrics":
+            continue
+        configs.encode(value)
+    for name, metric in facts.metrics.items():
+        if isinstance(metric, str) or not hasattr(metric, "__float__"):
+            raise RegistryError(f"metrics.{name} is no number", "bad-metadata", "put texts into extra=")
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _leaves(each, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _leaves(each, name)
+    else:
+        yield name, float(value) if hasattr(value, "__float__") and not isinstance(value, bool | int) else value
 
 
 def given(text: str | Version | None) -> Version | None:

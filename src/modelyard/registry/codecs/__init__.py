@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
@@ -11,7 +12,14 @@ from modelyard.registry.codec import Codec
 from modelyard.registry.errors import RegistryError
 
 CODECS = {
+    "file": ("files", ("pathlib", "builtins")),
+    "xgboost": ("xgboost_models", ("xgboost",)),
+    "lightgbm": ("lightgbm_models", ("lightgbm",)),
+    "catboost": ("catboost_models", ("catboost",)),
     "sklearn": ("sklearn_models", ("sklearn",)),
+    "transformers": ("transformers_models", ("transformers", "builtins")),
+    "keras": ("keras_models", ("keras",)),
+    "onnx": ("onnx_models", ("onnx",)),
     "torch": ("torch_modules", ("torch",)),
     "arrays": ("arrays", ("numpy", "torch", "builtins")),
 }
@@ -23,7 +31,9 @@ def _own(name: str) -> Codec:
     return cast(Codec, import_module(f"modelyard.registry.codecs.{CODECS[name][0]}"))
 
 
-def _others() -> dict[str, EntryPoint]:
+@cache
+def others() -> dict[str, EntryPoint]:
+    """The codecs of installed packages, by name; looked for once in a process."""
     return {each.name: each for each in entry_points(group=GROUP) if each.name not in CODECS}
 
 
@@ -34,7 +44,7 @@ def packages_of(model: Any) -> set[str]:
 
 def candidates(model: Any) -> Iterator[Codec]:
     """The codecs that may take an object: those of other packages first, so that they can take what is theirs."""
-    for each in _others().values():
+    for each in others().values():
         yield cast(Codec, each.load())
     packages = packages_of(model)
     for name, (_, theirs) in CODECS.items():
@@ -52,11 +62,19 @@ def codec_of(model: Any) -> Codec:
     raise RegistryError(f"nothing here saves a {kind}", "no-codec", hint)
 
 
+def refuse_unknown(codec: Codec, options: Mapping[str, Any]) -> None:
+    """TypeError for words that the codec of an object does not know; it names those that it does in `OPTIONS`."""
+    known = getattr(codec, "OPTIONS", ())
+    for each in options:
+        if each not in known:
+            raise TypeError(f"save() got an unexpected keyword argument {each!r}")
+
+
 def named(name: str) -> Codec:
     """The codec that metadata name. RegistryError where it is not installed."""
     if name in CODECS:
         return _own(name)
-    others = _others()
-    if name not in others:
+    more = others()
+    if name not in more:
         raise RegistryError(f"no codec is called {name[:80]!r}", "no-codec", "install the package that saved it")
-    return cast(Codec, others[name].load())
+    return cast(Codec, more[name].load())

@@ -14,7 +14,7 @@ from modelyard.registry.held import Held
 from modelyard.registry.metadata import Metadata
 from modelyard.registry.nesting import flatten, unflatten
 from modelyard.registry.tensors import write
-from modelyard.registry.weights import WEIGHTS
+from modelyard.registry.weights import WEIGHTS, kind_of
 from modelyard.registry.weights import load as load_weights
 
 NAME = "arrays"
@@ -41,7 +41,8 @@ def save(model: Any, to: Folder, wish: Saving) -> Saved:
 def load(files: Held, metadata: Metadata, wish: Loading) -> Any:
     """As it was saved: tensors as tensors, arrays as arrays."""
     config = read_config(files)
-    tensors = load_weights(files, wish, "torch" if config.get("kind") == "torch" else "numpy")
+    kind = config.get("kind") or kind_of(files)
+    tensors = load_weights(files, wish, "torch" if kind == "torch" else "numpy")
     names = config.get("arrays")
     for name in names if isinstance(names, list) else []:
         tensors[name] = tensors[name].numpy()

@@ -7,11 +7,12 @@ from typing import Any
 import sklearn.base
 
 from modelyard.apply.folder import Folder
+from modelyard.registry.classes import vouched
 from modelyard.registry.codec import Loading, Saved, Saving
 from modelyard.registry.errors import RegistryError, UnsafeError
 from modelyard.registry.held import Held
 from modelyard.registry.metadata import Metadata
-from modelyard.registry.pickles import allowed
+from modelyard.registry.pickles import allowed, refuse
 
 NAME = "sklearn"
 AUDITED, PICKLED = "model.skops", "model.joblib"
@@ -52,18 +53,14 @@ def load(files: Held, metadata: Metadata, wish: Loading) -> Any:
     import skops.io
 
     data = bytes(files.content(AUDITED))
-    names = [each if isinstance(each, str) else f"{each.__module__}.{each.__qualname__}" for each in wish.trusted]
+    refuse(data, AUDITED, files.shown(AUDITED))
     asked = skops.io.get_untrusted_types(data=data)
-    foreign = sorted(each for each in asked if each not in HARMLESS and not _vouched(each, names))
+    foreign = sorted(each for each in asked if each not in HARMLESS and not vouched(each, wish.trusted))
     if foreign:
         listed = ", ".join(foreign[:8])
         hint = f"look at them, and vouch for them: trusted={foreign[:8]!r}"
         raise UnsafeError(f"loading {files.shown(AUDITED)} would build {listed}", "untrusted-class", hint)
     return skops.io.loads(data, trusted=asked)
-
-
-def _vouched(kind: str, names: list[str]) -> bool:
-    return any(kind == each or kind.startswith(f"{each}.") for each in names)
 
 
 def _unpickled(files: Held, wish: Loading) -> Any:

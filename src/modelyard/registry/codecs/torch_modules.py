@@ -5,8 +5,9 @@ With `allow_pickle=True` whole modules are pickled by torch.save, and loaded aga
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 
@@ -17,12 +18,14 @@ from modelyard.registry.errors import RegistryError
 from modelyard.registry.held import Held
 from modelyard.registry.metadata import Metadata
 from modelyard.registry.nesting import flatten, unflatten
+from modelyard.registry.pickles import allowed
 from modelyard.registry.recipes import build, recipe_of
 from modelyard.registry.tensors import write
 from modelyard.registry.weights import WEIGHTS
 from modelyard.registry.weights import load as load_weights
 
 NAME = "torch"
+PICKLED = "model.pt"
 
 
 def takes(model: Any) -> bool:
@@ -32,6 +35,10 @@ def takes(model: Any) -> bool:
 
 def save(model: Any, to: Folder, wish: Saving) -> Saved:
     """The weights, each tied tensor once, and a recipe that was tried: built again it has the same state."""
+    if wish.allow_pickle:
+        with to.stream(PICKLED) as stream:
+            torch.save(model, cast(IO[bytes], stream))
+        return Saved("PyTorch", ("torch",))
     recipe = recipe_of(model, wish.config)
     state = model.state_dict()
     kept, tied = untied(state)
@@ -66,6 +73,9 @@ def _frozen(model: Any) -> list[str]:
 
 def load(files: Held, metadata: Metadata, wish: Loading) -> Any:
     """The module: its class is built again where that is allowed, then given the weights as they lie in the file."""
+    if files.has(PICKLED):
+        data = allowed(files, PICKLED, wish)
+        return torch.load(io.BytesIO(data), map_location=wish.device, weights_only=False)
     config = read_config(files)
     state = load_weights(files, wish, "torch")
     tied = config.get("tied", {})
@@ -78,11 +88,21 @@ def load(files: Held, metadata: Metadata, wish: Loading) -> Any:
         state.update(rest)
     state.update({name: state[kept] for name, kept in tied.items()})
     model = build(config, wish.trusted, state)
+    _tie(model, tied)
     frozen = set(config.get("frozen", ()))
     for name, each in model.named_parameters(remove_duplicate=False):
         each.requires_grad_(name not in frozen and each.is_floating_point())
     model.train(bool(config.get("training")))
     return model if wish.device is None else model.to(device=wish.device)
+
+
+def _tie(model: Any, tied: Mapping[str, str]) -> None:
+    """Makes tied parameters one object again: two of the same elements would be trained twice."""
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    for name, kept in tied.items():
+        if name in parameters and kept in parameters:
+            above, _, last = name.rpartition(".")
+            setattr(model.get_submodule(above), last, parameters[kept])
 
 
 def _tensor_names(tree: Any) -> Iterator[str]:
