@@ -6,6 +6,7 @@ All ways save the same tensors in one process, round by round in another order; 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -112,9 +113,8 @@ def torch_save(model: Any, optimizer: Any, *, sync: bool) -> Way:
 
 def distributed(model: Any, optimizer: Any, *, behind: bool) -> Way:
     """torch.distributed.checkpoint in one process; async_save copies to memory and writes in a thread."""
-    import torch.distributed as dist
-    import torch.distributed.checkpoint as dcp
-
+    dist: Any = importlib.import_module("torch.distributed")
+    dcp: Any = importlib.import_module("torch.distributed.checkpoint")
     if not dist.is_initialized():
         dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
 
@@ -122,7 +122,7 @@ def distributed(model: Any, optimizer: Any, *, behind: bool) -> Way:
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         started = time.perf_counter()
         if behind:
-            work: Any = dcp.async_save(state, checkpoint_id=folder)
+            work = dcp.async_save(state, checkpoint_id=folder)
             blocked = time.perf_counter() - started
             work.result()
             return blocked

@@ -16,10 +16,11 @@ from modelyard.registry.checkpoints.keeping import Kept, Mode, Rule, ranked
 from modelyard.registry.checkpoints.parts import copies, fill, load_into
 from modelyard.registry.checkpoints.random_states import Generators, restore
 from modelyard.registry.checkpoints.reading import Loaded, load, verify
-from modelyard.registry.checkpoints.saved import NEWER, Saved, name_of, saved_in
+from modelyard.registry.checkpoints.saved import NAME, NEWER, Saved, look, name_of, saved_in
 from modelyard.registry.checkpoints.shelf import Devices
 from modelyard.registry.checkpoints.snapshot import EXTRA, Copies, take
 from modelyard.registry.checkpoints.writing import refuse, write
+from modelyard.walk.read import names_in
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -92,9 +93,10 @@ class Checkpoints:
 
     def _warn(self, step: int, metrics: Mapping[str, object] | None) -> None:
         """Tells of what would surprise later: a step that is not the newest, and a metric that is not there."""
-        later = [each.step for each in self.saved() if each.step > step]
-        if later:
-            words = f"step {step} is saved below step {later[-1]}, from which resume() would go on"
+        above = [name for name in names_in(str(self.folder)) if NAME.fullmatch(name) and name > name_of(step)]
+        found = [each for name in above if (each := look(self.folder / name)) and (each.newer or not each.trouble)]
+        if found:
+            words = f"step {step} is saved below step {found[-1].step}, from which resume() would go on"
             warnings.warn(words, stacklevel=3)
         if metrics and self.rule.best and self.rule.metric not in metrics and not self._warned:
             self._warned = True

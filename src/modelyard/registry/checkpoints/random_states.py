@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from modelyard.registry.checkpoints.errors import CheckpointError
+from modelyard.registry.checkpoints.errors import CheckpointError, DamagedError
 from modelyard.registry.checkpoints.nested import decode, encode
 from modelyard.registry.checkpoints.scalars import Json
 from modelyard.registry.checkpoints.shelf import Inline, Reading
@@ -38,7 +38,16 @@ def capture(generators: Generators) -> Json:
 def restore(states: Json, generators: Generators) -> None:
     """Puts every state back, into given generators too. CheckpointError for a generator that was not saved."""
     found = decode(states, Reading(None, None, None, copy=True).get, ("random",))
-    given = found.pop("generators")
+    if not isinstance(found, dict) or not isinstance(found.get("generators"), dict) or "python" not in found:
+        raise DamagedError("it holds no random states", "damaged")
+    try:
+        _restore(found, generators)
+    except (TypeError, ValueError, RuntimeError, KeyError) as error:
+        raise DamagedError(f"its random states cannot be put back: {error}", "damaged") from error
+
+
+def _restore(found: Mapping[str, Any], generators: Generators) -> None:
+    given = found["generators"]
     for name in generators:
         if name not in given:
             raise CheckpointError(f"no generator {name!r} was saved", "no-part", f"saved were: {_listed(given)}")

@@ -12,7 +12,17 @@ from pathlib import Path
 
 from modelyard.registry.checkpoints.errors import CheckpointError, DamagedError
 from modelyard.registry.checkpoints.nested import decode
-from modelyard.registry.checkpoints.saved import FORMAT, NEWER, SCHEMA, STATE, SUMS, content, metrics_of, parsed
+from modelyard.registry.checkpoints.saved import (
+    FORMAT,
+    NEWER,
+    SCHEMA,
+    STATE,
+    SUMS,
+    content,
+    metrics_of,
+    name_of,
+    parsed,
+)
 from modelyard.registry.checkpoints.scalars import Json
 from modelyard.registry.checkpoints.shelf import Devices, Reading
 from modelyard.registry.checkpoints.writing import SUFFIX
@@ -49,8 +59,8 @@ def load(path: Path, wanted: Mapping[str, bool] | None, devices: Devices) -> Loa
     if state.get("format") == FORMAT and isinstance(schema, int) and schema > SCHEMA:
         raise CheckpointError(f"{path} was written by a newer modelyard (schema {schema})", "newer", NEWER)
     parts = state.get("parts")
-    if not isinstance(parts, dict) or not isinstance(state.get("step"), int):
-        raise DamagedError(f"{path}: {STATE} has no parts", "damaged")
+    if not isinstance(parts, dict) or name_of(state.get("step", -1)) != path.name:
+        raise DamagedError(f"{path}: {STATE} has no parts or is that of another step", "damaged")
     wishes = dict.fromkeys(parts, True) if wanted is None else wanted
     _all_there(path, wishes, parts)
     files = state.get("files")

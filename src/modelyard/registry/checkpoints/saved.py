@@ -64,6 +64,8 @@ def look(path: Path) -> Saved | None:
     try:
         state = read_state(path)
         metrics = metrics_of(state)
+        if state.get("format") == FORMAT and state.get("step") != step:
+            raise DamagedError(f"{path}: its state is that of step {state.get('step')}", "damaged")
     except DamagedError as error:
         return Saved(path, step, {}, pinned, error.message) if SUMS in names else None
     if state.get("format") != FORMAT:
@@ -85,7 +87,7 @@ def _missing(path: Path, state: Mapping[str, Any]) -> str:
     for name, size in sizes.items() if isinstance(sizes, dict) else ():
         try:
             here = os.lstat(path / os.path.basename(name)).st_size
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a NUL in a name
             return f"{shown(name)} is not there"
         if here != size:
             return f"{shown(name)} has {here:,} bytes and was saved with {size}"

@@ -27,6 +27,8 @@ class TrainerCheckpoints(TrainerCallback):
     def __init__(self, kept: Checkpoints, trainer: Trainer, every: int | None) -> None:
         self._kept, self._trainer, self._every = kept, trainer, every
         self._due, self._saved = False, -1
+        self._offered = -1
+        """The step of the checkpoint that the Trainer was told to resume from."""
         self._measured: tuple[int, Mapping[str, object]] = (-1, {})
         """The step of the last evaluation, and what it found."""
         self._resumed: int | None = None
@@ -37,6 +39,7 @@ class TrainerCheckpoints(TrainerCallback):
     def resume_from(self) -> str | None:
         """What `trainer.train(resume_from_checkpoint=)` takes: the newest whole checkpoint, None for none."""
         found = self._kept.find()
+        self._offered = -1 if found is None else int(found.name.removeprefix("step-"))
         return None if found is None else str(found)
 
     def on_train_begin(
@@ -44,7 +47,7 @@ class TrainerCheckpoints(TrainerCallback):
     ) -> None:
         """Puts optimizer and scheduler back; the Trainer did so with its own state, and skips the data that it had."""
         self._saved, self._due = state.global_step, False
-        if state.global_step:
+        if state.global_step and state.global_step == self._offered:
             self._kept.resume(step=state.global_step, rng=False, **self._parts())
             self._resumed, self._midway = state.global_step, state.epoch != int(state.epoch or 0)
 

@@ -45,9 +45,9 @@ def refuse(path: Path) -> None:
     if not os.path.lexists(path):
         return
     found = look(path)
-    if found is None:
+    if found is None and os.path.lexists(path):  # another writer may have let it go by now
         raise CheckpointError(f"{path} is there and no checkpoint of ours", "exists", "move it away")
-    if found.pinned:
+    if found is not None and found.pinned:
         raise CheckpointError(f"{path} is pinned", "pinned", "remove its .modelyard-keep to replace it")
 
 
