@@ -206,6 +206,36 @@ def test_a_step_saved_twice_is_replaced_in_one_move(tmp_path: Path, monkeypatch:
     assert resumed(kept) == (7, 9) and len(list(kept.folder.iterdir())) == 1
 
 
+def test_a_step_that_another_writer_lets_go_meanwhile_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Checkpoints(tmp_path / "run")
+    save(kept, 7)
+
+    def gone(disk: Disk, one: bytes, other: bytes) -> None:
+        shutil.rmtree(os.fsdecode(other))
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Disk, "exchange", gone)
+    kept.save(7, model=model(8))
+    assert resumed(kept) == (7, 8) and len(list(kept.folder.iterdir())) == 1
+
+
+def test_a_folder_that_was_renamed_is_not_taken_for_another_step(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path)
+    save(kept, 1, 2)
+    (tmp_path / "step-00000001").rename(tmp_path / "step-00000009")
+    with pytest.warns(RuntimeWarning, match="step-00000009: state.json has no parts or is that of another step"):
+        assert resumed(kept) == (2, 2)
+
+
+def test_tensors_of_extra_go_where_they_are_told_to(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path)
+    kept.save(1, extra={"mean": torch.ones(3)})
+    for device, place in ((None, "cpu"), ("meta", "meta"), ({"cpu": "meta"}, "meta"), ({"cuda:0": "meta"}, "cpu")):
+        extra: dict[str, Any] = {}
+        kept.resume(extra=extra, device=device)
+        assert extra["mean"].device.type == place
+
+
 def test_a_step_below_the_newest_stays_and_is_told(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path, keep_last=2, keep_best=0)
     save(kept, 100, 200)

@@ -170,6 +170,12 @@ def test_what_cannot_be_expressed_is_told_by_its_path_and_nothing_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_tensor_of_a_device_that_is_not_here_comes_to_the_processor() -> None:
+    fields: Any = Inline.put(("a",), torch.ones(3))
+    found = decode({**fields, "device": "cuda:3"}, Reading(None, None, None, copy=True).get)
+    assert found.device.type == "cpu" and found.sum() == 3
+
+
 @pytest.mark.parametrize(
     "text",
     [
