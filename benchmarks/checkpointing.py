@@ -5,20 +5,20 @@ All ways save the same tensors in one process, round by round in another order; 
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from benchmarks.report import Report
 
 GIB = 1 << 30
 ROWS = 1024
@@ -215,35 +215,23 @@ def goals(results: Mapping[str, Times]) -> list[tuple[str, float, float]]:
     ]  # fmt: skip
 
 
-def part(say: Callable[[str], None], folder: Path, rounds: int, size: int) -> list[tuple[str, float, float]]:
-    """The part of the whole benchmark, in a process of its own: torch keeps its threads and its memory."""
-    command = [sys.executable, "-m", "benchmarks.checkpointing", "--json", "--size", str(size / GIB)]
-    done = subprocess.run(
-        [*command, "--rounds", str(rounds), "--folder", str(folder)], stdout=subprocess.PIPE, text=True, check=True
-    )
+def part(report: Report, folder: Path, rounds: int) -> None:
+    """A model with Adam of MODELYARD_GIB, 1, together. In a process of its own: torch keeps its threads and memory."""
+    gib = float(os.environ.get("MODELYARD_GIB", "1").split()[0])
+    command = [sys.executable, "-m", "benchmarks.checkpointing", str(gib), str(rounds), str(folder)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     results = {name: Times(*each) for name, each in json.loads(done.stdout).items()}
-    say(f"\n## Checkpoints: a model with Adam, {size / GIB:g} GiB together\n")
+    report.say(f"A model with Adam, {gib:g} GiB together.\n")
     for line in table(results):
-        say(line)
-    return goals(results)
+        report.say(line)
+    for words, value, limit in goals(results):
+        report.goal(words, value, limit)
 
 
 def main() -> None:
-    """This part alone."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--size", type=float, default=1.0, help="GiB of model and optimizer together")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--json", action="store_true", help="the seconds alone")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        results = rounds_of(Path(folder), int(options.size * GIB), options.rounds)
-    if options.json:
-        print(json.dumps({name: [each.blocked, each.whole] for name, each in results.items()}))
-        return
-    print("\n".join(table(results)))
-    for words, value, limit in goals(results):
-        print(f"- {'met' if value <= limit else 'MISSED'}: {words}: {value:.2f}, goal at most {limit:g}")
+    """The seconds of all ways as JSON: GiB, rounds, folder."""
+    results = rounds_of(Path(sys.argv[3]), int(float(sys.argv[1]) * GIB), int(sys.argv[2]))
+    print(json.dumps({name: [each.blocked, each.whole] for name, each in results.items()}))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 
 from benchmarks.contest import Runs, contest, ratio
+from benchmarks.report import Report
 
 GIB = 1 << 30
 TENSORS = 64
@@ -93,19 +93,12 @@ def goals(results: dict[str, Runs]) -> list[tuple[str, float, float]]:
     ]
 
 
-def main() -> None:
-    """This part alone."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--size", type=float, default=4.0, help="GiB of the checkpoint")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=None)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        results = converted(Path(folder), int(options.size * GIB), options.rounds)
-    print("\n".join(table(results)))
+def part(report: Report, folder: Path, rounds: int) -> None:
+    """A torch checkpoint of MODELYARD_GIB, 4, into safetensors."""
+    size = float(os.environ.get("MODELYARD_GIB", "4"))
+    results = converted(folder, int(size * GIB), rounds)
+    report.say(f"A torch checkpoint of {size:g} GiB into safetensors.\n")
+    for line in table(results):
+        report.say(line)
     for words, value, limit in goals(results):
-        print(f"- {'met' if value <= limit else 'MISSED'}: {words}: {value:.2f}, goal at most {limit:g}")
-
-
-if __name__ == "__main__":
-    main()
+        report.goal(words, value, limit)

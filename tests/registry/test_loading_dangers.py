@@ -16,9 +16,9 @@ import torch
 
 import modelyard as my
 from modelyard.registry import weights
-from modelyard.registry.codecs import sklearn_models
 from modelyard.registry.errors import RegistryError, UnsafeError
 from modelyard.registry.held import Held
+from modelyard.registry.pickles import refuse
 from registry.forging import forge, rewrite
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -114,7 +114,7 @@ def test_an_audited_file_swapped_after_the_audit(tmp_path: Path, monkeypatch: py
     which = registry.save(one, "model")
     path = registry.path(which) / "model.skops"
     bad = (registry.path(registry.save(other, "model")) / "model.skops").read_bytes()
-    monkeypatch.setattr(sklearn_models, "refuse", swapping(path, bad, sklearn_models.refuse))
+    monkeypatch.setattr("modelyard.registry.codecs.sklearn_models.refuse", swapping(path, bad, refuse))
     assert np.array_equal(registry.load(which).predict_proba(X), one.predict_proba(X))
     assert path.read_bytes() == bad
 
@@ -153,9 +153,9 @@ def test_a_malicious_pickle_saved_as_joblib(tmp_path: Path) -> None:
     with pytest.raises(UnsafeError, match=r"is a pickle.*load\(\.\.\., allow_pickle=True\) runs it"):
         registry.load(which)
     forge(registry.path(which), "model.joblib", pickle.dumps(Evil(str(canary))))
-    for words in ({}, {"allow_pickle": True}, {"allow_pickle": True, "trusted": ["os", "posix"]}):
+    for words in (dict[str, Any](), {"allow_pickle": True}, {"allow_pickle": True, "trusted": ["os", "posix"]}):
         with pytest.raises(UnsafeError, match=r"dangerous: .*system.*no flag loads it"):
-            registry.load(which, **words)  # type: ignore[arg-type]
+            registry.load(which, **words)
     assert not canary.exists()
 
 
@@ -269,7 +269,7 @@ def test_a_link_inside_a_version_is_not_followed(tmp_path: Path) -> None:
     assert [each.state for each in registry.verify() if each.state != "ok"] == ["unreadable"]
 
 
-BROKEN = (
+BROKEN: tuple[dict[str, Any], ...] = (
     {"structure": {"tensor": "nothing"}}, {"structure": {"dict": []}}, {"structure": []},
     {"structure": {"pairs": [[1]]}}, {"structure": {"other": 1}}, {"structure": None},
     {"kind": 1, "structure": {"dict": {"a": {"float": "x"}}}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -72,7 +73,7 @@ def test_sha256sum_of_the_system_checks_a_version(tmp_path: Path) -> None:
 
 def test_two_versions_compared(tmp_path: Path) -> None:
     registry = my.Registry(tmp_path)
-    one = {
+    one: dict[str, Any] = {
         "same": np.arange(5), "values": np.zeros(3, np.float32), "shape": np.zeros(3), "dtype": np.zeros(2),
         "gone": np.ones(1), "half": np.ones(4, ml_dtypes.bfloat16), "big": np.zeros(2_000_000, np.uint8),
     }  # fmt: skip

@@ -28,6 +28,7 @@ COMMANDS = {
     "pin": "Name what no plan may ever hold.",
     "check": "Whether the budgets of the settings hold, for cron and CI.",
     "journal": "Every plan that was applied, and what became of it.",
+    "serve": "A saved model behind HTTP.",
     "env": "Freeze environments into capsules, prove and restore them.",
     "demo": "Build a sample workstation in a new folder.",
 }
