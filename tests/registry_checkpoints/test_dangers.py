@@ -300,8 +300,10 @@ def test_what_does_not_fit_is_told_and_other_checkpoints_are_not_tried(tmp_path:
         kept.resume(model=torch.nn.Sequential(model()))
     with pytest.raises(CheckpointError, match="holds no scaler; it holds model"):
         kept.resume(model=model(), scaler=torch.amp.GradScaler("cpu"))
-    with pytest.raises(CheckpointError, match=r"metric.loss is a float, which keeps no state"):
+    with pytest.raises(CheckpointError, match=r"metric.loss is of type float, which keeps no state"):
         kept.save(3, model=model(), metric={"loss": 0.5})
+    with pytest.raises(CheckpointError, match="has no checkpoint of step 77; it has 1, 2"):
+        kept.resume(model=model(), step=77)
     for step in (-1, True, 1.5, 10**18):
         with pytest.raises(CheckpointError, match="is no step"):
             kept.save(step, model=model())  # type: ignore[arg-type]

@@ -146,7 +146,11 @@ class Checkpoints:
     def _load(self, wanted: Mapping[str, bool] | None, step: int | None, best: bool, device: Devices) -> Loaded | None:
         if step is not None:
             self.wait()
-            return load(self.folder / name_of(step), wanted, device)
+            path = self.folder / name_of(step)
+            if not os.path.lexists(path):
+                here = ", ".join(str(each.step) for each in self.saved()) or "none"
+                raise CheckpointError(f"{self.folder} has no checkpoint of step {step}", "no-step", f"it has {here}")
+            return load(path, wanted, device)
         return self._first(best, lambda path: load(path, wanted, device))
 
     def _first(self, best: bool, read: Callable[[Path], Found]) -> Found | None:

@@ -29,7 +29,7 @@ def state_of(name: str, part: Any) -> object:
         return {key: state_of(f"{name}.{key}", each) for key, each in part.items()}
     if isinstance(part, Sequence) and not isinstance(part, str | bytes):
         return [state_of(f"{name}.{at}", each) for at, each in enumerate(part)]
-    raise CheckpointError(f"{name} is a {type(part).__name__}, which keeps no state", "no-state", HINT)
+    raise CheckpointError(f"{name} is of type {type(part).__name__}, which keeps no state", "no-state", HINT)
 
 
 def load_into(name: str, part: Any, state: Any) -> None:
@@ -47,7 +47,7 @@ def load_into(name: str, part: Any, state: Any) -> None:
         for at, (each, one) in enumerate(zip(part, state, strict=True)):
             load_into(f"{name}.{at}", each, one)
     else:
-        raise CheckpointError(f"{name} is a {type(part).__name__}, which takes no state", "no-state", HINT)
+        raise CheckpointError(f"{name} is of type {type(part).__name__}, which takes no state", "no-state", HINT)
 
 
 def _load(name: str, part: Any, state: object) -> None:
