@@ -191,6 +191,39 @@ def test_a_class_that_nobody_vouches_for_is_not_imported(
     assert not (tmp_path / "canary").exists() and "canary_package" not in sys.modules
 
 
+def test_code_beside_a_model_is_imported_only_when_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "source"
+    (code / "own_nets").mkdir(parents=True)
+    (code / "own_nets" / "__init__.py").write_text("from own_nets.wide import Wide\n")
+    (code / "own_nets" / "wide.py").write_text(
+        f"import torch\nwith open({str(tmp_path / 'canary')!r}, 'a') as file:\n    file.write('x')\n"
+        "class Wide(torch.nn.Linear):\n    pass\n"
+    )  # fmt: skip
+    monkeypatch.syspath_prepend(str(code))
+    import own_nets  # type: ignore[import-not-found]
+
+    registry = my.Registry(tmp_path / "models")
+    which = registry.save(own_nets.Wide(2, 3), "net", code=code)
+    for name in ("own_nets", "own_nets.wide"):
+        monkeypatch.delitem(sys.modules, name)
+    sys.path.remove(str(code))
+    with pytest.raises(UnsafeError, match="own_nets"):
+        registry.load(which)
+    assert (tmp_path / "canary").read_text() == "x"
+    loaded = registry.load(which, code=True)
+    assert (loaded.out_features, (tmp_path / "canary").read_text()) == (3, "xx")
+    assert "v1.0.0/code/own_nets/wide.py" in sys.modules["own_nets.wide"].__spec__.loader._path  # type: ignore[union-attr]
+    monkeypatch.delitem(sys.modules, "own_nets")
+    monkeypatch.delitem(sys.modules, "own_nets.wide")
+    with pytest.raises(UnsafeError):
+        registry.load(which)
+    damaged(registry.path(which) / "code" / "own_nets" / "wide.py")
+    with pytest.raises(RegistryError, match="not the file that was saved"):
+        registry.load(which, code=True)
+
+
 class Doubler:
     """A step of a pipeline that nobody but its author knows."""
 

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,7 +121,7 @@ def given(text: str | Version | None) -> Version | None:
     return found
 
 
-def drafted(disk: Disk, root: str, name: str) -> Any:
+def drafted(disk: Disk, root: str, name: str) -> AbstractContextManager[Folder]:
     """A draft in the folder of a model, to be given to `publish`; both folders are made where they are missing."""
     place = os.fsencode(folder_of(root, checked(name)))
     _refuse_links(root, name)
