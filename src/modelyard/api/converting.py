@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.apply.disk import Disk
-from modelyard.convert.copying import SUFFIX, Told, silent
 from modelyard.convert.copying import convert as _convert
+from modelyard.convert.copying import silent
+from modelyard.convert.deciding import Told
+from modelyard.convert.weights import Agreement as Agreement
 from modelyard.convert.weights import LeftOut as LeftOut
 from modelyard.convert.weights import Receipt as Receipt
 from modelyard.convert.weights import Wish as Wish
@@ -28,21 +30,33 @@ TITLE = "convert"
 NOT_PLAIN = "the original is a link or has other names: its bytes belong to others too"
 
 
-def target_of(source: Path, target: Path | None) -> Path:
+SUFFIXES = {
+    "safetensors": (".safetensors",), "torch": (".pt", ".pth", ".bin", ".ckpt"), "onnx": (".onnx",),
+    "skops": (".skops",),
+}  # fmt: skip
+"""How files of each format are called; the first is what a name gets that has none of them."""
+DTYPES = {"bf16": "BF16", "fp16": "F16"}
+"""What can be rounded to, as people type it, and as headers call it."""
+
+
+def target_of(source: Path, target: Path | None, to: str = "safetensors") -> Path:
     """Where the copy goes: beside the source, into a folder under the source's name, or exactly there."""
+    known = SUFFIXES[to]
+    stem = source.name.removesuffix(".index.json")
+    stem = Path(stem).stem if "." in stem.lstrip(".") else stem
     if target is None:
-        return source.with_name(source.stem + SUFFIX)
+        return source.with_name(stem + known[0])
     if target.is_dir():
-        return target / (source.stem + SUFFIX)
-    return target if target.name.endswith(SUFFIX) else target.with_name(target.name + SUFFIX)
+        return target / (stem + known[0])
+    return target if target.suffix in known else target.with_name(target.name + known[0])
 
 
 def convert(source: Path, target: Path | None, wish: Wish, told: Told = silent) -> Receipt | Problem:
-    """Writes a file's tensors into safetensors and compares every one; the source stays as it is and is not loaded.
+    """Writes a file's tensors anew and compares every one; the source stays as it is and is not loaded.
 
     `told` is told how many bytes of how many are done. A Problem where anything is in the way; nothing is left then.
     """
-    place = target_of(source, target)
+    place = target_of(source, target, wish.to)
     if not place.absolute().parent.is_dir():
         hint = "make it first, or name another target"
         return Problem(shown(str(place.parent)), "no-folder", "there is no such folder", hint)

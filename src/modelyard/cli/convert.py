@@ -17,7 +17,8 @@ from modelyard.cli.errors import ERROR, OK, PARTLY, REFUSED, HelpfulError
 from modelyard.cli.looking import ProgressLine, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line
-from modelyard.convert.copying import Told, silent
+from modelyard.convert.copying import silent
+from modelyard.convert.deciding import Told
 from modelyard.problem import Problem
 from modelyard.units import parse_size, size
 from modelyard.walk.text import shown
@@ -61,7 +62,7 @@ def command(
     """
     if replace and (why := converting.why_not_replaced(source)):
         raise HelpfulError(f"{shown(str(source))}: {why}", "leave --replace away", REFUSED)
-    wish = Wish(part, strip, _bytes(max_shard_size), copy_tied)
+    wish = Wish(to, "", part, strip, _bytes(max_shard_size), copy_tied)
     with ExitStack() as held:  # whoever cannot have the trash hears it before the work
         yard = held.enter_context(_yard(request)) if replace else None
         with _progress(request) as told:
