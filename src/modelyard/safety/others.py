@@ -14,6 +14,7 @@ from modelyard.formats.onnx_file import sniff as is_onnx
 from modelyard.formats.sniffing import Head
 from modelyard.formats.zips import directory, opened
 from modelyard.problem import Problem
+from modelyard.safety.exported import is_exported, scan_exported
 from modelyard.safety.finding import Finding
 from modelyard.safety.graphs import scan_onnx, scan_saved_model
 from modelyard.safety.keras import is_hdf5, is_keras, scan_archive, scan_hdf5
@@ -81,6 +82,8 @@ def scan_zipped(file: File, names: tuple[str, ...], member: str) -> tuple[str, l
     """The format of an archive that is more than its members, and what its directions would run."""
     if is_keras(names):
         return "Keras", _guarded(scan_archive, file, member)
+    if is_exported(names):
+        return "PyTorch exported program", _guarded(scan_exported, file, member)
     if "schema.json" in names:
         return "skops", _guarded(_scan_skops, file, member)
     if "MAR-INF/MANIFEST.json" in names:
