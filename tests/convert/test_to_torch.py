@@ -19,7 +19,7 @@ from convert.checks import converted, holds, refused, words
 from convert.test_torch_copies import KINDS
 from modelyard.api.converting import Wish
 from modelyard.apply.disk import Disk
-from modelyard.convert import torch_layout
+from modelyard.convert import stored_zip
 
 TORCH = Wish(to="torch")
 
@@ -137,7 +137,7 @@ def test_other_sources_and_strides_of_wide_numbers(home: Path) -> None:
 
 
 def test_more_than_4_gib_is_an_archive_of_zip64(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_layout, "WIDE", 300)  # the fields of ZIP64 are used from a length of a few bytes on
+    monkeypatch.setattr(stored_zip, "WIDE", 300)  # the fields of ZIP64 are used from a length of a few bytes on
     state = {"long": torch.randn(1000), "short": torch.ones(3)}
     safetensors.torch.save_file(state, home / "m.safetensors")
     real = struct.pack
@@ -147,7 +147,7 @@ def test_more_than_4_gib_is_an_archive_of_zip64(home: Path, monkeypatch: pytest.
         fixed = [0xFFFFFFFF if code in wide and each == 300 else each for each in values]
         return real(code, *fixed)
 
-    monkeypatch.setattr("modelyard.convert.torch_layout.struct.pack", pack)
+    monkeypatch.setattr("modelyard.convert.stored_zip.struct.pack", pack)
     converted(home / "m.safetensors", TORCH)
     monkeypatch.undo()
     loads(home / "m.pt", state)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # whoever replaces nothing needs no journal
 
 TITLE = "convert"
 NOT_PLAIN = "the original is a link or has other names: its bytes belong to others too"
+SEVERAL = "the original is a set of several files"
 
 
 SUFFIXES = {
@@ -60,11 +61,21 @@ def convert(source: Path, target: Path | None, wish: Wish, told: Told = silent) 
     if not place.absolute().parent.is_dir():
         hint = "make it first, or name another target"
         return Problem(shown(str(place.parent)), "no-folder", "there is no such folder", hint)
+    if wish.to == "onnx":
+        from modelyard.convert import onnx_files  # late: few need it
+
+        return onnx_files.convert(os.fspath(source), os.fspath(place), Disk())
+    if wish.to == "skops":
+        from modelyard.convert import skops_edge
+
+        return skops_edge.convert(os.fspath(source), os.fspath(place), Disk(), told)
     return _convert(os.fspath(source), os.fspath(place), wish, Disk(), told)
 
 
 def why_not_replaced(source: Path) -> str:
     """Why an original cannot be put away, before anything is done; empty when it can."""
+    if source.name.endswith(".index.json"):
+        return SEVERAL
     return NOT_PLAIN if source.is_symlink() or (source.is_file() and source.stat().st_nlink > 1) else ""
 
 
@@ -76,6 +87,9 @@ def replace(receipt: Receipt, yard: Yard, home: Path) -> Made:
     """
     path, now = bytes(receipt.original), rfc3339(time.time_ns())
     origin = Origin(machine.node(), os.getuid(), str(home), [os.fsdecode(os.path.dirname(path))], now)
-    proof = f"equal in {', '.join(each.path for each in receipt.written)}, sha256 {receipt.sha256}"
-    step = Step("remove", receipt.original, receipt.mark, shown(path), "duplicate", proof, receipt.bytes)
-    return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, "proven", []).sealed())
+    near = receipt.agreement
+    copies = f"{', '.join(each.path for each in receipt.written)}, sha256 {receipt.sha256}"
+    proof = f"equal in {copies}" if near is None else f"within {near.largest:.3g} in {copies}: it does not come back"
+    recovery, worst = ("duplicate", "proven") if near is None else ("none", "unproven")
+    step = Step("remove", receipt.original, receipt.mark, shown(path), recovery, proof, receipt.bytes)
+    return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, worst, []).sealed())

@@ -74,12 +74,12 @@ def decided(source: str, target: str, wish: Wish, told: Told) -> Iterator[Job]:
     edge = _edge(header, wish)
     with ExitStack() as open_:
         opened = open_.enter_context(held(os.fsencode(source)))
-        weights = edge.read(_file(opened), wish)
+        weights = edge.read(file_of(opened), wish)
         others = {
             name: open_.enter_context(held(os.path.join(os.path.dirname(opened.path), os.fsencode(name))))
             for name in sorted({each.file for each in weights.tensors} - {""})
         }
-        if others and edge.read(_file(opened), wish) != weights:  # they are held only now
+        if others and edge.read(file_of(opened), wish) != weights:  # they are held only now
             raise BrokenError("was written to while it was read", "changed")
         size = opened.size + sum(each.size for each in others.values())
         yield _job(
@@ -118,21 +118,21 @@ def _job(found: Job, target: str, wish: Wish, size: int, told: Told) -> Job:
         told(done, total)
 
     sources = [found.source, *found.others.values()]
-    dangers = [each for one in sources for each in _dangers(one)]
-    left = (*dangers, *found.weights.left_out, *lost)
+    unsafe = [each for one in sources for each in dangers(one)]
+    left = (*unsafe, *found.weights.left_out, *lost)
     weights = Weights(found.weights.tensors, found.weights.metadata, left, found.weights.notes)
     folder = os.path.dirname(os.path.abspath(os.fsencode(target)))
     return Job(found.source, found.others, found.kind, weights, tied, metadata, files, folder, count)
 
 
-def _dangers(source: Source) -> list[LeftOut]:
+def dangers(source: Source) -> list[LeftOut]:
     """What loading the source would do that its makers may not have meant: none of it is in a copy of tensors."""
     found = scan_file(os.fsdecode(source.path)).findings
     return [LeftOut(each.where, f"{each.severity}: {each.runs}") for each in found if each.severity in
             ("dangerous", "unknown")]  # fmt: skip
 
 
-def _file(source: Source) -> File:
+def file_of(source: Source) -> File:
     """The source as the readers of headers want it."""
     if not stat.S_ISREG(source.seen.st_mode):
         raise BrokenError("is no plain file", "not-a-file")

@@ -20,7 +20,7 @@ from modelyard.cli.documents.changing import (
     SkippedLine,
     StepLine,
 )
-from modelyard.cli.documents.converting import Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.converting import AgreementLine, Converted, LeftOutLine, WrittenLine
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -52,7 +52,8 @@ from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, Insp
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
+    "DOCUMENTS", "AgreementLine", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine",
+    "Converted",
     "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
     "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine",
     "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
