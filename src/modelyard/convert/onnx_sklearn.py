@@ -20,15 +20,26 @@ from modelyard.formats.file import BrokenError
 
 SIZES = (1, 7, 200)
 """Samples of the inputs of each seed."""
-FAILURES = (RuntimeError, ValueError, TypeError, AttributeError, LookupError, NotImplementedError, ArithmeticError,
-            AssertionError, ImportError, OSError)  # fmt: skip
+FAILURES = (
+    RuntimeError, ValueError, NameError, TypeError, AttributeError, LookupError, NotImplementedError, ArithmeticError,
+    AssertionError, ImportError, OSError,
+)  # fmt: skip
 """What skl2onnx raises for estimators that it cannot express, and estimators for inputs that do not fit."""
 SOURCES = {
     "label": ("predict",), "output_label": ("predict",), "probabilities": ("predict_proba",),
     "output_probability": ("predict_proba",), "variable": ("predict", "transform"),
-    "scores": ("decision_function", "transform", "score_samples"), "transformed_column": ("transform",),
+    "GPmean": ("predict",), "scores": ("decision_function", "transform", "score_samples"),
+    "transformed_column": ("transform",),
 }  # fmt: skip
 """Which method computes what skl2onnx calls an output, the first that there is."""
+
+
+ALONE = ("predict", "transform")
+"""What computes the only output of a model, whatever its name."""
+OPSETS = {"": 18, "ai.onnx.ml": 3}
+"""Versions of the operators that runtimes of several years know."""
+NEAR = 1e-4
+"""Scores so near to each other that either label is right."""
 
 
 class Table(Protocol):
@@ -47,20 +58,30 @@ def exported(estimator: object, path: str, example: object, tolerance: float | N
     BrokenError where skl2onnx cannot express it, or where it computes something else.
     """
     sample = _sample(estimator, example)
-    options = {"zipmap": False} if is_classifier(estimator) else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if example is None:
-                kinds = [("input", FloatTensorType([None, cast(Array, sample).shape[1]]))]
-                made = skl2onnx.to_onnx(estimator, initial_types=kinds, options=options)
-            else:
-                made = skl2onnx.to_onnx(estimator, sample, options=options)
+            made = _written(estimator, sample, example is None)
             skl2onnx.helpers.onnx_helper.save_onnx_model(made, path)
             return agreement(path, lambda session: list(_cases(estimator, sample, session)), tolerance)
     except FAILURES as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise BrokenError(f"cannot be written as ONNX: {lines[0][:300]}", "unsupported") from error
+
+
+def _written(estimator: object, sample: object, generated: bool) -> object:
+    """The model by skl2onnx, probabilities as an array where it gives any."""
+    kinds = [("input", FloatTensorType([None, cast(Array, sample).shape[1]]))] if generated else None
+    options = ({"zipmap": False}, None) if is_classifier(estimator) else (None,)
+    for each in options:
+        try:
+            return skl2onnx.to_onnx(
+                estimator, None if generated else sample, initial_types=kinds, options=each, target_opset=OPSETS
+            )
+        except NameError:  # what skl2onnx raises for an option that a model has not
+            if each is None:
+                raise
+    raise AssertionError
 
 
 def _sample(estimator: object, example: object) -> object:
@@ -80,7 +101,20 @@ def _cases(estimator: object, sample: object, session: Session) -> Iterator[Case
     for seed, size in zip(SEEDS, SIZES, strict=True):
         rows = _generated(sample, size, np.random.default_rng(seed))
         inputs = _columns(rows, session.inputs)
-        yield Case(seed, size, inputs, [_answer(estimator, name, rows) for name in session.outputs])
+        wide = rows.astype(np.float64) if isinstance(rows, np.ndarray) and rows.dtype.kind == "f" else rows
+        outputs = [_answer(estimator, name, wide, len(session.outputs) == 1) for name in session.outputs]
+        yield Case(seed, size, inputs, outputs, _undecided(estimator, wide))
+
+
+def _undecided(estimator: object, rows: object) -> Array | None:
+    """Which samples have two best classes with the same probability, so that either may be told."""
+    if not hasattr(estimator, "predict_proba"):
+        return None
+    found = np.asarray(getattr(estimator, "predict_proba")(rows))  # noqa: B009 - not every estimator has it
+    if found.ndim != 2 or found.shape[1] < 2:
+        return None
+    best = np.sort(found, axis=1)
+    return np.asarray(best[:, -1] - best[:, -2] <= NEAR)
 
 
 def _generated(sample: object, size: int, random: np.random.Generator) -> object:
@@ -113,9 +147,12 @@ def _named(column: Array) -> Array:
     return plain.reshape(-1, 1)
 
 
-def _answer(estimator: object, name: str, rows: object) -> Array | None:
+def _answer(estimator: object, name: str, rows: object, alone: bool) -> Array | None:
     """What the estimator says for an output of the model; None where no method computes it."""
-    method = next((each for each in SOURCES.get(name, ()) if hasattr(estimator, each)), None)
+    methods = SOURCES.get(name, ALONE if alone else ())
+    if hasattr(estimator, "get_support"):  # it selects features, and predicts as well
+        methods = tuple(sorted(methods, key=lambda each: each != "transform"))
+    method = next((each for each in methods if hasattr(estimator, each)), None)
     if method is None:
         return None
     found = getattr(estimator, method)(rows)
