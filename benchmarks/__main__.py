@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks import peers, reading, reclaiming, scanning, trees
+from benchmarks import converting, peers, reading, reclaiming, scanning, trees
 from benchmarks.contest import Runs, contest, ratio
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -163,6 +163,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="where the trees are built")
     parser.add_argument("--largest", type=int, default=5_000_000, help="entries of the largest tree")
     parser.add_argument("--parts", choices=("all", "scanning"), default="all", help="one part alone, printed only")
+    parser.add_argument("--checkpoint", type=float, default=4.0, help="GiB of the checkpoint that is converted")
     parser.add_argument("--patience", type=int, default=scanning.PATIENCE, help="seconds that a scanner may take")
     options = parser.parse_args()
     if options.parts == "scanning":
@@ -196,9 +197,10 @@ def main() -> None:
         growth = linear_part(report, folder, sizes, min(options.rounds, 5))
         reclaimed = reclaiming_part(report, folder, options.rounds)
         scanned = scanning.part(lambda line: say(report, line), folder, options.rounds, options.patience)
+        copied = converting.part(lambda line: say(report, line), folder, min(options.rounds, 5), options.checkpoint)
     help_seconds = help_part(report, options.rounds)
     goals(report, linked, flat, whole, count, growth, help_seconds, share)
-    for words, value, limit in (*reclaimed, *scanned):
+    for words, value, limit in (*reclaimed, *scanned, *copied):
         goal(report, words, value, limit)
     RESULTS.write_text("\n".join(report) + "\n")
 

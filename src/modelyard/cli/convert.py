@@ -177,7 +177,7 @@ def _proven(found: Receipt) -> list[str]:
         samples = ", ".join(map(str, told.sizes))
         lines.append(f"  seeds {', '.join(map(str, told.seeds))}; inputs of {samples} samples")
     if told.overflowed:
-        lines.append(f"  {told.overflowed:,} numbers were too large for it and became infinite")
+        lines.append(f"  too large for it, so that they became infinite: {told.overflowed:,}")
     return lines
 
 

@@ -148,9 +148,9 @@ def _stretches(item: Item, source: Source) -> Iterator[tuple[int, bytes]]:
     if not item.rounded:
         yield from pieces
         return
-    from modelyard.convert.rounding import rounded, stretch  # late: it needs numpy
+    from modelyard.convert.rounding import parts, rounded, stretch  # late: it needs numpy
 
-    for at, data in pieces:
+    for at, data in (part for piece in pieces for part in parts(*piece)):
         yield stretch(tensor.dtype, item.dtype, at), rounded(data, tensor.dtype, item.dtype)
 
 

@@ -130,12 +130,15 @@ def _equal(source: Source, copy: Source, item: Item, place: int, proof: Proof) -
 
 def _near(copy: Source, item: Item, place: int, at: int, data: bytes, proof: Proof) -> bool:
     """Whether a stretch of rounded elements is as near as it can be; what the rounding did is counted."""
-    from modelyard.convert.rounding import compared, stretch  # late: it needs numpy
+    from modelyard.convert.rounding import compared, parts, stretch  # late: it needs numpy
 
     kinds = item.tensor.dtype, item.dtype
-    start, end = stretch(*kinds, at), stretch(*kinds, at + len(data))
-    found = compared(data, kinds[0], copy.read(place + start, end - start), kinds[1])
-    proof.rounded += end // 2 - start // 2
-    proof.largest = max(proof.largest, found.largest)
-    proof.overflowed += found.overflowed
-    return not found.wrong
+    for begins, part in parts(at, data):
+        start, end = stretch(*kinds, begins), stretch(*kinds, begins + len(part))
+        found = compared(part, kinds[0], copy.read(place + start, end - start), kinds[1])
+        proof.rounded += end // 2 - start // 2
+        proof.largest = max(proof.largest, found.largest)
+        proof.overflowed += found.overflowed
+        if found.wrong:
+            return False
+    return True

@@ -7,6 +7,7 @@ correctly rounded sums", IEEE Transactions on Computers 57(4), 2008.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from modelyard.formats.dtypes import WIDTHS
 Numbers = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Singles = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 CODES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+PART = 1 << 20
+"""Bytes that are worked on at once."""
 DIGITS = {"F16": (10, -14, 15), "BF16": (7, -126, 127)}
 """Bits of the fraction, the least and the greatest exponent of a number that is not denormal."""
 
@@ -86,6 +89,12 @@ def _to_odd(wide: Numbers) -> Singles:
     bits[np.abs(back) > np.abs(wide)] -= 1
     bits[(bits.view("<f4").astype("<f8") != wide) & ~np.isnan(wide)] |= 1
     return bits.view("<f4")
+
+
+def parts(at: int, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """A stretch in parts that are small enough for all that is computed from them; `at`: the place of the first."""
+    for start in range(0, len(data), PART):
+        yield at + start, data[start : start + PART]
 
 
 def stretch(dtype: str, target: str, at: int) -> int:
