@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy
@@ -20,6 +24,7 @@ from convert.test_torch_copies import KINDS
 from modelyard.api.converting import Wish
 from modelyard.apply.disk import Disk
 from modelyard.convert import stored_zip
+from walk.disks import loop_disk
 
 TORCH = Wish(to="torch")
 
@@ -169,3 +174,36 @@ def test_a_checksum_of_elements_that_were_damaged_on_their_way(home: Path, monke
 
     monkeypatch.setattr(Disk, "copy", damaged)
     assert refused(home / "m.safetensors", TORCH).code == "unequal"
+
+
+@pytest.mark.parametrize("to", ["torch", "skops"])
+def test_killed_half_way(to: str, home: Path) -> None:
+    source = home / "m.safetensors"
+    if to == "torch":
+        safetensors.torch.save_file({"w": torch.ones(500)}, source)
+    else:
+        source = home / "m.pkl"
+        source.write_bytes(pickle.dumps([numpy.ones(500)]))
+    program = "import os, sys; from pathlib import Path; from modelyard.apply.disk import Disk; " \
+        "from modelyard.api.converting import *; Disk.sync = lambda *_: os.kill(os.getpid(), 9); " \
+        "convert(Path(sys.argv[1]), None, Wish(to=sys.argv[2]))"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", program, str(source), to], check=False)
+    assert done.returncode == -9
+    left = [path.name for path in home.iterdir() if path != source]
+    assert len(left) == 1
+    assert left[0].startswith(".modelyard-draft")
+    converted(source, Wish(to=to))
+    assert len(list(home.iterdir())) == 2
+
+
+def test_no_space_and_a_folder_that_cannot_be_written(tmp_path: Path, home: Path) -> None:
+    safetensors.torch.save_file({"w": torch.ones(4 << 20)}, home / "m.safetensors")
+    with loop_disk("ext4", tmp_path) as disk:
+        with (disk / "full").open("wb") as file, suppress(OSError):
+            for at in range(0, 1 << 30, 1 << 20):
+                os.posix_fallocate(file.fileno(), at, 1 << 20)
+        assert refused(home / "m.safetensors", TORCH, disk / "m.pt").code == "no-space"
+        assert sorted(path.name for path in disk.iterdir()) == ["full", "lost+found"]
+        (disk / "full").unlink()
+        converted(home / "m.safetensors", TORCH, disk / "m.pt")
+        loads(disk / "m.pt", {"w": torch.ones(4 << 20)})

@@ -52,10 +52,11 @@ def convert(source: str, target: str, disk: Disk) -> Receipt | Problem:
     header = read_header(source)
     if isinstance(header, Problem):
         return header
-    if refused := _refused(name, source, header):
-        return refused
     try:
         with held(os.fsencode(source)) as opened:
+            if refused := _refused(name, source, header):
+                return refused
+            opened.check()  # what was scanned is what is loaded
             return _converted(opened, header, target, disk)
     except BrokenError as error:
         return Problem(name, error.code, str(error), HINTS.get(error.code, ""))
