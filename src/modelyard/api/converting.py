@@ -36,8 +36,6 @@ SUFFIXES = {
     "skops": (".skops",),
 }  # fmt: skip
 """How files of each format are called; the first is what a name gets that has none of them."""
-DTYPES = {"bf16": "BF16", "fp16": "F16"}
-"""What can be rounded to, as people type it, and as headers call it."""
 
 
 def target_of(source: Path, target: Path | None, to: str = "safetensors") -> Path:

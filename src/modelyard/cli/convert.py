@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from modelyard.api import converting
-from modelyard.api.converting import Receipt, Wish
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import ERROR, OK, PARTLY, REFUSED, HelpfulError
 from modelyard.cli.looking import ProgressLine, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line
-from modelyard.convert.copying import silent
-from modelyard.convert.deciding import Told
 from modelyard.problem import Problem
 from modelyard.units import parse_size, size
 from modelyard.walk.text import shown
 
 if TYPE_CHECKING:
     from modelyard.api import reclaim
+    from modelyard.api.converting import Receipt, Wish
+    from modelyard.convert.deciding import Told
 
 FORMATS = ["safetensors", "torch", "onnx", "skops"]
+DTYPES = {"bf16": "BF16", "fp16": "F16"}
+"""What can be rounded to, as people type it, and as headers call it."""
 SHOWN = 12
 """Things that were left out which are listed on the screen."""
 
@@ -38,7 +38,7 @@ SHOWN = 12
 @click.option("--part", default="", metavar="NAME", help="Take this part of a checkpoint: `state_dict`; `.` for all.")
 @click.option("--strip", default="", metavar="PREFIX", help="Take this away from the beginning of names: `module.`")
 @click.option("--max-shard-size", metavar="SIZE", help="Several files of at most this size each, and an index.")
-@click.option("--dtype", type=click.Choice(list(converting.DTYPES)), help="Round floats to 16 bits; integers stay.")
+@click.option("--dtype", type=click.Choice(list(DTYPES)), help="Round floats to 16 bits; integers stay.")
 @click.option("--allow-lossy", is_flag=True, help="Let --dtype lose bits.")
 @click.option("--copy-tied", is_flag=True, help="Write tied tensors once under each of their names.")
 @click.option("--replace", is_flag=True, help="Put the original into the trash once the copy is proven.")
@@ -71,6 +71,8 @@ def command(
 
     DST: a file or a folder; beside SRC without it.
     """
+    from modelyard.api import converting  # late: it knows every format
+
     wish = _wish(to, dtype, part, strip, max_shard_size, copy_tied)
     if dtype and not allow_lossy:
         raise HelpfulError(f"rounding to {dtype} loses bits for good", "--allow-lossy lets it", REFUSED)
@@ -95,12 +97,14 @@ def command(
 
 def _wish(to: str, dtype: str | None, part: str, strip: str, max_shard_size: str | None, copy_tied: bool) -> Wish:
     """What is wanted, where the options go together."""
+    from modelyard.api.converting import Wish  # late, as above
+
     given = {"--part": part, "--strip": strip, "--dtype": dtype, "--copy-tied": copy_tied}
     if to in ("onnx", "skops") and (odd := next((name for name, each in given.items() if each), None)):
         raise click.UsageError(f"{odd} is about tensors: --to safetensors or --to torch")
     if max_shard_size is not None and to != "safetensors":
         raise click.UsageError("--max-shard-size makes several files of safetensors and of nothing else")
-    return Wish(to, converting.DTYPES.get(dtype or "", ""), part, strip, _bytes(max_shard_size), copy_tied)
+    return Wish(to, DTYPES.get(dtype or "", ""), part, strip, _bytes(max_shard_size), copy_tied)
 
 
 def _yard(request: Request) -> AbstractContextManager[reclaim.Yard]:
@@ -126,7 +130,7 @@ def _bytes(text: str | None) -> int:
 def _progress(request: Request) -> Iterator[Told]:
     """One line on a terminal: how much is written and compared."""
     if not request.progress or not sys.stderr.isatty():
-        yield silent
+        yield lambda done, total: None
         return
     drawn = ProgressLine()
     try:
