@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from modelyard.cli.errors import ERROR, REFUSED, USAGE, HelpfulError
 from modelyard.cli.options import with_place
 from modelyard.library import Reference, Registry, RegistryError, UnsafeError
 from modelyard.registry.layout import MARKER
+from modelyard.registry.metadata import Port
 from modelyard.walk.text import shown
 
 HINTS = {
@@ -62,3 +63,12 @@ def meant(registry: Registry, names: tuple[str, ...]) -> list[Reference]:
     known = {each.name for each in found} if names else set()
     found += [registry.resolve(each) for each in names if each not in known]
     return list(dict.fromkeys(found))
+
+
+def ports_text(ports: Sequence[Port]) -> str:
+    """`x float32[n, 4]`: n for a free axis."""
+    words = []
+    for each in ports[:8]:
+        sides = ", ".join("n" if side is None else str(side) for side in each.shape)
+        words.append(f"{each.name} {each.dtype}[{sides}]")
+    return ", ".join(words) + (f" and {len(ports) - 8} more" if len(ports) > 8 else "")

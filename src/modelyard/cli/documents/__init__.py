@@ -54,7 +54,9 @@ from modelyard.cli.documents.registering import (
     Compared,
     Described,
     EntryLine,
+    ExportedVersion,
     Founded,
+    PortLine,
     Registered,
     SavedVersion,
     TakenOut,
@@ -66,15 +68,15 @@ from modelyard.cli.documents.registering import (
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "AgreementLine", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "Compared",
-    "ComplaintLine",
-    "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine", "Examined", "FileLine", "FindingLine", "Founded",
-    "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing",
-    "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned",
-    "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered", "RootLine",
-    "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine",
-    "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedLine",
-    "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
+    "DOCUMENTS", "AgreementLine", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked",
+    "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine", "Examined",
+    "ExportedVersion", "FileLine", "FindingLine", "Founded", "Frozen", "Headers", "InsideLine", "InspectedLine",
+    "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine",
+    "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "PortLine", "ProblemLine", "Proved",
+    "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered", "RootLine", "SavedVersion", "ScannedFiles",
+    "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TakenOut", "TensorDifference",
+    "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedLine", "VerifiedVersions", "VersionLine",
+    "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -102,6 +104,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "registry show": Described,
     "registry save": SavedVersion,
     "registry load": TakenOut,
+    "registry export": ExportedVersion,
     "registry verify": VerifiedVersions,
     "registry diff": Compared,
     "registry alias": Aliases,
