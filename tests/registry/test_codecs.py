@@ -204,6 +204,31 @@ def test_a_torch_module_that_keeps_nothing_needs_its_arguments(tmp_path: Path) -
     assert not list(my.Registry(tmp_path).path("model").glob("*.pt"))
 
 
+class Measured(torch.nn.Module):
+    """A constructor that looks at numbers, which a module without memory has none of."""
+
+    def __init__(self, size: int = 3) -> None:
+        super().__init__()
+        self.inner = torch.nn.Linear(size, size)
+        self.norm = float(self.inner.weight.norm().item()) > 0
+        self.offset = torch.arange(size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The usual."""
+        return self.inner(x) + self.offset  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", [Measured, Net])
+def test_saving_and_loading_leave_the_random_numbers_of_a_training_alone(tmp_path: Path, kind: type) -> None:
+    model = Net(4) if kind is Net else Measured()
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    loaded = again(tmp_path, model, trusted=[kind], config={"size": 3} if kind is Measured else None)
+    assert torch.equal(torch.get_rng_state(), before)
+    given = torch.tensor([[1, 2, 3]]) if kind is Net else torch.ones(2, 3)
+    assert torch.equal(loaded(given), model(given))
+
+
 def test_a_whole_torch_module_only_when_pickle_is_asked_for(tmp_path: Path) -> None:
     model = Opaque(3)
     loaded = again(tmp_path, model, allow_pickle=True)
