@@ -20,6 +20,8 @@ PARTS = {
     "reclaiming": "Reclaiming",
     "scanning": "Scanning",
     "converting": "Converting",
+    "registering": "Saving and loading",
+    "checkpointing": "Checkpoints",
     "serving": "Serving",
 }
 """By the name of its file: what it is called in results.md."""

@@ -129,12 +129,13 @@ def test_a_hugging_face_model_with_its_tokenizer(tmp_path: Path) -> None:
 
     inner = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1, "b": 2}, "[UNK]"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="[UNK]")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="[UNK]")  # type: ignore[no-untyped-call]
     settings = BertConfig(
         vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
         max_position_embeddings=16,
     )  # fmt: skip
-    model = BertForMaskedLM(settings).eval()
+    model: Any = BertForMaskedLM(settings)
+    model.eval()
     loaded, words = again(tmp_path, model, tokenizer=tokenizer, example_input={"input_ids": torch.tensor([[1, 2]])})
     given = words("a b c", return_tensors="pt")["input_ids"]
     assert given.tolist() == [[1, 2, 0]]

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import modelyard as my
@@ -30,6 +30,7 @@ NAMES = st.text(min_size=1, max_size=6).map(lambda text: f"x-{text}")
 MINIMAL = {"name": "net", "version": "1.0.0", "created": "2026-01-01T00:00:00Z", "codec": "arrays"}
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, VALUES, max_size=4), st.dictionaries(NAMES, VALUES, max_size=2))
 def test_unknown_keys_survive_at_every_depth(more: dict[str, Any], inner: dict[str, Any]) -> None:
     given_ = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ STATES = st.recursive(
 )  # fmt: skip
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(STATES)
 def test_what_is_nested_is_flattened_and_back(value: Any) -> None:
     tree, found = flatten(value)
@@ -101,7 +103,7 @@ def test_arrays_and_tensors_together_stay_what_they_are(tmp_path: Path) -> None:
     assert isinstance(found[0], np.ndarray) and isinstance(found[1], torch.Tensor)
 
 
-REFUSED = {
+REFUSED: dict[str, Callable[[], Any]] = {
     "sparse": lambda: torch.eye(3).to_sparse(),
     "quantised": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8),
     "complex128": lambda: torch.ones(2, dtype=torch.complex128),

@@ -41,7 +41,7 @@ class Folder:
         self.mode = mode
         self.path = os.path.join(above, b".modelyard-version-%s" % secrets.token_hex(8).encode())
         self.files: dict[str, Made] = {}
-        self._disk, self._kept, self._streams = disk, False, list[Stream]()
+        self._disk, self._kept = disk, False
         disk.make_folder(self.path, 0o777)
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         _lock(self._lock)

@@ -48,6 +48,8 @@ class Loading:
     verify: bool = False
     """Whether mapped files are digested too; all others always are."""
     allow_pickle: bool = False
+    code: bool = False
+    """Whether modules of the version's own `code/` may be imported."""
     trusted: Sequence[Any] = ()
     """Classes, and names of modules and classes, that the caller vouches for."""
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from modelyard.problem import Problem
@@ -16,6 +17,7 @@ from modelyard.registry.errors import RegistryError, raised
 from modelyard.registry.held import Held, held
 from modelyard.registry.layout import METADATA, SUMS, folder_of, is_inside
 from modelyard.registry.metadata import Metadata
+from modelyard.registry.own_code import importable
 from modelyard.registry.references import Reference
 from modelyard.registry.sums import read_sums, sums
 from modelyard.walk.read import opened_below
@@ -70,4 +72,8 @@ def _compare(files: Held, found: Metadata) -> None:
 def load(root: str, which: Reference, wish: Loading) -> Any:
     """The model of a version. RegistryError where it is damaged, UnsafeError where loading it would execute code."""
     with opened(root, which) as (files, found):
-        return codecs.named(found.codec).load(files, found, wish)
+        codec = codecs.named(found.codec)
+        if not wish.code:
+            return codec.load(files, found, wish)
+        with importable(files) as names:
+            return codec.load(files, found, replace(wish, trusted=(*wish.trusted, *names)))

@@ -96,15 +96,17 @@ class Registry:
         mmap: bool = True,
         verify: bool = False,
         allow_pickle: bool = False,
+        code: bool = False,
         trusted: Sequence[Any] = (),
     ) -> Any:
         """The model of `name`, `name@1.0.0`, `name@production` or `name@^1`; nothing in its files is executed.
 
         Every file is digested before it is used, except for weights that are only mapped: `verify=True` digests those
         too, and `mmap=False` reads a private copy of them. RegistryError: it is not there, or damaged. UnsafeError: it
-        names a class that nobody vouches for (`trusted`), or is a pickle (`allow_pickle`).
+        names a class that nobody vouches for (`trusted`, or `code` for what was saved beside it), or is a pickle
+        (`allow_pickle`).
         """
-        wish = Loading(device, dtype, mmap, verify, allow_pickle, (*self.trusted, *trusted))
+        wish = Loading(device, dtype, mmap, verify, allow_pickle, code, (*self.trusted, *trusted))
         return loading.load(self.root, self.resolve(which), wish)
 
     def resolve(self, which: str | Reference) -> Reference:

@@ -7,9 +7,8 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from typing import Any
 
 from modelyard import __version__
@@ -75,6 +74,9 @@ def describe(name: str, codec: str, saved: Saved, facts: Facts) -> Metadata:
 
 
 def _version_of(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError  # late: a load needs none
+    from importlib.metadata import version as version_of
+
     try:
         return version_of(package)
     except PackageNotFoundError:
@@ -119,7 +121,7 @@ def given(text: str | Version | None) -> Version | None:
     return found
 
 
-def drafted(disk: Disk, root: str, name: str) -> Any:
+def drafted(disk: Disk, root: str, name: str) -> AbstractContextManager[Folder]:
     """A draft in the folder of a model, to be given to `publish`; both folders are made where they are missing."""
     place = os.fsencode(folder_of(root, checked(name)))
     _refuse_links(root, name)

@@ -20,7 +20,7 @@ from modelyard.cli.documents.changing import (
     SkippedLine,
     StepLine,
 )
-from modelyard.cli.documents.converting import Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.converting import AgreementLine, Converted, LeftOutLine, WrittenLine
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -66,7 +66,8 @@ from modelyard.cli.documents.registering import (
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "Compared", "ComplaintLine",
+    "DOCUMENTS", "AgreementLine", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "Compared",
+    "ComplaintLine",
     "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine", "Examined", "FileLine", "FindingLine", "Founded",
     "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing",
     "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned",
