@@ -63,7 +63,7 @@ $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 	@touch $@
 
 # torch first and pinned: what needs torch would otherwise bring the newest one with its CUDA packages.
-# catboost comes alone: what it brings draws pictures.
+# Some come alone: catboost brings what draws pictures, others are wanted for a schema that lies in them.
 $(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/test-alone.txt requirements/torch.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/torch.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/test.txt
