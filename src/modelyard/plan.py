@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Do = Literal["remove", "move", "write", "relink", "ask"]
+Do = Literal["remove", "move", "write", "relink", "share", "clone", "ask"]
 SCHEMA_VERSION = 1
 RATE = 100_000_000
 """Bits a second at which things are said to come back when nobody says otherwise."""
@@ -76,12 +76,22 @@ class Answer(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class Range(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Bytes that two files have in common: `length` of them, from `start` of the other file and `at` of this one."""
+
+    start: int
+    length: int
+    at: int
+
+
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One change at a path, whose mark has to be `expect`; None: nothing may be there.
 
     `remove` takes a name or a whole folder into the trash. `move` renames it to `other` on the same file system.
     `write` gives a small file the `content`, in base64. `relink` makes it another name of the file `other`, which has
-    the same bytes and the mark `source`. `ask` lets a service remove something: the path is the service's address.
+    the same bytes and the mark `source`. `share` lets it have the extents of `other` where both have the same bytes:
+    everywhere, or in the `ranges`. `clone` makes a new file there with the extents of `other`, or another name of it
+    where no extents can be shared. `ask` lets a service remove something: the path is the service's address.
     """
 
     do: Do
@@ -95,6 +105,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     other: Path | None = None
     source: Mark | None = None
     ask: Ask | None = None
+    ranges: list[Range] = []
 
 
 class Skipped(msgspec.Struct, frozen=True):

@@ -18,6 +18,8 @@ BATCH = 64
 """Steps whose intents reach the medium together."""
 
 
+KEEP_IN_PLACE = ("ask", "share")
+"""What puts nothing into the trash."""
 NOWHERE = "no folder on its device can hold the trash"
 
 
@@ -71,7 +73,7 @@ class Engine:
             place = ACTS[step.do].place(self.hands, number)
         except OSError as error:
             return self.hands.record("failed", number, why=words(error))
-        if place is None and step.do != "ask" and step.expect is not None:
+        if place is None and step.do not in KEEP_IN_PLACE and step.expect is not None:
             return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because}")
         return self.hands.record("intent", number, place=None if place is None else Path.of(place))
 

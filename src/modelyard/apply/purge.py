@@ -48,7 +48,7 @@ def _is_whole(ledger: Ledger, number: int) -> bool:
 def _purged(disk: Disk, journal: Journal, numbers: Sequence[int], now: Callable[[], str], progress: Progress) -> int:
     ledger = journal.ledger
     folders = sorted({os.path.dirname(ledger.places[number]) for number in numbers})
-    before = _free(folders)
+    before = free_bytes(folders)
     journal.write(Record("purging", number, now()) for number in numbers)
     results = []
     for done, number in enumerate(numbers, start=1):
@@ -57,7 +57,7 @@ def _purged(disk: Disk, journal: Journal, numbers: Sequence[int], now: Callable[
     for folder in folders:
         if os.path.isdir(folder):
             disk.sync_folder(folder)
-    gained = sum(_free(folders).values()) - sum(before.values())
+    gained = sum(free_bytes(folders).values()) - sum(before.values())
     journal.write([*results, Record("ended", -1, now(), bytes=max(gained, 0))])
     for folder in folders:
         tidy(disk, folder, ledger.plan.id)
@@ -79,7 +79,7 @@ def _gone(disk: Disk, journal: Journal, number: int, now: Callable[[], str]) -> 
     return Record("purged", number, now())
 
 
-def _free(folders: list[bytes]) -> dict[int, int]:
+def free_bytes(folders: Sequence[bytes]) -> dict[int, int]:
     """Free bytes by device."""
     found = {}
     for folder in folders:

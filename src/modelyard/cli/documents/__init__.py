@@ -21,6 +21,14 @@ from modelyard.cli.documents.changing import (
     StepLine,
 )
 from modelyard.cli.documents.converting import Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.deduping import (
+    AlikeLine,
+    Duplicated,
+    EqualFileLine,
+    EqualLine,
+    FormatsLine,
+    PhaseLine,
+)
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -52,13 +60,13 @@ from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, Insp
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
-    "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
-    "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine",
-    "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
-    "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine",
-    "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
-    "Where", "WhereLine", "WrittenLine",
+    "DOCUMENTS", "AlikeLine", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine",
+    "Converted", "DiskLine", "DtypeLine", "Duplicated", "EqualFileLine", "EqualLine", "Examined", "FileLine",
+    "FindingLine", "FormatsLine", "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals",
+    "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PhaseLine",
+    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine",
+    "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
+    "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -67,7 +75,9 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "show": Shown,
     "top": Top,
     "where": Where,
+    "dupes": Duplicated,
     "clean": Planned,
+    "dedupe": Planned,
     "apply": Made,
     "env freeze": Frozen,
     "env restore": Rebuilt,
