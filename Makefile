@@ -25,7 +25,7 @@ test: check filesystems engines clients
 
 # The tests make xfs, btrfs and ext4 file systems on loop devices, which takes root and these programs.
 filesystems:
-	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4, xfsprogs btrfs-progs e2fsprogs)
+	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4 strace setfacl, xfsprogs btrfs-progs e2fsprogs strace acl)
 
 # They start a Docker engine and Podman of their own, too; nothing of the machine's is touched.
 engines:

@@ -14,7 +14,7 @@ from modelyard.cli import as_json
 from modelyard.cli.errors import REFUSED
 from modelyard.cli.looking import exit_code
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, freed, line, table
+from modelyard.cli.output import console, freed, line, shorten, table
 from modelyard.cli.plans import confirmed, made, many, plan_document, saved, tell
 from modelyard.cli.searching import searched, telling
 from modelyard.inventory import Sizes
@@ -78,7 +78,11 @@ def _print(out: Console, plan: Plan, files: Duplicates) -> None:
         steps = [step for step in plan.steps if step.do == do]
         if steps:
             out.print(f"\n{title}  {many(len(steps), 'file')}", style="bold", highlight=False)
-            rows = [(size(step.freed), step.path.text, step.other.text if step.other else "") for step in steps[:SHOWN]]
+            room = max(out.width // 3, 20) if out.is_terminal else 10_000
+            rows = [
+                (size(step.freed), step.path.text, shorten(step.other.text if step.other else "", room))
+                for step in steps[:SHOWN]
+            ]
             table(out, ("Frees", "File", "Same as"), rows, right=(0,), flexible=1)
             if len(steps) > SHOWN:
                 out.print(f"and {len(steps) - SHOWN:,} more: --json lists them all", style="dim")
