@@ -38,6 +38,15 @@ class Service:
             raise Crash
         return Answer(None if self.dies == "silent" else True, 7)
 
+    def make(self, step: Step) -> str:
+        assert step.ask
+        if self.dies == "before":
+            raise Crash
+        self.models.add(step.ask.name)
+        if self.dies == "after":
+            raise Crash
+        return ""
+
     def present(self, step: Step) -> bool | None:
         assert step.ask
         return None if self.dies == "unreachable" else step.ask.name in self.models

@@ -130,11 +130,18 @@ def replace(path: Path) -> None:
     makers.write(path.with_name("new"), b"?" * len(CONTENT)).rename(path)
 
 
+def become_link(path: Path) -> None:
+    """A link under its name."""
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "written to between plan and apply": change_last,
     "replaced between plan and apply": replace,
+    "replaced by an equal file": lambda path: makers.write(path.with_name("new"), path.read_bytes()).rename(path),
     "gone between plan and apply": os.unlink,
-    "a link now": lambda path: (path.unlink(), path.symlink_to("/etc/passwd")),
+    "a link now": become_link,
     "longer now": lambda path: os.truncate(path, len(CONTENT) + 1),
 }
 
@@ -343,7 +350,7 @@ def test_killed_or_refused_by_the_system_at_each_call(
         numbers = [number for number, line in enumerate(lines, start=1) if ours in line]
         assert numbers, lines
         for harm in harms:
-            for number in numbers[:2]:
+            for number in numbers[:3]:
                 room = ready(disk)
                 plan = decode((room / "plan").read_bytes())
                 options = ("-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{harm}:when={number}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from modelyard.api import Survey
@@ -60,8 +60,9 @@ def _common(each: Alike, facts: Facts) -> Common | None:
     ranges = tuple(_aligned(runs(each.shared)))
     if not ranges:
         return None
-    freed, likely = _freed(other, ranges)
-    return Common(kept, other, ranges, len(each.shared), freed, likely) if freed + likely else None
+    longest = BTRFS_EXTENT if _checksums(other) else 0
+    freed = sum(alone_within(other.path, part.at, part.length, longest) for part in ranges)
+    return Common(kept, other, ranges, len(each.shared), freed) if freed else None
 
 
 def _aligned(stretches: Iterator[tuple[int, int, int]]) -> Iterator[Range]:
@@ -73,15 +74,6 @@ def _aligned(stretches: Iterator[tuple[int, int, int]]) -> Iterator[Range]:
             yield Range(start + skip, whole, at + skip)
 
 
-def _freed(other: Stored, ranges: Sequence[Range]) -> tuple[int, int]:
-    """Bytes that surely come back, and those that may. On btrfs a part of an extent frees nothing of it."""
-    parts = [alone_within(other.path, each.at, each.length) for each in ranges]
-    if not _checksums(other):
-        return sum(parts), 0
-    sure = sum(max(part - 2 * BTRFS_EXTENT, 0) for part in parts)
-    return sure, sum(parts) - sure
-
-
 def _checksums(file: Stored) -> float:
-    """Whether, and how much, its file system keeps beside each byte, as btrfs alone does."""
+    """How much its file system keeps beside each byte, as btrfs alone does."""
     return checksum_share(file.shown.rpartition("/")[0] or "/")

@@ -165,7 +165,7 @@ def plan_dedupe(survey: Survey, found: Sequence[Pairing], common: Sequence[Commo
     """The plan for what can be done: whole files first, then tensors that files have in common."""
     steps = [*dedupe.steps(found), *dedupe.tensor_steps(common)]
     freed = sum(step.freed for step in steps)
-    likely = sum(each.likely for each in common) + _checksums(steps)
+    likely = _checksums(steps)
     return Plan(
         TITLE,
         now_text(),

@@ -129,7 +129,7 @@ class Yard:
         """Takes a plan back, as far as nobody purged it."""
         already = frozenset(ledger.steps("undone"))
         with journals.resume(self._disk, ledger) as journal:
-            undo(self._disk, journal, now_text)
+            undo(self._disk, journal, now_text, self._owner)
         return receipt(ledger, "undone", already=already)
 
     def purge(self, ledger: Ledger, progress: Progress = silent) -> Receipt:

@@ -22,6 +22,10 @@ SHOWN = 12
 WORDS = {"share": "share extents", "link": "hard link", "none": "nothing", "kept": "stays"}
 LOSSY = "the narrow one can be made from the wide one again with `modelyard convert`, never the other way"
 TWO = "one of the two would do"
+NO_EXTENTS = (
+    "nothing is to be had of them: they share their extents, the file system shares none, they begin at different "
+    "places of a block, or (btrfs) no extent lies whole in them"
+)
 UNPROVEN = "kept for several frameworks by their usual names; not compared"
 
 
@@ -60,14 +64,14 @@ def _print(out: Console, files: Duplicates, more: Resembling) -> None:
         pairs = []
         for each in more.tensors[:SHOWN]:
             gain = gains.get((each.one.path, each.other.path))
-            had = size(gain.freed + gain.likely) if gain else "-"
+            had = size(gain.freed) if gain else "-"
             pairs.append((f"{each.part:.0%}", size(each.size), had, shown(each.other.path), shown(each.one.path)))
         table(out, ("Same", "Bytes", "To be had", "Of", "In"), pairs, right=(0, 1, 2), flexible=3)
-        total = sum(each.freed + each.likely for each in more.common)
+        total = sum(each.freed for each in more.common)
         if total:
             line(out, f"`modelyard dedupe --tensors` lets them share their extents: {size(total)}, no byte changes")
         else:
-            line(out, "no extents can be shared here, or the tensors begin at different places of a block", "dim")
+            line(out, NO_EXTENTS, "dim")
     lines = list(_formats(more))
     if lines:
         out.print(f"\nFormats  {len(lines):,}", style="bold", highlight=False)
@@ -122,9 +126,9 @@ def document(files: Duplicates, more: Resembling, *, partial: bool) -> documents
     tensors = []
     for each in more.tensors:
         gain = gains.get((each.one.path, each.other.path))
-        had = (gain.freed, gain.likely) if gain else (0, 0)
+        had = gain.freed if gain else 0
         one, other = shown(each.one.path), shown(each.other.path)
-        tensors.append(documents.AlikeLine(one, other, len(each.shared), each.size, round(each.part, 4), *had))
+        tensors.append(documents.AlikeLine(one, other, len(each.shared), each.size, round(each.part, 4), had))
     return documents.Duplicated(
         [_equal(each) for each in files.twins],
         tensors,

@@ -133,12 +133,11 @@ class Common:
     ranges: tuple[Range, ...]
     tensors: int
     freed: int
-    likely: int = 0
 
 
 def tensor_steps(found: Sequence[Common]) -> Iterator[Step]:
     """The steps that let tensors share their extents."""
-    for each in sorted(found, key=lambda each: (-each.freed - each.likely, each.other.path)):
+    for each in sorted(found, key=lambda each: (-each.freed, each.other.path)):
         count = f"{each.tensors:,} {'tensor' if each.tensors == 1 else 'tensors'}"
         words = f"{PROOF}: {count} of {each.kept.shown}; {READ}"
         yield Step(

@@ -106,15 +106,22 @@ def alone(path: bytes, allocated: int) -> int:
         return allocated
 
 
-def alone_within(path: bytes, start: int, length: int) -> int:
-    """Bytes of a stretch of a file that lie in extents which no other file shares; all of it where nobody tells."""
+def alone_within(path: bytes, start: int, length: int, longest: int = 0) -> int:
+    """Bytes of a stretch of a file that come back when it shares the extents of another one; 0 where nobody tells.
+
+    `longest`: a part of an extent of up to so many bytes frees nothing of it. Extents that lie behind each other are
+    told as one, so of those that reach out of the stretch only what is surely in whole ones counts.
+    """
     try:
         with opened(path) as descriptor:
             found = [each for each in extents(descriptor, sync=True) if not each.flags & SHARED]
     except OSError:
-        return length
-    ends = [(max(each.logical, start), min(each.logical + each.length, start + length)) for each in found]
-    return sum(last - first for first, last in ends if last > first)
+        return 0
+    total = 0
+    for each in found:
+        inside = min(each.logical + each.length, start + length) - max(each.logical, start)
+        total += max(inside if inside == each.length else inside - 2 * longest, 0)
+    return total
 
 
 def layout(path: bytes) -> tuple[Extent, ...]:

@@ -26,7 +26,7 @@ class Act(Protocol):
         """What became of an interrupted step, finished or rolled back; None when that cannot be known now."""
         ...
 
-    def back(self, disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+    def back(self, disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
         """Takes a step back."""
         ...
 
@@ -38,5 +38,6 @@ ACTS: dict[Do, Act] = {
     "relink": swapping,
     "share": sharing,
     "clone": cloning,
+    "link": cloning,
     "ask": asking,
 }

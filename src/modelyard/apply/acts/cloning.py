@@ -16,18 +16,18 @@ from modelyard.walk.compare import equal
 from modelyard.walk.read import opened
 
 CHANGED = "it was changed since, so it stays"
-CANNOT = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS)
 
 
 def place(hands: Hands, number: int) -> bytes | None:
     """Nowhere: nothing goes away. The folders above the new file are made here."""
-    _with_folders(hands.disk, os.path.dirname(bytes(hands.step(number).path)))
+    with_folders(hands.disk, os.path.dirname(bytes(hands.step(number).path)))
     return None
 
 
-def _with_folders(disk: Disk, folder: bytes) -> None:
+def with_folders(disk: Disk, folder: bytes) -> None:
+    """Makes the folders that are missing."""
     if not os.path.lexists(folder):
-        _with_folders(disk, os.path.dirname(folder))
+        with_folders(disk, os.path.dirname(folder))
         disk.make_open_folder(folder)
 
 
@@ -46,7 +46,9 @@ def make(hands: Hands, intent: Record) -> Record:
             seen = marks.of_open(descriptor)
             if why := marks.drift(step.source, seen, moved=(seen.device, seen.inode) in hands.moved):
                 return hands.record("refused", number, why=f"the other file: {why}")
-            if not _cloned(hands.disk, descriptor, beside):
+            if step.do == "clone":
+                _clone(hands.disk, descriptor, beside)
+            else:
                 hands.disk.link(source, beside)
                 hands.moved.add((seen.device, seen.inode))
         hands.disk.move(beside, path)
@@ -57,8 +59,8 @@ def make(hands: Hands, intent: Record) -> Record:
     return hands.record("done", number, mark=marks.take(path))
 
 
-def _cloned(disk: Disk, source: int, path: bytes) -> bool:
-    """A file of its own with the source's extents; false where the file system has none to share."""
+def _clone(disk: Disk, source: int, path: bytes) -> None:
+    """A file of its own with the source's extents. OSError where the file system has none to share."""
     size = os.fstat(source).st_size
     target = disk.blank(path, os.fstat(source).st_mode & 0o777)
     try:
@@ -66,14 +68,8 @@ def _cloned(disk: Disk, source: int, path: bytes) -> bool:
         if os.fstat(target).st_size != size:
             raise OSError(errno.ESTALE, "it changed while it was copied")
         disk.sync(target)
-    except OSError as error:
-        remove_tree(disk, path)
-        if error.errno in CANNOT:
-            return False
-        raise
     finally:
         os.close(target)
-    return True
 
 
 def _is_made(ledger: Ledger, number: int) -> bool:
@@ -104,7 +100,7 @@ def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, 
     return ("done", "") if _is_made(ledger, number) else ("refused", INTERRUPTED)
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Removes the file, unless somebody changed it."""
     step: Step = ledger.plan.steps[number]
     path = bytes(step.path)

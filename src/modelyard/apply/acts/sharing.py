@@ -95,6 +95,6 @@ def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, 
     return ("undone", NOTHING_TO_UNDO) if ledger.states[number] == "undoing" else ("refused", INTERRUPTED)
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Leaves the files as they are: their bytes were never anything else."""
     return "undone", NOTHING_TO_UNDO

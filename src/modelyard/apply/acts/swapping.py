@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 
 from modelyard.apply import marks
 from modelyard.apply.acts.carrying import INTERRUPTED, TAKEN
+from modelyard.apply.acts.cloning import with_folders
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner, words
 from modelyard.apply.journal import Ledger, Record
@@ -31,9 +32,12 @@ class Different(OSError):  # noqa: N818 - a reason to leave everything as it is
 
 
 def place(hands: Hands, number: int) -> bytes | None:
-    """A name in the trash for the old file, none where there is no old one."""
+    """A name in the trash for the old file, none where there is no old one; a new one gets the folders above it."""
     step = hands.step(number)
-    return next(hands.trash.places(bytes(step.path), number), None) if step.expect else None
+    if step.expect:
+        return next(hands.trash.places(bytes(step.path), number), None)
+    with_folders(hands.disk, os.path.dirname(bytes(step.path)))
+    return None
 
 
 def _beside(ledger: Ledger, number: int) -> bytes:
@@ -187,7 +191,7 @@ def _settled_back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
     return "undone", ""
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Gives the old file its name back, unless somebody changed the new one."""
     step, path = ledger.plan.steps[number], bytes(ledger.plan.steps[number].path)
     try:

@@ -78,6 +78,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "dupes": Duplicated,
     "clean": Planned,
     "dedupe": Planned,
+    "link": Planned,
     "apply": Made,
     "env freeze": Frozen,
     "env restore": Rebuilt,

@@ -33,7 +33,7 @@ class EqualLine(msgspec.Struct):
 class AlikeLine(msgspec.Struct):
     """Tensors of `other` that are in `one` too: how many, their bytes, their part of all bytes of its tensors.
 
-    `freed` comes back with `modelyard dedupe --tensors`, and `likely` bytes more.
+    `freed` comes back with `modelyard dedupe --tensors`.
     """
 
     one: str
@@ -42,7 +42,6 @@ class AlikeLine(msgspec.Struct):
     bytes: int
     part: float
     freed: int
-    likely: int
 
 
 class FormatsLine(msgspec.Struct):
