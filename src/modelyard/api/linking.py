@@ -43,7 +43,7 @@ def plan_link(
         return root
     rows = dict(_files(survey.tree, artifact))
     headers = {each: read_header(os.fsdecode(survey.tree.path(row))) for each, row in rows.items()}
-    formats = {each: found.format for each, found in headers.items() if isinstance(found, Header)}
+    formats = {each: found.format.lower() for each, found in headers.items() if isinstance(found, Header)}
     weights = [each for each in rows if formats.get(each) in WEIGHTS]
     if not weights:
         return _no(artifact.id, "it holds neither GGUF nor safetensors files")
@@ -89,11 +89,13 @@ def _files(tree: Tree, artifact: Artifact) -> Iterator[tuple[str, int]]:
     if source is not None:
         yield from ((each.path, each.row) for each in source.files)
         return
-    waiting, seen = [(row, shown(tree.name(row)).rpartition("/")[2]) for row in artifact.blobs], set()
+    waiting = [(row, "" if tree.is_folder(row) else shown(tree.name(row))) for row in artifact.blobs]
+    seen = set()
     while waiting:
         row, name = waiting.pop()
         if tree.is_folder(row):
-            waiting += [(each, f"{name}/{shown(below)}") for below, each in tree.children(row).items()]
+            prefix = f"{name}/" if name else ""
+            waiting += [(each, prefix + shown(below)) for below, each in tree.children(row).items()]
         elif tree.is_file(row) and row not in seen:
             seen.add(row)
             yield name, row

@@ -88,7 +88,7 @@ class Engine:
         """Lets the names reach the medium before the journal says so."""
         folders = set()
         for record in results:
-            if record.event == "done":
+            if record.event == "done" and self.hands.step(record.step).do != "ask":
                 folders.add(os.path.dirname(bytes(self.hands.step(record.step).path)))
                 folders |= {os.path.dirname(bytes(record.place))} if record.place is not None else set()
         for folder in sorted(folders):
