@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks import peers, reading, reclaiming, scanning, trees
+from benchmarks import deduping, peers, reading, reclaiming, scanning, trees
 from benchmarks.contest import Runs, contest, ratio
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -145,11 +145,14 @@ def help_part(report: Report, rounds: int) -> float:
     return median(runs.wall)
 
 
-def scanning_alone(place: Path | None, rounds: int, patience: int) -> None:
-    """Scanning without the rest; the results file stays as it is."""
+def part_alone(part: str, place: Path | None, rounds: int, patience: int) -> None:
+    """Scanning or deduping without the rest; the results file stays as it is."""
     report: Report = []
     with tempfile.TemporaryDirectory(dir=place) as name:
-        promised = scanning.part(lambda line: say(report, line), Path(name), rounds, patience)
+        if part == "deduping":
+            promised = deduping.part(lambda line: say(report, line), Path(name), rounds)
+        else:
+            promised = scanning.part(lambda line: say(report, line), Path(name), rounds, patience)
     say(report, "\n### Goals\n")
     for words, value, limit in promised:
         goal(report, words, value, limit)
@@ -162,11 +165,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--folder", type=Path, default=None, help="where the trees are built")
     parser.add_argument("--largest", type=int, default=5_000_000, help="entries of the largest tree")
-    parser.add_argument("--parts", choices=("all", "scanning"), default="all", help="one part alone, printed only")
+    parser.add_argument(
+        "--parts", choices=("all", "scanning", "deduping"), default="all", help="one part alone, printed only"
+    )
     parser.add_argument("--patience", type=int, default=scanning.PATIENCE, help="seconds that a scanner may take")
     options = parser.parse_args()
-    if options.parts == "scanning":
-        scanning_alone(options.folder, options.rounds, options.patience)
+    if options.parts != "all":
+        part_alone(options.parts, options.folder, options.rounds, options.patience)
         return
     report: Report = ["# Results of `make bench`\n"]
     machine = f"{platform.system()} {platform.release()}, {len(os.sched_getaffinity(0))} processors"
@@ -195,10 +200,11 @@ def main() -> None:
         sizes = [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size <= options.largest]
         growth = linear_part(report, folder, sizes, min(options.rounds, 5))
         reclaimed = reclaiming_part(report, folder, options.rounds)
+        deduped = deduping.part(lambda line: say(report, line), folder, min(options.rounds, 5))
         scanned = scanning.part(lambda line: say(report, line), folder, options.rounds, options.patience)
     help_seconds = help_part(report, options.rounds)
     goals(report, linked, flat, whole, count, growth, help_seconds, share)
-    for words, value, limit in (*reclaimed, *scanned):
+    for words, value, limit in (*reclaimed, *deduped, *scanned):
         goal(report, words, value, limit)
     RESULTS.write_text("\n".join(report) + "\n")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from modelyard.plan import Mark
 from modelyard.policies.dedupe import Stored, left, pairings, steps
@@ -50,7 +49,7 @@ def test_hard_links_only_between_stores_that_never_write_into_a_file() -> None:
     ],
 )
 def test_what_one_file_cannot_have_twice_is_left_alone(change: dict[str, object], why: str) -> None:
-    other = replace(file(OLLAMA, "ollama", inode=2), **change)  # type: ignore[arg-type]
+    other = replace(file(OLLAMA, "ollama", inode=2), **change)
     found = pairings([file(HUB, "hf"), other], 7)
     if "outside" in change:  # a file with unseen names is kept, the other becomes a name of it
         assert [(each.other.path, each.way) for each in found] == [(HUB, "link")]

@@ -9,7 +9,7 @@ from modelyard.api import Survey
 from modelyard.api.casts import Cast, Formats, casts, formats_beside
 from modelyard.api.deduping import Duplicates, Facts
 from modelyard.api.equality import Progress
-from modelyard.api.identity import in_trash
+from modelyard.api.identity import TrashFolders
 from modelyard.api.tensors import Alike, alike, large_rows, models_of, runs
 from modelyard.plan import Range
 from modelyard.policies.dedupe import Common, Stored
@@ -40,7 +40,8 @@ def resembling(survey: Survey, found: Duplicates, progress: Progress | None = No
     tree, wanted = survey.tree, found.search.wanted
     again = {row for twins in found.twins for row in twins.equal.rows[1:]}
     again |= {row for rows in found.search.twins.values() for row in rows}
-    rows = [row for row in large_rows(tree) if row not in again and not in_trash(tree, row)]
+    inside = TrashFolders(tree)
+    rows = [row for row in large_rows(tree) if row not in again and not inside.has(row)]
     models = models_of(tree, rows, progress)
     pairs = [each for each in alike(models, progress) if not wanted or wanted(each.one.row) or wanted(each.other.row)]
     twins = tuple(each for each in pairs if each.whole and each.one.format != each.other.format)

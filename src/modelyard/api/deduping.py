@@ -11,10 +11,10 @@ from modelyard.api import Survey
 from modelyard.api.equality import USUAL, Equal, Progress, Search
 from modelyard.api.identity import find_equal
 from modelyard.api.planning import now_text, origin_of, pinned, roots_of
-from modelyard.plan import Plan, Skipped, Step
+from modelyard.plan import Mark, Plan, Skipped, Step
 from modelyard.policies import dedupe
 from modelyard.policies.dedupe import Common, Pairing, Stored
-from modelyard.policies.removal import mark
+from modelyard.policies.tolerance import tolerance
 from modelyard.uses.everyone import Everyone
 from modelyard.walk.checksums import checksum_share
 from modelyard.walk.digest_cache import DigestCache
@@ -125,9 +125,9 @@ class Facts:
         artifact = None if number is None else self._survey.artifacts[number]
         return Stored(
             paths,
-            mark(tree, row),
+            Mark("file", seen.device, seen.inode, seen.size, seen.mtime, seen.ctime, seen.uid),
             seen.mode,
-            _group(paths[0]),
+            _group(paths[0]) if artifact and tolerance(artifact.store).links else -1,
             artifact.store if artifact else "",
             artifact.id if artifact else "",
             free,

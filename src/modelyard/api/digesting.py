@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
+from blake3 import blake3
+
 from modelyard.api.equality import SMALL, Group, Search, parted
 from modelyard.problem import Problem
-from modelyard.walk.hash import Hashed, Method, hash_files, hasher
+from modelyard.walk.hash import Hashed, Method, hash_files
+from modelyard.walk.tree import Tree
 
 BATCH = 8 << 20
 MOST_FILES = 4096
@@ -18,6 +21,57 @@ MOST_FILES = 4096
 
 def by_digest(search: Search, groups: list[Group]) -> list[Group]:
     """Every byte of what is left; names and what was read before save a reading."""
+    _small(search, [group for group in groups if search.size(group) < SMALL])
+    _large(search, [group for group in groups if search.size(group) >= SMALL])
+    return [list(each.rows) for each in search.equal]
+
+
+def _small(search: Search, groups: list[Group]) -> None:
+    """Files that are read many at a time: while one batch is digested the next is read."""
+    batches = list(_batches(search, groups))
+    same: dict[bytes, Group] = {}
+    whole, done, broken_off = sum(map(len, groups)), 0, 0
+    with ThreadPoolExecutor(1) as reader:
+        try:
+            futures = [reader.submit(_contents, search.tree, batch) for batch in batches[:1]]
+            for number, batch in enumerate(batches):
+                contents, broken_off = futures.pop().result(), search.entry(batch[-1]).size
+                if number + 1 < len(batches):
+                    futures.append(reader.submit(_contents, search.tree, batches[number + 1]))
+                for row, content in zip(batch, contents, strict=True):
+                    if content is not None:
+                        same.setdefault(blake3(content).digest(), []).append(row)
+                        search.read += len(content)
+                done += len(batch)
+                search.say(f"{done:,} of {whole:,} small files")
+            broken_off = 0
+        finally:  # a size of which not all was read tells nothing yet
+            for rows in same.values():
+                if len(rows) > 1 and search.size(rows) != broken_off:
+                    search.found(rows, "read")
+
+
+def _contents(tree: Tree, batch: list[int]) -> list[memoryview | None]:
+    return list(tree.contents(batch))
+
+
+def _batches(search: Search, groups: list[Group]) -> Iterable[list[int]]:
+    """Rows, no more at once than may be in memory."""
+    batch: list[int] = []
+    left = BATCH
+    for group in groups:
+        size = search.size(group)
+        for row in group:
+            batch.append(row)
+            left -= size
+            if left <= 0 or len(batch) >= MOST_FILES:
+                yield batch
+                batch, left = [], BATCH
+    if batch:
+        yield batch
+
+
+def _large(search: Search, groups: list[Group]) -> None:
     methods = {row: method_of(search, group) for group in groups for row in group}
     known: dict[int, bytes] = {}
     for row, method in methods.items():
@@ -42,47 +96,10 @@ def by_digest(search: Search, groups: list[Group]) -> list[Group]:
     for group in groups:
         if not waiting[id(group)]:
             finish(group)
-    rows = [row for row in methods if row not in known]
-    small = [row for row in rows if search.entry(row).size < SMALL]
-    _read_small(search, small, methods, settle)
-    _read_large(search, [row for row in rows if search.entry(row).size >= SMALL], methods, settle)
-    return [list(each.rows) for each in search.equal]
+    _read_large(search, [row for row in methods if row not in known], methods, settle)
 
 
 Settle = Callable[[int, bytes | None], None]
-
-
-def _read_small(search: Search, rows: list[int], methods: dict[int, Method], settle: Settle) -> None:
-    """While one batch is digested the next is read."""
-    batches = list(_batches(search, rows))
-    with ThreadPoolExecutor(1) as reader:
-        futures = [reader.submit(lambda batch: list(search.tree.contents(batch)), batch) for batch in batches[:1]]
-        for number, batch in enumerate(batches):
-            contents = futures.pop().result()
-            if number + 1 < len(batches):
-                futures.append(reader.submit(lambda batch: list(search.tree.contents(batch)), batches[number + 1]))
-            for row, content in zip(batch, contents, strict=True):
-                if content is None:
-                    settle(row, None)
-                    continue
-                found = hasher(methods[row], len(content))
-                found.update(content)
-                search.read += len(content)
-                settle(row, found.digest())
-            search.say(f"{sum(map(len, batches[: number + 1])):,} of {len(rows):,} small files")
-
-
-def _batches(search: Search, rows: list[int]) -> Iterable[list[int]]:
-    batch: list[int] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        size += search.entry(row).size
-        if size >= BATCH or len(batch) >= MOST_FILES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _read_large(search: Search, rows: list[int], methods: dict[int, Method], settle: Settle) -> None:
@@ -114,8 +131,6 @@ def _as_seen(search: Search, row: int, found: Hashed) -> bool:
 def method_of(search: Search, group: Group) -> Method:
     """The kind of digest for which the fewest bytes of a group have to be read."""
     named = Counter(search.named[row][0] for row in group if row in search.named)
-    if search.size(group) < SMALL:  # cheap to read, and so many that looking for a better kind would take longer
-        return named.most_common(1)[0][0] if named else "blake3"
     choices: list[Method] = ["blake3", "sha256", *named]
     return max(
         choices,
@@ -126,10 +141,11 @@ def method_of(search: Search, group: Group) -> Method:
 def _known(search: Search, row: int, method: Method) -> bytes | None:
     if row in search.named and search.named[row][0] == method:
         return bytes.fromhex(search.named[row][1])
-    return search.cache.get(search.seen(row), method) if search.entry(row).size >= SMALL else None
+    return search.cache.get(search.seen(row), method)
 
 
 def all_known(search: Search, group: Group) -> bool:
+    """Whether nothing of a group has to be read."""
     method = method_of(search, group)
     return all(_known(search, row, method) is not None for row in group)
 
@@ -137,6 +153,9 @@ def all_known(search: Search, group: Group) -> bool:
 def price_of_digests(search: Search, groups: list[Group]) -> int:
     found = 0
     for group in groups:
+        if search.size(group) < SMALL:
+            found += search.size(group) * len(group)
+            continue
         method = method_of(search, group)
         found += search.size(group) * sum(_known(search, row, method) is None for row in group)
     return found

@@ -39,17 +39,24 @@ def _sizes(search: Search, _: list[Group]) -> list[Group]:
     found = search.tree.same_size(search.least, search.below)
     if search.wanted:
         found = [group for group in found if any(map(search.wanted, group))]
-    return [kept for group in found if len(kept := [row for row in group if not in_trash(search.tree, row)]) > 1]
+    inside = TrashFolders(search.tree)
+    return [kept for group in found if len(kept := [row for row in group if not inside.has(row)]) > 1]
 
 
-def in_trash(tree: Tree, row: int) -> bool:
-    """Whether a file waits in a trash of modelyard."""
-    at: int | None = row
-    while at is not None:
-        if tree.name(at).startswith(TRASH):
-            return True
-        at = tree.parent(at)
-    return False
+class TrashFolders:
+    """Knows which folders lie in a trash of modelyard; each is looked at once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._known: dict[int | None, bool] = {None: False}
+
+    def has(self, row: int) -> bool:
+        """Whether a file or folder waits in a trash."""
+        folder = self._tree.parent(row)
+        if folder not in self._known:
+            assert folder is not None
+            self._known[folder] = self._tree.name(folder).startswith(TRASH) or self.has(folder)
+        return self._known[folder]
 
 
 def _extents(search: Search, groups: list[Group]) -> list[Group]:
@@ -75,6 +82,9 @@ def _names(search: Search, groups: list[Group]) -> list[Group]:
     names = ContentNames(search.tree)
     left = []
     for group in groups:
+        if search.size(group) < SMALL:  # read sooner than looked up
+            left.append(group)
+            continue
         told = {row: found for row in group if (found := names.of(row))}
         search.named |= told
         kinds = {method for method, _ in told.values()}

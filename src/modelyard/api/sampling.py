@@ -14,7 +14,6 @@ from blake3 import blake3
 
 from modelyard.formats.file import Meter
 from modelyard.formats.header import Header
-from modelyard.formats.known import read_header
 from modelyard.walk.read import opened
 
 END = 4096
@@ -35,6 +34,8 @@ def ends(path: bytes, size: int) -> Sample:
 
 def spots(path: bytes, size: int) -> Sample:
     """Of where each tensor begins, at most 256 places, or of places spread over a file that has no tensors."""
+    from modelyard.formats.known import read_header  # late: it knows every format
+
     meter = Meter()
     header = read_header(os.fsdecode(path), meter)
     starts = sorted(_starts(header, size)) if isinstance(header, Header) else []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from modelyard.api.alike import Resembling, resembling
 from modelyard.api.deduping import Duplicates, Twins
 from modelyard.cli import as_json, documents
 from modelyard.cli.looking import exit_code
@@ -17,6 +17,9 @@ from modelyard.cli.searching import searched, telling
 from modelyard.policies.dedupe import Pairing, Stored
 from modelyard.units import size
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:
+    from modelyard.api.alike import Resembling
 
 SHOWN = 12
 WORDS = {"share": "share extents", "link": "hard link", "none": "nothing", "kept": "stays"}
@@ -42,8 +45,10 @@ def command(request: Request, names: tuple[str, ...], every: bool, files_only: b
     remembered, so that a second run reads nothing.
     """
     found, files = searched(request, names, every=every)
-    more = Resembling((), (), (), (), ())
+    more = None
     if not files_only and not files.search.partial:
+        from modelyard.api.alike import resembling  # late: it knows every format
+
         with telling(request) as told:
             more = resembling(found, files, told)
     if request.json:
@@ -53,12 +58,13 @@ def command(request: Request, names: tuple[str, ...], every: bool, files_only: b
     return 130 if files.search.partial else exit_code(found)
 
 
-def _print(out: Console, files: Duplicates, more: Resembling) -> None:
-    if not files.twins and not more.tensors and not more.casts and not more.formats:
+def _print(out: Console, files: Duplicates, more: Resembling | None) -> None:
+    lines = list(_formats(more))
+    if not files.twins and not lines and not (more and more.tensors):
         line(out, "Nothing is kept twice. Files under 64 KiB are left out; --all looks at them too.")
     if files.twins:
         _print_files(out, files)
-    if more.tensors:
+    if more and more.tensors:
         out.print(f"\nTensors  {len(more.tensors):,} pairs of files", style="bold", highlight=False)
         gains = {(each.kept.path, each.other.path): each for each in more.common}
         pairs = []
@@ -72,7 +78,6 @@ def _print(out: Console, files: Duplicates, more: Resembling) -> None:
             line(out, f"`modelyard dedupe --tensors` lets them share their extents: {size(total)}, no byte changes")
         else:
             line(out, NO_EXTENTS, "dim")
-    lines = list(_formats(more))
     if lines:
         out.print(f"\nFormats  {len(lines):,}", style="bold", highlight=False)
         rows = [(size(each.bytes), each.kind, "  =  ".join(each.paths), each.how) for each in lines[:SHOWN]]
@@ -120,11 +125,11 @@ def _print_end(out: Console, files: Duplicates) -> None:
         line(out, "interrupted: what was proven until then is above")
 
 
-def document(files: Duplicates, more: Resembling, *, partial: bool) -> documents.Duplicated:
+def document(files: Duplicates, more: Resembling | None, *, partial: bool) -> documents.Duplicated:
     """Everything that was found, as JSON."""
-    gains = {(each.kept.path, each.other.path): each for each in more.common}
+    gains = {(each.kept.path, each.other.path): each for each in more.common} if more else {}
     tensors = []
-    for each in more.tensors:
+    for each in more.tensors if more else ():
         gain = gains.get((each.one.path, each.other.path))
         had = gain.freed if gain else 0
         one, other = shown(each.one.path), shown(each.other.path)
@@ -154,7 +159,9 @@ def _equal(twins: Twins) -> documents.EqualLine:
     return documents.EqualLine(twins.equal.size, twins.equal.proof, twins.freed, lines, list(twins.sharing))
 
 
-def _formats(more: Resembling) -> Iterator[documents.FormatsLine]:
+def _formats(more: Resembling | None) -> Iterator[documents.FormatsLine]:
+    if more is None:
+        return
     for each in more.twins:
         yield documents.FormatsLine("same weights", _two(each.one.path, each.other.path), each.other.size, TWO)
     for cast in more.casts:

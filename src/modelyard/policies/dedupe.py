@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from modelyard.plan import Mark, Path, Range, Skipped, Step
-from modelyard.policies.tolerance import refused
+from modelyard.policies.tolerance import refused, tolerance
 
 Way = Literal["share", "link", "none"]
 PROOF = "duplicate"
 READ = "its bytes are compared again before anything changes"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """A file with bytes of its own: all its names, its mark, whose it is, and what can be done with it.
 
     `alone`: bytes that no other file shares. `shares`: whether its file system shares extents. `outside`: it has names
@@ -45,8 +46,7 @@ class Stored:
         return Path.of(self.path).text
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(msgspec.Struct, frozen=True):
     """Two equal files: what can be done so that their bytes are there once, how much comes back, why or why not."""
 
     kept: Stored
@@ -72,8 +72,7 @@ def pairings(files: Sequence[Stored], user: int) -> list[Pairing]:
 
 def _rank(each: Stored) -> tuple[bool, bool, int, int, int, bytes]:
     """The file that is kept comes first: one that may be linked to, has unseen names, shares most, has most names."""
-    tolerated = not refused(each.store, each.shown)
-    return (not tolerated, not each.outside, -each.sharers, -len(each.paths), each.mark.mtime, each.path)
+    return (bool(_refused(each)), not each.outside, -each.sharers, -len(each.paths), each.mark.mtime, each.path)
 
 
 def _pairing(kept: Stored, other: Stored, user: int) -> Pairing:
@@ -87,9 +86,14 @@ def _pairing(kept: Stored, other: Stored, user: int) -> Pairing:
     return Pairing(kept, other, "none" if why else "link", 0 if why else other.alone, why or "one file with both names")
 
 
+def _refused(each: Stored) -> str:
+    known = tolerance(each.store)
+    return refused(each.store, each.shown) if known.links else known.why
+
+
 def _no_link(kept: Stored, other: Stored) -> str:
     for each in (other, kept):
-        if why := refused(each.store, each.shown):
+        if why := _refused(each):
             whose = f"{each.store}: " if each.store else ""
             return f"this file system shares no extents, and no hard link may be made: {whose}{why}"
     if (kept.mark.uid, kept.group) != (other.mark.uid, other.group):
