@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.report import Report
+
 MIB = 1 << 20
 MINE, CALL = "modelyard dupes", "modelyard's search, the call"
 PROGRAM = """

@@ -74,8 +74,8 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, dedupe, link, apply, undo, purge, pin and `registry rm` change anything; `env`, `convert`, `registry` and
-    `demo` write new files.
+    Only clean, dedupe, link, apply, undo, purge, pin and `registry rm` change anything; `env`, `convert`, `registry`
+    and `demo` write new files.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:
