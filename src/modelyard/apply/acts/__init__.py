@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from modelyard.apply.acts import asking, carrying, swapping
+from modelyard.apply.acts import asking, carrying, copying, swapping
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner
 from modelyard.apply.journal import Ledger, Record
@@ -31,4 +31,12 @@ class Act(Protocol):
         ...
 
 
-ACTS: dict[Do, Act] = {"remove": carrying, "move": carrying, "write": swapping, "relink": swapping, "ask": asking}
+ACTS: dict[Do, Act] = {
+    "remove": carrying,
+    "move": carrying,
+    "write": swapping,
+    "relink": swapping,
+    "link": swapping,
+    "copy": copying,
+    "ask": asking,
+}
