@@ -134,7 +134,7 @@ class Break(msgspec.Struct, frozen=True):
 class Move(msgspec.Struct, frozen=True, omit_defaults=True):
     """A store or an artifact that gets another place: what its owner is told, where, why, and the lines to write.
 
-    `how`: a `setting` that modelyard writes, a `link` in the old place, both, or `nothing` to tell.
+    `how`: a `setting` that modelyard writes, a `link` in the old place, or both.
     `say` are lines that nobody writes unless asked to, `notes` what else is to be known, `holds` its artifacts: how
     each is called and its apparent bytes. `store` is the name of its store, `variables` what will name the new place.
     """
@@ -143,7 +143,7 @@ class Move(msgspec.Struct, frozen=True, omit_defaults=True):
     store: str
     source: Path
     target: Path
-    how: Literal["setting", "link", "setting and link", "nothing"]
+    how: Literal["setting", "link", "setting and link"]
     why: str
     bytes: int
     entries: int

@@ -36,6 +36,11 @@ def now_text() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
+    """The survey that a plan comes from, with `more` folders in which it changes something."""
+    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], now_text())
+
+
 def plan_clean(
     survey: Survey,
     everyone: Everyone,
@@ -215,7 +220,7 @@ def _plan(
     ]
     sizes = _sizes(survey, steps, set(asks))
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
+    origin = origin_of(survey)
     stays = [Skipped(artifacts[number].id, why) for number, why in (*needed.items(), *_left(survey, moved))]
     likely = _likely(survey, set(survey.claims.removable(moved)), sizes)
     again = {each.number for each in kept if each.fetch}

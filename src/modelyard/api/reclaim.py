@@ -9,18 +9,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modelyard.api.keeper import Keeper
+from modelyard.api.moving import missing
 from modelyard.api.planning import now_text
 from modelyard.apply import journal as journals
 from modelyard.apply import saved
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
 from modelyard.apply.hands import Hands
-from modelyard.apply.journal import Journal, State
+from modelyard.apply.journal import Journal, Record, State
 from modelyard.apply.journal import Ledger as Ledger
 from modelyard.apply.lock import locked
 from modelyard.apply.purge import Progress, purge, silent
 from modelyard.apply.recover import recover
 from modelyard.apply.rooms import NO_ROOM, Rooms, known_rooms, rooms, rooms_in_memory
+from modelyard.apply.together import is_half, whole
 from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Platform
@@ -78,7 +80,7 @@ class Yard:
         self._lock = locked(self.rooms.state, self._wait)
         self._lock.__enter__()
         for ledger in self.ledgers():
-            if isinstance(ledger, Ledger) and ledger.steps("intent", "undoing", "purging"):
+            if isinstance(ledger, Ledger) and (ledger.steps("intent", "undoing", "purging") or is_half(ledger)):
                 with journals.resume(self._disk, ledger) as journal:
                     recover(self._disk, journal, now_text, self._owner)
         return self
@@ -90,20 +92,35 @@ class Yard:
         """Every journal, the oldest first."""
         return list(self.rooms.ledgers())
 
-    def apply(self, plan: Plan, progress: Progress = silent) -> Receipt:
-        """Makes the plan's steps. FileExistsError: it was applied before; ValueError: it is another user's."""
+    def apply(self, plan: Plan, progress: Progress = silent, told: Progress = silent) -> Receipt:
+        """Makes the plan's steps. FileExistsError: it was applied before; ValueError: it is another user's.
+
+        `progress` is told of steps, `told` of bytes that are copied.
+        """
         if plan.origin.user != os.getuid():
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
-        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies)
+        moved = {each.artifact for each in plan.moves}
+        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies, moved)
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with self._begun(plan) as journal:
             keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
-            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), keeper)
+            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner, told=told), keeper)
             total = len(plan.steps)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
                 progress(min(start + 64, total), total)
+            if plan.together:
+                self._looked_over(journal)
             return replace(receipt(journal.ledger), capsules=keeper.capsules)
+
+    def _looked_over(self, journal: Journal) -> None:
+        """All steps or none: what moved has to show everything that it showed before."""
+        plan = journal.ledger.plan
+        if not is_half(journal.ledger) and (why := missing(plan, *self._where)):
+            last = len(plan.steps) - 1
+            journal.write([Record("done", last, now_text(), why=why)])
+            undo(self._disk, journal, now_text)
+        whole(self._disk, journal, now_text)
 
     @contextmanager
     def _begun(self, plan: Plan) -> Iterator[Journal]:
@@ -148,10 +165,13 @@ def receipt(
         predicted = min(predicted, sum(steps[number].freed for number in made))
     for_good = [number for number in ledger.steps("purged") if steps[number].do == "ask"]
     reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
+    left = ledger.steps(*OPEN[reached])
+    if ledger.plan.together and reached == "done":  # the others were not made, or taken back, because of these
+        left = [number for number in (*left, *ledger.steps("undone")) if reasons[number][1]]
     return Receipt(
         ledger.plan.id,
         len(made),
-        [reasons[number] for number in ledger.steps(*OPEN[reached])]
+        [reasons[number] for number in left]
         + [(reasons[number][0], FOR_GOOD) for number in for_good if reached == "undone"],
         [reasons[number] for number in ledger.steps("failed")],
         predicted,

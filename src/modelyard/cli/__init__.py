@@ -21,6 +21,7 @@ COMMANDS = {
     "convert": "A safe copy of a model file as safetensors, proven equal.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
+    "move": "Another place for a store or a model, proven, told to its owner.",
     "apply": "Make a plan that was saved.",
     "undo": "Bring back what a plan removed.",
     "purge": "Free what waits in the trash.",
@@ -69,7 +70,7 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo, purge and pin change anything; `env`, `convert` and `demo` write new files.
+    Only clean, move, apply, undo, purge and pin change anything; `env`, `convert` and `demo` write new files.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from modelyard.api import Survey, environments, planning, reclaim, this_platform
+from modelyard.api import Survey, environments, planning, this_platform
 from modelyard.api.checkpoints import plan_with_checkpoints
 from modelyard.cli import as_json
 from modelyard.cli.asking import prove
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.looking import everyone, exit_code, look, place
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.plans import ask, make, plan_document, print_plan
+from modelyard.cli.plans import ask, make, plan_document, print_plan, save
 from modelyard.cli.settings import rules
 from modelyard.cli.wishes import MEGA, Asked, with_wishes
 from modelyard.plan import Plan
@@ -58,7 +58,7 @@ def command(
         names = ", ".join(each.artifact for each in plan.freezes)
         raise HelpfulError(f"--now is not for environments: {names}", "leave --now away, or --keep these")
     if file is not None:
-        _save(plan, file)
+        save(plan, file)
     if request.json and (dry_run or file is not None or not plan.steps):
         as_json.emit(plan_document(plan))
         return exit_code(found)
@@ -87,10 +87,3 @@ def _plan(request: Request, found: Survey, asked: Asked, ruled: Rules, policy: b
         return planning.plan_clean(found, using, wish, now, proven, ruled, rate)
 
     return plan_with_checkpoints(found, using, wish, now, asked.rule(), made, proven, ruled)
-
-
-def _save(plan: Plan, file: Path) -> None:
-    try:
-        reclaim.save(plan, file)
-    except FileExistsError as error:
-        raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error

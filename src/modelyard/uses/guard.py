@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from modelyard.apply.marks import lonely
@@ -25,6 +25,8 @@ class Guard:
     roots: Sequence[bytes]
     user: int
     copies: Sequence[Copy] = ()
+    moved: Collection[str] = ()
+    """What only gets another place."""
     _grips: list[Grip] | None = None
     _inodes: dict[tuple[int, int], Grip] = field(default_factory=dict)
     _foreign_below: bool = True
@@ -42,7 +44,7 @@ class Guard:
         """The reason to refuse a step, empty when there is none."""
         path = bytes(step.path)
         reason = self._outside(path) or self._foreign(step, path) or lonely(self.copies, step.artifact)
-        return reason or self._in_use(path)
+        return reason or self._in_use(bytes(step.other) if step.do == "copy" and step.other else path)
 
     def _outside(self, path: bytes) -> str:
         """Whether links above the path lead out of what was surveyed."""
@@ -52,6 +54,8 @@ class Guard:
         return f"it lies in {shown(folder)}, outside what was looked at"
 
     def _foreign(self, step: Step, path: bytes) -> str:
+        if self.user == 0 and step.artifact in self.moved:
+            return ""  # its owner stays its owner, and root may give that to the copy
         if step.expect is not None and step.expect.uid != self.user:
             return f"it belongs to user {step.expect.uid}"
         if step.expect is None or step.expect.kind != "folder":

@@ -33,6 +33,27 @@ class BreakLine(msgspec.Struct):
     evidence: str
 
 
+class MoveLine(msgspec.Struct):
+    """A store or an artifact that gets another place. `how` its owner is told: setting, link, or both; `file` gets the
+
+    `lines`; `say` are lines for a person. `renamed`: nothing has to be copied.
+    """
+
+    artifact: str
+    store: str
+    source: str
+    target: str
+    how: str
+    why: str
+    bytes: int
+    entries: int
+    renamed: bool
+    file: str | None
+    lines: list[str]
+    say: list[str]
+    notes: list[str]
+
+
 class PlanLine(msgspec.Struct):
     """What would change. `freed` is of the whole set; `exact` false: at least so much.
 
@@ -51,6 +72,7 @@ class PlanLine(msgspec.Struct):
     rate: int
     fetch_seconds: int
     breaks: list[BreakLine]
+    moves: list[MoveLine] = []
 
 
 class Planned(msgspec.Struct):
