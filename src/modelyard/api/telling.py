@@ -63,8 +63,9 @@ def _by_variable(name: str, value: str, write_rc: bool, around: Surroundings, no
     """The line that sets the variable: said, or written into the start file of the shell when that was allowed."""
     file, line = _shell(name, value, around)
     if not write_rc or around.platform == "windows":
-        where = f"in {file}" if around.platform != "windows" else "for your user"
-        return Told(False, f"{name} names it and no settings file does", say=(line,), notes=[*notes, f"{name} {where}"])
+        note = f"with that line nothing depends on the link; --write-rc puts it into {file}"
+        notes = notes if around.platform == "windows" else [*notes, note]
+        return Told(False, f"{name} names it and no settings file does", say=(line,), notes=notes)
     real = os.path.realpath(file)
     old = read_setting(real)
     if isinstance(old, Problem):

@@ -16,6 +16,7 @@ from modelyard.apply.copies.tree import grown
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner, words
 from modelyard.apply.journal import Ledger, Record
+from modelyard.plan import Mark
 from modelyard.walk.text import shown
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -37,12 +38,8 @@ def make(hands: Hands, intent: Record) -> Record:
         if why := marks.drift(step.source, marks.take(source)):
             return hands.record("refused", number, why=f"{shown(source)}: {why}")
         tree = grown(hands.disk, source, target, {bytes(each) for each in step.left}, hands.told)
-        device = os.lstat(tree).st_dev
-        hands.disk.move(tree, target)
-        hands.disk.sync_folder(os.path.dirname(target))
-        hands.disk.sync_folder(folder_of(target))
-        seen = marks.take(target)
-        if seen is None or seen.device != device:
+        seen = _placed(hands.disk, tree, target)
+        if seen is None:
             return hands.record("failed", number, why="its drive went away")
         return hands.record("done", number, mark=seen)
     except Unfit as error:
@@ -52,6 +49,20 @@ def make(hands: Hands, intent: Record) -> Record:
         if error.errno in FULL:
             dropped(hands.disk, target)  # half a copy would keep the disk full
         return _given_up(hands, number, "failed", told)
+
+
+def _placed(disk: Disk, tree: bytes, target: bytes) -> Mark | None:
+    """Gives a copy its place, on the medium, or takes it back into its staging folder; None where it is not there."""
+    device = os.lstat(tree).st_dev
+    disk.move(tree, target)
+    try:
+        disk.sync_folder(os.path.dirname(target))
+        disk.sync_folder(os.path.dirname(tree))
+        seen = marks.take(target)
+    except OSError:
+        disk.move(target, tree)
+        raise
+    return seen if seen is not None and seen.device == device else None
 
 
 def _given_up(hands: Hands, number: int, event: str, why: str) -> Record:

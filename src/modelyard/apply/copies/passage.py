@@ -19,6 +19,8 @@ ROOMY = 64 << 20
 """Files from this size on get their room on the disk before they are filled."""
 KEPT = ("user.", "system.posix_acl_", "security.capability", "system.nfs4_acl", "system.richacl")
 """Attributes without which a copy is none; others are a matter of the machine, not of the file."""
+INNER = "trusted.SGI_"
+"""What XFS shows root of how it keeps access control lists, which have names of their own."""
 WITHOUT = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES)
 
 Span = tuple[int, int]
@@ -60,7 +62,7 @@ class Passage:
             except OSError:
                 self.shared = False
         if not self.shared:
-            if self.thing.size >= ROOMY and len(self.spans) == 1:
+            if self.thing.size >= ROOMY and self.spans == ((0, self.thing.size),):
                 self.disk.reserve(self.target, self.thing.size)
             if self.spans != ((0, self.thing.size),) and self.thing.size:
                 self.disk.cut(self.target, self.thing.size)
@@ -210,6 +212,8 @@ def _attributes(disk: Disk, source: int, target: int, path: bytes) -> None:
     except OSError:
         return
     for name in names:
+        if name.startswith(INNER):
+            continue
         try:
             disk.attribute(target, name, os.getxattr(source, name))
         except OSError as error:
