@@ -37,8 +37,12 @@ def now_text() -> str:
 
 
 def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
-    """The survey that a plan comes from, with `more` folders in which it changes something."""
-    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], now_text())
+    """The survey that a plan comes from, with `more` folders in which it changes something.
+
+    Its time is exact, so that the same wish a moment later makes another plan.
+    """
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], at)
 
 
 def plan_clean(
