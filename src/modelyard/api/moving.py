@@ -66,7 +66,7 @@ def plan_move(
     spoken = told(unit, parts, wish.write_rc, env, home, platform)
     outside = [survey.tree.label(link) for _, link in links_into(survey.tree, unit.rows)]
     inner = renamed and any(_leads_inside(survey.tree, row) for row in unit.rows)
-    linked = not spoken.stands or bool(outside) or inner
+    linked = not spoken.stands or bool(outside) or inner or bool(unit.telling.stays)
     _refuse_way(unit, spoken, linked, parts)
     notes = [*spoken.notes, *_notes(survey, unit, parts, outside, inner, renamed)]
     way = Way(renamed, linked, spoken.writes, parts)
@@ -117,7 +117,9 @@ def _units(survey: Survey, store: str | None = None) -> Iterator[Unit]:
                 continue
             named = os.fsencode(os.path.abspath(root.path))
             below = os.path.join(named, os.fsencode(tell.part))
-            if tell.part and os.path.isdir(below):
+            if tell.part and not root.found_by.endswith(tell.itself or ("?",)):
+                if not os.path.isdir(below):
+                    continue
                 named = below
             row = survey.tree.find(os.path.realpath(named))
             if row is not None:
@@ -281,7 +283,8 @@ def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[i
     holds = [(survey.artifacts[number].id, survey.artifacts[number].sizes.apparent) for number in inside]
     how = " and ".join([*(["setting"] if spoken.writes else []), *(["link"] if way.linked else [])])
     reason = unit.telling.link if unit.root is not None else unit.telling.piece
-    why = "; ".join([*([spoken.why] if spoken.stands else []), *([reason] if way.linked else [])])
+    links = [unit.telling.stays or reason] if way.linked else []
+    why = "; ".join([*([spoken.why] if spoken.stands else []), *links])
     move = Move(
         unit.name, unit.store, Path.of(way.parts[0].real), Path.of(way.parts[0].target), how, why, sizes.apparent,  # type: ignore[arg-type]
         sizes.entries, way.renamed, Path.of(spoken.writes[0].file) if spoken.writes else None, list(spoken.lines),
@@ -315,12 +318,18 @@ def missing(plan: Plan, env: Mapping[str, str], home: Folder, platform: Platform
         if not adapters or not move.holds:
             continue
         place = Folder(os.fsdecode(bytes(move.target)))
-        roots = [place if place.is_dir() else place.parent]
-        found = look({**env, **move.variables}, home, platform, roots, system=False, adapters=adapters)
-        here = [each for each in found.artifacts if each.store == move.store]
-        before, now = Counter(move.holds), Counter((each.id, each.sizes.apparent) for each in here)
-        lost = before - now
-        if lost and Counter(size for _, size in before.elements()) - Counter(size for _, size in now.elements()):
-            name, size = next(iter(lost))
-            return f"{move.store} does not show {name} with {size:,} bytes at its new place"
+        for root in [place, place.parent] if place.is_dir() else [place.parent]:  # some are known by their own name
+            found = look({**env, **move.variables}, home, platform, [root], system=False, adapters=adapters)
+            lost = _lost(move, [each for each in found.artifacts if each.store == move.store])
+            if not lost:
+                break
+        if lost:
+            return f"{move.store} does not show {lost[0]} with {lost[1]:,} bytes at its new place"
     return ""
+
+
+def _lost(move: Move, here: Sequence[Artifact]) -> tuple[str, int] | None:
+    """The first artifact that is not shown with its bytes, by its name or by another that tells the place."""
+    before, now = Counter(move.holds), Counter((each.id, each.sizes.apparent) for each in here)
+    sizes = Counter(size for _, size in before.elements()) - Counter(size for _, size in now.elements())
+    return next(iter(before - now), None) if sizes else None

@@ -79,14 +79,18 @@ class Yard:
         self.rooms = rooms(*self._where, self._disk)
         self._lock = locked(self.rooms.state, self._wait)
         self._lock.__enter__()
-        for ledger in self.ledgers():
-            if isinstance(ledger, Ledger) and (ledger.steps("intent", "undoing", "purging") or is_half(ledger)):
-                with journals.resume(self._disk, ledger) as journal:
-                    recover(self._disk, journal, now_text, self._owner)
+        for ledger in self.unsettled():
+            with journals.resume(self._disk, ledger) as journal:
+                recover(self._disk, journal, now_text, self._owner)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lock.__exit__(None, None, None)
+
+    def unsettled(self) -> list[Ledger]:
+        """The journals that an interruption left open, which are settled when the yard is opened."""
+        ledgers = [each for each in self.ledgers() if isinstance(each, Ledger)]
+        return [each for each in ledgers if each.steps("intent", "undoing", "purging") or is_half(each)]
 
     def ledgers(self) -> list[Ledger | Problem]:
         """Every journal, the oldest first."""

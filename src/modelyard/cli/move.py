@@ -17,7 +17,7 @@ from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line
 from modelyard.cli.plans import ask, make, plan_document, print_plan, save
 from modelyard.cli.settings import rules
-from modelyard.cli.yards import opened
+from modelyard.cli.yards import closed, opened
 from modelyard.plan import Plan
 
 UNKNOWN = "`modelyard ls -q` prints all ids, `modelyard where` all stores and their folders"
@@ -42,7 +42,7 @@ def command(
 
     DEST: a folder that is there, into which it goes under its own name, or the whole new path.
     """
-    if not dry_run and file is None:
+    if not dry_run and file is None and closed(request).unsettled():
         with opened(request):  # what an interruption left is settled before anything is looked at
             pass
     found, _ = look(request)

@@ -21,9 +21,10 @@ class Telling:
 
     `variables` name exactly the folder that moves, but for the last folders of it where they are of `below`.
     `setting` is the settings file that names it, as the module of settings knows it. `part` is the folder of its root
-    that moves, where the root holds other things. `piece` says why it finds a single artifact behind a link.
-    `restart` is what a person does so that a running program takes the new place. `never` is why it cannot be moved at
-    all, and `instead` what to do.
+    that moves, where the root holds other things, but for roots that are found by one of `itself`: those are the part.
+    `stays` is why the old path has to lead somewhere although a setting names the new one. `piece` says why it finds a
+    single artifact behind a link. `restart` is what a person does so that a running program takes the new place.
+    `never` is why it cannot be moved at all, and `instead` what to do.
     """
 
     link: str = ""
@@ -31,6 +32,8 @@ class Telling:
     below: Mapping[str, str] | None = None
     setting: str = ""
     part: str = ""
+    itself: tuple[str, ...] = ()
+    stays: str = ""
     piece: str = ""
     restart: str = ""
     never: str = ""
@@ -65,7 +68,7 @@ TELLINGS: Mapping[str, Telling] = {
         setting="ollama", restart="stop the Ollama server before, and start it again afterwards",
     ),
     "lmstudio": Telling(
-        "LM Studio resolves the links above its models", setting="lmstudio", part="models",
+        "LM Studio resolves the links above its models", setting="lmstudio", part="models", itself=("downloadsFolder",),
         piece="LM Studio itself imports models as links", restart="quit LM Studio before",
     ),
     "llamacpp": _cache("LLAMA_CACHE"),
@@ -78,10 +81,17 @@ TELLINGS: Mapping[str, Telling] = {
     "ramalama": Telling(OPENS, ("RAMALAMA_STORE",)),
     "automatic1111": Telling(FILES, part="models", piece=FILES),
     "forge": Telling(FILES, part="models", piece=FILES),
-    "comfyui": Telling(FILES, setting="comfyui", part="models", piece=FILES),
+    "comfyui": Telling(
+        FILES, setting="comfyui", part="models", piece=FILES,
+        stays="nodes put new models into the folder beside the program",
+    ),
     "fooocus": Telling(FILES, part="models", piece=FILES),
-    "invokeai": Telling(OPENS, setting="invokeai", part="models", restart="stop InvokeAI before"),
-    "stabilitymatrix": Telling(FILES, setting="stabilitymatrix", part="Models", piece=FILES),
+    "invokeai": Telling(
+        OPENS, setting="invokeai", part="models", itself=("models_dir",), restart="stop InvokeAI before"
+    ),
+    "stabilitymatrix": Telling(
+        FILES, setting="stabilitymatrix", part="Models", itself=("ModelDirectoryOverride",), piece=FILES
+    ),
     "diffusionbee": Telling(OPENS, restart="quit DiffusionBee before"),
     "torchhub": Telling(OPENS, ("TORCH_HOME",), {"TORCH_HOME": "hub"}, piece=OPENS),
     "keras": Telling(OPENS, ("KERAS_HOME",)),
@@ -124,7 +134,9 @@ TELLINGS: Mapping[str, Telling] = {
     "pipenv": _cache("PIPENV_CACHE_DIR"),
     "rattler": _cache("RATTLER_CACHE_DIR"),
     "virtualenv": _cache("VIRTUALENV_OVERRIDE_APP_DATA"),
-    "conda": Telling(CACHE, ("CONDA_PKGS_DIRS",), setting="conda", part="pkgs"),
+    "conda": Telling(
+        CACHE, ("CONDA_PKGS_DIRS",), setting="conda", part="pkgs", itself=("pkgs_dirs", "CONDA_PKGS_DIRS")
+    ),
     "venv": ENVIRONMENT,
     "pyenv": Telling(
         never="the Pythons in it hold their own paths", instead="`pyenv install` them below the new PYENV_ROOT",

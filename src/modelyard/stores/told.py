@@ -139,7 +139,14 @@ def _invokeai(root: Root, target: str, around: Surroundings) -> Edited | None:
     if around.env.get("INVOKEAI_MODELS_DIR"):
         return None
     file = root.found_by.partition(" ")[0] if root.found_by.endswith(" models_dir") else f"{root.path}/invokeai.yaml"
-    return file, lambda text: yaml_with(text, "models_dir", target)
+    downloads = f"{target}/.download_cache"  # by default below the models, wherever those are
+
+    def edit(text: str) -> str:
+        text = yaml_with(text, "models_dir", target)
+        below = os.path.isdir(f"{root.path}/models/.download_cache") and "download_cache_dir" not in text
+        return yaml_with(text, "download_cache_dir", downloads) if below else text
+
+    return file, edit
 
 
 def _comfyui(root: Root, target: str, around: Surroundings) -> Edited | None:
