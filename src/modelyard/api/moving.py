@@ -155,8 +155,10 @@ def _path(survey: Survey, path: str) -> Unit | None:
         raise Refusal(f"nothing in {shown(real)} is known", "`modelyard ls` lists what is; `mv` moves the rest")
     for each in inside:
         tell = telling(each.store)
-        if not tell.piece or each.kind == "environment":
-            why = ENVIRONMENT.never if each.kind == "environment" else f"{each.store} owns {each.id} in it"
+        if each.kind == "environment":
+            raise Refusal(f"{shown(real)} cannot be moved: {ENVIRONMENT.never}", ENVIRONMENT.instead)
+        if not tell.piece:
+            why = f"{each.store} owns {each.id} in it"
             raise Refusal(f"{shown(real)} is not moved: {why}", tell.instead or WHOLE.format(each.store))
     return Unit(survey.tree.label(row), inside[0].store, None, telling(inside[0].store), (row,), (real,))
 
@@ -291,7 +293,7 @@ def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[i
         list(spoken.say), list(spoken.notes), holds, dict(spoken.variables),
     )  # fmt: skip
     places = [os.path.dirname(part.target) for part in way.parts] + [os.path.dirname(each.file) for each in way.writes]
-    places += [os.path.dirname(part.named) for part in way.parts]
+    places += [os.path.dirname(path) for part in way.parts for path in (part.named, part.real)]
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     freed = sum(step.freed for step in made)
     return Plan(
