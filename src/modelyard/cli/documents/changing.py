@@ -34,10 +34,7 @@ class BreakLine(msgspec.Struct):
 
 
 class MoveLine(msgspec.Struct):
-    """A store or an artifact that gets another place. `how` its owner is told: setting, link, or both; `file` gets the
-
-    `lines`; `say` are lines for a person. `renamed`: nothing has to be copied.
-    """
+    """What gets another place. `how` its owner is told: `file` gets `lines`; `say` are lines for a person."""
 
     artifact: str
     store: str
