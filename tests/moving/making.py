@@ -76,7 +76,8 @@ def below(root: Path) -> Iterator[Path]:
 
 def sight(root: Path) -> dict[str, tuple[object, ...]]:
     """All that there is to see of each name below a folder, but for where it lies."""
-    seen, first = {}, {}
+    seen: dict[str, tuple[object, ...]] = {}
+    first: dict[int, str] = {}
     for path in sorted(below(root)):
         name, each = str(path.relative_to(root)), path.lstat()
         first.setdefault(each.st_ino, name)

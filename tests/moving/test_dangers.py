@@ -37,7 +37,7 @@ def told(home: Path, plan: Plan, meanwhile: Callable[[int, int], object], disk: 
     disk = disk or Disk()
     with journals.begin(disk, journal_file(home, plan), plan) as journal:
         made = engine(home, plan, disk, journal)
-        made.hands.told = lambda done, total: meanwhile(done, total) and None
+        made.hands.told = lambda done, total: [meanwhile(done, total)].clear()
         made.run(range(len(plan.steps)))
         whole(disk, journal, now)
         return journal.ledger

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as Folder
 
-from modelyard.api import Survey, find_artifact
+from modelyard.api import Survey
 from modelyard.api import survey as look
+from modelyard.api.movable import Nothing, Refusal, environments_in, is_inside, unit_of
 from modelyard.api.planning import doors_of, now_text, origin_of, why_not
 from modelyard.api.telling import Told, told
 from modelyard.apply import marks
@@ -17,7 +18,7 @@ from modelyard.inventory import Artifact, Platform
 from modelyard.plan import Move, Path, Plan
 from modelyard.policies.moving import Part, Unit, Way, is_secret, steps
 from modelyard.policies.removal import mark
-from modelyard.stores.telling import ENVIRONMENT, telling
+from modelyard.stores.telling import ENVIRONMENT
 from modelyard.uses.everyone import Everyone
 from modelyard.uses.links import links_into
 from modelyard.walk.mounts import mount_at
@@ -25,19 +26,7 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 TITLE = "move"
-WHOLE = "`modelyard move {} DEST` moves all of it"
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of the program
-    """Why something is not moved, and what to do instead."""
-
-    def __init__(self, why: str, instead: str) -> None:
-        super().__init__(why)
-        self.instead = instead
-
-
-class Nothing(LookupError):  # noqa: N818 - an answer, not an error of the program
-    """Nothing is called like that."""
+__all__ = ["Nothing", "Refusal", "Wish", "missing", "plan_move"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +42,11 @@ def plan_move(
     survey: Survey, everyone: Everyone, wish: Wish, env: Mapping[str, str], home: Folder, platform: Platform
 ) -> Plan | None:
     """The plan, None where everything is there already. Refusal with what to do instead; Nothing for unknown names."""
-    unit = _unit(survey, wish.name)
+    unit = unit_of(survey, wish.name)
     targets = _targets(unit, os.path.abspath(wish.target))
     if all(os.path.realpath(named) == target for named, target in zip(unit.named, targets, strict=True)):
         return None
-    inside = [number for number, each in enumerate(survey.artifacts) if _is_inside(survey.tree, each, unit.rows)]
+    inside = [number for number, each in enumerate(survey.artifacts) if is_inside(survey.tree, each, unit.rows)]
     _refuse(survey, everyone, unit, inside)
     parts = tuple(_part(survey.tree, *each) for each in zip(unit.named, targets, unit.rows, strict=True))
     for part in parts:
@@ -73,108 +62,6 @@ def plan_move(
     return _plan(survey, unit, way, replace(spoken, notes=notes), inside)
 
 
-def _unit(survey: Survey, name: str) -> Unit:
-    """What a name means: a store, an artifact, a path."""
-    if any(each.store.name == name for each in survey.holdings):
-        return _store(survey, name)
-    found = [number for number, each in enumerate(survey.artifacts) if name in (each.id, each.group)]
-    if len(found) == 1:
-        return _artifact(survey, found[0])
-    if "/" in name and (unit := _path(survey, os.path.abspath(name))):
-        return unit
-    try:
-        number, _ = find_artifact(survey, name)
-    except LookupError as error:
-        raise Nothing(str(error).replace("no artifact is", "neither a store nor an artifact is")) from error
-    return _artifact(survey, number)
-
-
-def _store(survey: Survey, name: str) -> Unit:
-    """The one root of a store that can be moved."""
-    tell = telling(name)
-    if tell.never:
-        raise Refusal(f"{name} cannot be moved: {tell.never}", tell.instead.format(store=name))
-    units = list(_units(survey, name))
-    movable = [unit for unit in units if not _environments(survey, unit.rows)]
-    if not units:
-        raise Refusal(f"no folder of {name} was found here", f"`modelyard where {name}` tells where it was looked for")
-    if not movable:
-        raise Refusal(f"{name} holds environments: {ENVIRONMENT.never}", ENVIRONMENT.instead)
-    if len(movable) > 1:
-        paths = ", ".join(shown(unit.named[0]) for unit in movable)
-        raise Refusal(
-            f"{name} has {len(movable)} folders: {paths}", "give the path of one of them in place of its name"
-        )
-    return movable[0]
-
-
-def _units(survey: Survey, store: str | None = None) -> Iterator[Unit]:
-    """The folders that may be moved whole, each with the root that it is or belongs to."""
-    for holding in survey.holdings:
-        tell = telling(holding.store.name)
-        for root in holding.roots if store in (None, holding.store.name) and not tell.never else ():
-            if root.row is None or root.shared or root.endpoint:
-                continue
-            named = os.fsencode(os.path.abspath(root.path))
-            below = os.path.join(named, os.fsencode(tell.part))
-            if tell.part and not root.found_by.endswith(tell.itself or ("?",)):
-                if not os.path.isdir(below):
-                    continue
-                named = below
-            row = survey.tree.find(os.path.realpath(named))
-            if row is not None:
-                yield Unit(holding.store.name, holding.store.name, root, tell, (row,), (named,))
-
-
-def _artifact(survey: Survey, number: int) -> Unit:
-    """One artifact: what nothing else needs of it."""
-    artifact = survey.artifacts[number]
-    if artifact.kind == "environment":
-        raise Refusal(f"{artifact.id} cannot be moved: {ENVIRONMENT.never}", ENVIRONMENT.instead)
-    tell = telling(artifact.store)
-    if not tell.piece:
-        why = tell.never or f"{artifact.store} finds it in its own folder alone"
-        raise Refusal(f"{artifact.id} cannot be moved by itself: {why}", tell.instead or WHOLE.format(artifact.store))
-    rows = tuple(sorted(survey.claims.removable({number}), key=survey.tree.path))
-    if not rows:
-        raise Refusal(f"{artifact.id} has nothing of its own", f"`modelyard show {artifact.id}` tells who shares it")
-    return Unit(artifact.id, artifact.store, None, tell, rows, tuple(survey.tree.path(row) for row in rows))
-
-
-def _path(survey: Survey, path: str) -> Unit | None:
-    """The root at a path, or a folder with nothing in it but what is found behind a link."""
-    real = os.fsencode(os.path.realpath(path))
-    for unit in _units(survey):
-        if survey.tree.path(unit.rows[0]) == real:
-            return unit
-    row = survey.tree.find(real)
-    if row is None:
-        return None
-    inside = [each for each in survey.artifacts if _is_inside(survey.tree, each, (row,))]
-    if not inside:
-        raise Refusal(f"nothing in {shown(real)} is known", "`modelyard ls` lists what is; `mv` moves the rest")
-    for each in inside:
-        tell = telling(each.store)
-        if each.kind == "environment":
-            raise Refusal(f"{shown(real)} cannot be moved: {ENVIRONMENT.never}", ENVIRONMENT.instead)
-        if not tell.piece:
-            why = f"{each.store} owns {each.id} in it"
-            raise Refusal(f"{shown(real)} is not moved: {why}", tell.instead or WHOLE.format(each.store))
-    return Unit(survey.tree.label(row), inside[0].store, None, telling(inside[0].store), (row,), (real,))
-
-
-def _is_inside(tree: Tree, artifact: Artifact, rows: Sequence[int]) -> bool:
-    """Whether everything of an artifact lies at or below the rows."""
-    starts = [tree.path(row) for row in rows]
-    paths = [tree.path(row) for row in artifact.rows]
-    return bool(paths) and all(any(path == at or path.startswith(at + b"/") for at in starts) for path in paths)
-
-
-def _environments(survey: Survey, rows: Sequence[int]) -> list[str]:
-    """The environments, and the Pythons, that lie below the rows."""
-    return [each.id for each in survey.artifacts if each.kind == "environment" and _is_inside(survey.tree, each, rows)]
-
-
 def _targets(unit: Unit, target: str) -> list[bytes]:
     """The new place of each part: in a folder that is there under its own name, else the target itself."""
     if os.path.isdir(target) and os.path.realpath(unit.named[0]) != os.fsencode(os.path.realpath(target)):
@@ -186,7 +73,7 @@ def _targets(unit: Unit, target: str) -> list[bytes]:
 
 
 def _refuse(survey: Survey, everyone: Everyone, unit: Unit, inside: Sequence[int]) -> None:
-    if found := _environments(survey, unit.rows):
+    if found := environments_in(survey, unit.rows):
         raise Refusal(f"{found[0]} lies in it: {ENVIRONMENT.never}", ENVIRONMENT.instead)
     doors = doors_of(survey, everyone)
     for number in inside:
@@ -282,7 +169,8 @@ def _notes(
 def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[int]) -> Plan:
     sizes = survey.tree.measure(unit.rows).sizes
     made = steps(unit.name, way)
-    holds = [(survey.artifacts[number].id, survey.artifacts[number].sizes.apparent) for number in inside]
+    listed = inside if unit.root is not None else ()  # one of them behind a link: not every store looks behind it
+    holds = [(survey.artifacts[number].id, survey.artifacts[number].sizes.apparent) for number in listed]
     how = " and ".join([*(["setting"] if spoken.writes else []), *(["link"] if way.linked else [])])
     reason = unit.telling.link if unit.root is not None else unit.telling.piece
     links = [unit.telling.stays or reason] if way.linked else []
@@ -317,9 +205,12 @@ def missing(plan: Plan, env: Mapping[str, str], home: Folder, platform: Platform
 
     for move in plan.moves:
         adapters = [each for each in ADAPTERS if each.STORE.name == move.store]
+        source, target = bytes(move.source), bytes(move.target)
+        if move.how != "setting" and os.path.realpath(source) != target:
+            return f"{move.source.text} does not lead to {move.target.text}"
         if not adapters or not move.holds:
             continue
-        place = Folder(os.fsdecode(bytes(move.target)))
+        place = Folder(os.fsdecode(target))
         for root in [place, place.parent] if place.is_dir() else [place.parent]:  # some are known by their own name
             found = look({**env, **move.variables}, home, platform, [root], system=False, adapters=adapters)
             lost = _lost(move, [each for each in found.artifacts if each.store == move.store])

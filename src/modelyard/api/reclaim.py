@@ -170,6 +170,8 @@ def receipt(
     for_good = [number for number in ledger.steps("purged") if steps[number].do == "ask"]
     reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
     left = ledger.steps(*OPEN[reached])
+    if reached == "purged":  # what was only written or copied leaves nothing to purge
+        left = [number for number in left if number in ledger.places and steps[number].do != "move"]
     if ledger.plan.together and reached == "done":  # the others were not made, or taken back, because of these
         left = [number for number in (*left, *ledger.steps("undone")) if reasons[number][1]]
     return Receipt(
