@@ -129,7 +129,7 @@ class Disk:
         """A descriptor of a new file to fill at any place."""
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW | NO_TRACE, mode)
 
-    def put(self, descriptor: int, data: bytes, at: int) -> None:
+    def put(self, descriptor: int, data: bytes | memoryview, at: int) -> None:
         """Writes all of it at a place."""
         while data:
             count = os.pwrite(descriptor, data, at)

@@ -34,7 +34,7 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
-    """A file that is proven: its path in base64, what the source and the copy looked like, and its SHA-256."""
+    """A file that is proven: its path in base64, what the source and the copy looked like, and its BLAKE3."""
 
     path: str
     seen: tuple[int, int, int, int]

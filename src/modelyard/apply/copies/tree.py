@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from modelyard.apply.copies import able
-from modelyard.apply.copies.passage import Altered, Passage, dressed
+from modelyard.apply.copies.passage import AT_ONCE, Altered, Passage, dressed
 from modelyard.apply.copies.staging import Staging
 from modelyard.apply.copies.things import Thing, Unfit, differing, things
 from modelyard.apply.disk import Disk
@@ -89,6 +89,7 @@ class _Carrier:
         self.whole = mount is not None and mount.kind in FLUSHED_WHOLE
         self._share = os.lstat(source).st_dev == staging.device or (mount is not None and mount.kind in SUBVOLUMES)
         self._again: list[bytes] = []
+        self._buffer, self._other = bytearray(AT_ONCE), bytearray(AT_ONCE)
 
     def run(self) -> list[bytes]:
         """Makes the copy as far as the source lets itself be copied; the paths that have to be looked at again."""
@@ -203,7 +204,7 @@ class _Carrier:
     def _send(self, passage: Passage, worker: ThreadPoolExecutor) -> None:
         self._share = passage.begin(share=self._share) or (self._share and not passage.thing.size)
         try:
-            for start, length in passage.segments():
+            for start, length in passage.segments(self._buffer):
                 self._load.pieces.append((passage, start, length))
                 self._load.weight += length
                 if self._load.weight >= WEIGHT:
@@ -238,7 +239,7 @@ class _Carrier:
         for passage, start, length in load.pieces:
             passage.forget(start, length)
         for passage, start, length in load.pieces:
-            passage.read_back(start, length)
+            passage.read_back(start, length, self._other)
         proven = [(each.thing, each.ours, each.prove()) for each in load.ended]
         if proven:
             self._staging.note(proven)
