@@ -112,6 +112,31 @@ def test_bits_that_rot_on_the_disk_are_seen_though_the_memory_is_right(kind: str
         assert contents(disk / "store") == before
 
 
+def test_a_large_file_is_proven_past_the_memory_to_its_last_byte(tmp_path: Path, home: Path) -> None:
+    source = models(home, 1, 66 * MIB + 4096 + 123)
+    before = contents(source)
+    last = (source / "model-0").read_bytes()[-123:]
+    with image("ext4", tmp_path) as path, plugged(path, tmp_path / "m") as disk:
+        assert set(apply(home, plan_for(source, disk / "one", home, linked=True), Disk()).states) == {"done"}
+        assert contents(disk / "one") == before
+
+        class Rotting(Disk):
+            """A disk of which the last bytes rot once they were written."""
+
+            def sync(self, descriptor: int) -> None:
+                super().sync(descriptor)
+                if b"model-0" in os.readlink(f"/proc/self/fd/{descriptor}".encode()):
+                    assert rot(path, last)
+
+        os.rename(source.resolve(), disk / "two")
+        ledger = apply(home, plan_for(disk / "two", home / "three", home, linked=True), Disk())
+        assert set(ledger.states) == {"done"}, ledger.reasons
+        ledger = apply(home, plan_for(home / "three", disk / "four", home, linked=True), Rotting())
+        assert ledger.states == ["failed", "planned"]
+        assert ledger.reasons[0].startswith("EIO: ")
+        assert contents(home / "three") == before
+
+
 def test_a_disk_without_room_is_refused_before_anything_is_copied(tmp_path: Path, home: Path) -> None:
     source = models(home, 3, 30 * MIB)
     before = contents(source)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import mmap
 import os
 import stat
 from collections.abc import Iterator, Sequence
 
 from blake3 import blake3
 
+from modelyard.apply.copies.streams import DIRECT, LARGE, PAGE, Room, directly
 from modelyard.apply.copies.things import Thing, Unfit, thing
 from modelyard.apply.disk import Disk
+from modelyard.walk.blocks import in_memory
 from modelyard.walk.read import FLAGS, NO_TRACE
 
 AT_ONCE = 1 << 19
-SMALL = 1 << 16
 SEGMENT = 64 << 20
 """Bytes of one file that are read back together, while the next ones are copied."""
-ROOMY = 64 << 20
-"""Files from this size on get their room on the disk before they are filled."""
 KEPT = ("user.", "system.posix_acl_", "security.capability", "system.nfs4_acl", "system.richacl")
 """Attributes without which a copy is none; others are a matter of the machine, not of the file."""
 INNER = "trusted.SGI_"
@@ -40,9 +41,9 @@ class Passage:
         self.path = os.path.join(root, each.path) if each.path else root
         self.sent, self.back = blake3(), blake3()
         self.ours: tuple[int, int] = (0, 0)
-        self.shared = False
+        self.shared = self._past_memory = False
         self.source = _opened(self.path)
-        self.target = -1
+        self.target = self.direct = -1
         try:
             self._same()
             self.spans = tuple(_spans(self.source, each))
@@ -64,32 +65,36 @@ class Passage:
             except OSError:
                 self.shared = False
         if not self.shared:
-            if self.thing.size >= ROOMY and self.spans == ((0, self.thing.size),):
+            if self.thing.size >= LARGE and self.spans == ((0, self.thing.size),):
                 self.disk.reserve(self.target, self.thing.size)
+                self.direct = directly(self._name, os.O_RDWR | NO_TRACE)
+                self._past_memory = bool(self.direct >= 0 and not in_memory(self.source, self.thing.size))
+                if self._past_memory:
+                    self._past_memory = _past_memory(self.source)
             if self.spans != ((0, self.thing.size),) and self.thing.size:
                 self.disk.cut(self.target, self.thing.size)
         return self.shared
 
-    def segments(self, buffer: bytearray) -> Iterator[Span]:
+    def segments(self, room: Room) -> Iterator[Span]:
         """Copies piece after piece and gives each one that is written. Altered when the source changed meanwhile."""
         for start, length in self.spans:
             for at in range(start, start + length, SEGMENT):
                 size = min(SEGMENT, start + length - at)
-                self._copied(at, size, buffer)
+                self._copied(at, size, room)
                 yield at, size
         self._same()
 
-    def _copied(self, at: int, size: int, buffer: bytearray) -> None:
+    def _copied(self, at: int, size: int, room: Room) -> None:
         end = at + size
-        while at < end:
-            data = _read(self.source, end - at, at, buffer)
-            if not data:
-                raise Altered(errno.ESTALE, "it became shorter while it was copied", os.fsdecode(self.path))
+        for data in room.pieces(self.source, at, size, whole=self._past_memory):
             self.sent.update(data)
             if not self.shared:
-                self.disk.put(self.target, data, at)
+                straight = self.direct >= 0 and not (at % PAGE or len(data) % PAGE)
+                self.disk.put(self.direct if straight else self.target, data, at)
             at += len(data)
-        if size == SEGMENT:
+        if at < end:
+            raise Altered(errno.ESTALE, "it became shorter while it was copied", os.fsdecode(self.path))
+        if size == SEGMENT and self.direct < 0:
             self.disk.start_writing(self.target, end - size, size)
 
     def dress(self) -> None:
@@ -106,21 +111,20 @@ class Passage:
 
     def forget(self, start: int, length: int) -> None:
         """Lets the system forget what it remembers of a piece on the medium, and begin to read it from there."""
-        if not hasattr(os, "posix_fadvise"):
+        if not hasattr(os, "posix_fadvise") or self.direct >= 0:
             return
         length = 0 if start + length >= self.thing.size else length  # the last page counts only up to the end
         os.posix_fadvise(self.target, start, length, os.POSIX_FADV_DONTNEED)
         os.posix_fadvise(self.target, start, length, os.POSIX_FADV_WILLNEED)
 
-    def read_back(self, start: int, length: int, buffer: bytearray) -> None:
+    def read_back(self, start: int, length: int, room: Room) -> None:
         """Takes a piece as the medium gives it."""
-        end = start + length
-        while start < end:
-            data = _read(self.target, end - start, start, buffer)
-            if not data:
-                raise damaged(self.path)
+        whole = self.direct >= 0
+        for data in room.pieces(self.direct if whole else self.target, start, length, whole=whole):
             self.back.update(data)
-            start += len(data)
+            length -= len(data)
+        if length:
+            raise damaged(self.path)
 
     def prove(self) -> str:
         """The digest in hex of what is on the medium. OSError where that is not what was read from the source."""
@@ -133,18 +137,10 @@ class Passage:
 
     def close(self) -> None:
         """Closes both."""
-        for descriptor in (self.source, self.target):
+        for descriptor in (self.source, self.target, self.direct):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.source = self.target = -1
-
-
-def _read(descriptor: int, length: int, at: int, buffer: bytearray) -> bytes | memoryview:
-    """Up to so many bytes, the large ones into the same memory each time, which takes less time than new memory."""
-    if length <= SMALL:
-        return os.pread(descriptor, length, at)
-    space = memoryview(buffer)[:length]
-    return space[: os.preadv(descriptor, [space], at)]
+        self.source = self.target = self.direct = -1
 
 
 def damaged(path: bytes) -> OSError:
@@ -158,6 +154,21 @@ def _opened(path: bytes) -> int:
         return os.open(path, flags | NO_TRACE)
     except PermissionError:
         return os.open(path, flags)
+
+
+def _past_memory(descriptor: int) -> bool:
+    """Lets an open file be read past the memory of the system from now on; whether that can be."""
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | DIRECT)
+    except OSError:
+        return False
+    try:
+        os.preadv(descriptor, [mmap.mmap(-1, PAGE)], 0)
+    except OSError:  # it was promised and cannot be
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
+        return False
+    return True
 
 
 def _spans(descriptor: int, each: Thing) -> Iterator[Span]:

@@ -12,8 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from modelyard.apply.copies import able
-from modelyard.apply.copies.passage import AT_ONCE, Altered, Passage, dressed
+from modelyard.apply.copies.passage import Altered, Passage, dressed
 from modelyard.apply.copies.staging import Staging
+from modelyard.apply.copies.streams import Room
 from modelyard.apply.copies.things import Thing, Unfit, differing, things
 from modelyard.apply.disk import Disk
 from modelyard.apply.trash import remove_tree
@@ -89,7 +90,7 @@ class _Carrier:
         self.whole = mount is not None and mount.kind in FLUSHED_WHOLE
         self._share = os.lstat(source).st_dev == staging.device or (mount is not None and mount.kind in SUBVOLUMES)
         self._again: list[bytes] = []
-        self._buffer, self._other = bytearray(AT_ONCE), bytearray(AT_ONCE)
+        self._room = Room()
 
     def run(self) -> list[bytes]:
         """Makes the copy as far as the source lets itself be copied; the paths that have to be looked at again."""
@@ -173,13 +174,13 @@ class _Carrier:
 
     def _files(self, files: Sequence[Thing]) -> None:
         under_way: list[Passage] = []
-        with ThreadPoolExecutor(1, "proving") as worker:
+        with ThreadPoolExecutor(1, "proving") as worker, Room() as room, self._room:
             try:
                 for start in range(0, len(files), AHEAD):
                     group = list(self._opened(files[start : start + AHEAD]))
                     under_way = [each for each in under_way if each.source >= 0] + group
                     for passage in group:
-                        self._send(passage, worker)
+                        self._send(passage, worker, room)
                 self._submit(worker)
                 while self._waiting:
                     self._waiting.popleft().result()
@@ -201,10 +202,10 @@ class _Carrier:
             except (Altered, FileNotFoundError):
                 self._again.append(each.path)
 
-    def _send(self, passage: Passage, worker: ThreadPoolExecutor) -> None:
+    def _send(self, passage: Passage, worker: ThreadPoolExecutor, room: Room) -> None:
         self._share = passage.begin(share=self._share) or (self._share and not passage.thing.size)
         try:
-            for start, length in passage.segments(self._buffer):
+            for start, length in passage.segments(room):
                 self._load.pieces.append((passage, start, length))
                 self._load.weight += length
                 if self._load.weight >= WEIGHT:
@@ -239,7 +240,7 @@ class _Carrier:
         for passage, start, length in load.pieces:
             passage.forget(start, length)
         for passage, start, length in load.pieces:
-            passage.read_back(start, length, self._other)
+            passage.read_back(start, length, self._room)
         proven = [(each.thing, each.ours, each.prove()) for each in load.ended]
         if proven:
             self._staging.note(proven)
