@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 import makers
 from modelyard import api
 from modelyard.api.moving import Wish, plan_move
+from modelyard.inventory import Root
+from modelyard.stores.told import Surroundings, Written, written
 from moving.making import contents, sight
 from typed import Run
 from walk.disks import mounted
@@ -204,6 +207,33 @@ def test_start_files_of_shells_are_written_only_when_asked_to(
         assert (line in move.say, line in move.lines) == (not write_rc, write_rc)
         written.append([step.path.text for step in plan.steps if step.do == "write"])
     assert written == [[], [str(home / file)]]
+
+
+def test_programs_that_are_started_by_a_click_are_thought_of_on_macos(home: Path, disk: Path) -> None:
+    makers.hub_repo(home / ".cache" / "huggingface" / "hub", "models--acme--one", {"model.safetensors": b"x" * 9000})
+    found = api.survey({}, home, "macos", system=False)
+    using = api.everyone(found, {}, home, "macos", system=False)
+    plan = plan_move(found, using, Wish("hf", str(disk)), {}, home, "macos")
+    assert plan
+    assert plan.moves[0].say[1] == f"launchctl setenv HF_HUB_CACHE {disk}/hub"
+
+
+def test_the_service_of_ollama_gets_a_drop_in(home: Path) -> None:
+    root = Root("/usr/share/ollama/.ollama/models", "default of the system service", system=True)
+    found = written("ollama", root, "/mnt/big/models", Surroundings({}, home, "linux"))
+    assert isinstance(found, Written)
+    assert found.file == "/etc/systemd/system/ollama.service.d/override.conf"
+    assert found.lines[-1] == 'Environment="OLLAMA_MODELS=/mnt/big/models"'
+    assert written("ollama", replace(root, system=False), "/mnt/big", Surroundings({}, home, "linux")) is None
+
+
+def test_what_is_pinned_stays(home: Path, disk: Path, run: Run) -> None:
+    makers.layouts()["whisper"](home)
+    name = next(iter(ids(home)))
+    assert run("pin", name).code == 0
+    done = run("move", "whisper", str(disk), "--yes")
+    assert done.code == 4
+    assert f"`modelyard pin --remove {name}` lets it be moved" in done.err
 
 
 def test_a_secret_stays_and_the_plan_says_where(home: Path, disk: Path, run: Run) -> None:

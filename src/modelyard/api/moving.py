@@ -31,11 +31,15 @@ __all__ = ["Nothing", "Refusal", "Wish", "missing", "plan_move"]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for: a store, an id or a path; where to; whether the shell's start file may be written."""
+    """What was asked for: a store, an id or a path; where to; whether the shell's start file may be written.
+
+    `pins` are the ids that no plan may hold.
+    """
 
     name: str
     target: str
     write_rc: bool = False
+    pins: frozenset[str] = frozenset()
 
 
 def plan_move(
@@ -47,6 +51,8 @@ def plan_move(
     if all(os.path.realpath(named) == target for named, target in zip(unit.named, targets, strict=True)):
         return None
     inside = [number for number, each in enumerate(survey.artifacts) if is_inside(survey.tree, each, unit.rows)]
+    if pinned := [survey.artifacts[each].id for each in inside if survey.artifacts[each].id in wish.pins]:
+        raise Refusal(f"{pinned[0]} is pinned", f"`modelyard pin --remove {pinned[0]}` lets it be moved")
     _refuse(survey, everyone, unit, inside)
     parts = tuple(_part(survey.tree, *each) for each in zip(unit.named, targets, unit.rows, strict=True))
     for part in parts:

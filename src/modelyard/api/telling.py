@@ -10,6 +10,7 @@ from pathlib import Path as Folder
 
 from modelyard.apply import marks
 from modelyard.doctor.assignments import all_assignments
+from modelyard.doctor.shell import set_variable
 from modelyard.inventory import Platform
 from modelyard.policies.moving import Part, Unit, Write, variable
 from modelyard.problem import Problem
@@ -62,17 +63,18 @@ def told(
 def _by_variable(name: str, value: str, write_rc: bool, around: Surroundings, notes: list[str]) -> Told:
     """The line that sets the variable: said, or written into the start file of the shell when that was allowed."""
     file, line = _shell(name, value, around)
+    click = (f"launchctl setenv {name} {shlex.quote(value)}",) if around.platform == "macos" else ()
     if not write_rc or around.platform == "windows":
         note = f"with that line nothing depends on the link; --write-rc puts it into {file}"
         notes = notes if around.platform == "windows" else [*notes, note]
-        return Told(False, f"{name} names it and no settings file does", say=(line,), notes=notes)
+        return Told(False, f"{name} names it and no settings file does", say=(line, *click), notes=notes)
     real = os.path.realpath(file)
     old = read_setting(real)
     if isinstance(old, Problem):
         return Told(False, f"{real} cannot be read", say=(line,), notes=notes)
     write = Write(os.fsencode(real), shell_with(old, name, line), marks.take(os.fsencode(real)), 0o644)
     notes = [*notes, f"shells that are open keep the old place until they read {file} again"]
-    return Told(False, f"{name} names it", (write,), (line,), (), notes, ((name, value),))
+    return Told(False, f"{name} names it", (write,), (line,), click, notes, ((name, value),))
 
 
 def _shell(name: str, value: str, around: Surroundings) -> tuple[str, str]:
@@ -80,7 +82,7 @@ def _shell(name: str, value: str, around: Surroundings) -> tuple[str, str]:
     shell = os.path.basename(around.env.get("SHELL", "bash"))
     if shell == "fish":
         return f"{around.config()}/fish/config.fish", f"set -gx {name} {shlex.quote(value)}"
-    line = f"export {name}={shlex.quote(value)}"
+    line = set_variable(name, value, around.platform)
     found, _ = all_assignments({}, around.home, around.platform)
     setting = next((each.file for each in found if each.name == name and each.file), "")
     folder = around.env.get("ZDOTDIR") or str(around.home)

@@ -48,7 +48,7 @@ def command(
     found, _ = look(request)
     if found.partial:
         return exit_code(found)
-    plan = _plan(request, found, Wish(name, str(target), write_rc))
+    plan = _plan(request, found, Wish(name, str(target), write_rc, frozenset(rules(request).pins)))
     if plan is None:
         line(console(), f"{name} is there already")
         return OK
