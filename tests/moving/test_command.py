@@ -227,6 +227,17 @@ def test_the_service_of_ollama_gets_a_drop_in(home: Path) -> None:
     assert written("ollama", replace(root, system=False), "/mnt/big", Surroundings({}, home, "linux")) is None
 
 
+def test_root_moves_the_files_of_others_and_they_stay_theirs(home: Path, disk: Path, run: Run) -> None:
+    makers.layouts()["whisper"](home)
+    for path in (home / ".cache" / "whisper").iterdir():
+        os.chown(path, 1234, 4321)
+    before = sight(home / ".cache" / "whisper")
+    assert run("move", "whisper", str(disk), "--yes").code == 0
+    assert sight(disk / "whisper") == before
+    assert run("undo").code == 0
+    assert sight(home / ".cache" / "whisper") == before
+
+
 def test_what_is_pinned_stays(home: Path, disk: Path, run: Run) -> None:
     makers.layouts()["whisper"](home)
     name = next(iter(ids(home)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -133,6 +134,38 @@ def test_stopped_at_every_call_nothing_is_lost_and_the_next_run_completes(
         return False
 
     assert swept(home, elsewhere, linked, act) > 60
+
+
+class OneByOne(Stopping):
+    """A disk that cannot exchange names, as those of other machines cannot."""
+
+    def exchange(self, one: bytes, other: bytes) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+
+def test_where_names_cannot_be_exchanged_the_next_start_puts_everything_right(home: Path, elsewhere: Path) -> None:
+    for at in itertools.count(1):
+        source, target, plan, before = fresh(home, elsewhere, True)
+        try:
+            ledger = apply(home, plan, OneByOne(at))
+            assert set(ledger.states) == {"done"}
+        except Crash:
+            settle(home, plan, OneByOne(NEVER))
+        else:
+            break
+        is_whole(source, target, before, True, home)
+    for at in itertools.count(1):
+        source, target, plan, before = fresh(home, elsewhere, True)
+        apply(home, plan, OneByOne(NEVER))
+        try:
+            take_back(home, plan, OneByOne(at))
+        except Crash:
+            settle(home, plan, OneByOne(NEVER))
+            take_back(home, plan, OneByOne(NEVER))
+        else:
+            break
+        assert contents(source) == before, at
+        assert not source.is_symlink()
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)

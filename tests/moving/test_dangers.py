@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -328,6 +329,33 @@ def test_another_move_to_the_same_place_is_not_mixed_with_a_half_one(tmp_path: P
         assert f"another move was begun here, of {first}" in ledger.reasons[0]
         assert first.is_dir()
         assert second.is_dir()
+
+
+def test_a_staging_folder_of_somebody_else_is_not_believed(tmp_path: Path, home: Path) -> None:
+    source = models(home)
+    with fresh_disk("ext4", tmp_path) as disk:
+        with pytest.raises(KeyboardInterrupt):
+            told(home, plan_for(source, disk / "store", home, linked=True), _interrupt)
+        staging = disk / ".modelyard-moving-store"
+        for user, mode in ((1234, 0o700), (os.getuid(), 0o770)):
+            os.chown(staging, user, -1)
+            staging.chmod(mode)
+            plan = plan_for(source, disk / "store", home, linked=True)
+            (home / "state").rename(home / f"state-{mode}")
+            assert "not one's own alone" in apply(home, plan, Disk()).reasons[0]
+
+
+def test_notes_that_are_torn_or_strange_are_begun_anew(tmp_path: Path, home: Path) -> None:
+    source = models(home)
+    before = contents(source)
+    with fresh_disk("ext4", tmp_path) as disk:
+        for damage in (b"", b"00000000 []\n", b"%08x []\n" % zlib.crc32(b"[]"), b"\xff" * 90):
+            with pytest.raises(KeyboardInterrupt):
+                told(home, plan_for(source, disk / "store", home, linked=True), _interrupt)
+            (disk / ".modelyard-moving-store" / "notes").write_bytes(damage)
+            shutil.rmtree(home / "state")
+        again(source, disk / "store", home, linked=True)
+        assert contents(disk / "store") == before
 
 
 def _interrupt(done: int, total: int) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from rich.console import Console
 
 from modelyard.api.reclaim import Receipt
 from modelyard.apply.purge import Progress, silent
@@ -14,6 +17,9 @@ from modelyard.cli.output import console, line
 from modelyard.cli.yards import again
 from modelyard.plan import Move, Plan
 from modelyard.units import size
+
+INDENT = 9
+"""Where texts begin, behind their labels."""
 
 
 def print_move(plan: Plan) -> None:
@@ -26,22 +32,32 @@ def _print(move: Move, plan: Plan) -> None:
     out = console()
     things = f"{move.entries:,} entries" if move.entries != 1 else "1 entry"
     line(out, f"Move {move.artifact}: {size(move.bytes)} in {things}", "bold")
-    line(out, f"  from   {move.source.text}")
-    line(out, f"  to     {move.target.text}")
-    ways = "renamed on the same file system" if move.renamed else "copied, read back from the disk, then one switch"
-    line(out, f"  how    {ways}")
-    line(out, f"  told   by {'a ' if move.how != 'setting and link' else ''}{move.how}: {move.why}")
+    _say(out, "from", move.source.text)
+    _say(out, "to", move.target.text)
+    _say(out, "how", "renamed on the same file system" if move.renamed else "copied, read back, then one switch")
+    _say(out, "told", f"by a {move.how.replace(' and ', ' and a ')}: {move.why}")
     if move.file is not None:
-        line(out, f"  write  {move.file.text}")
+        _whole(out, "write", move.file.text)
         for each in move.lines:
-            line(out, f"           {each}")
+            _whole(out, "", f"  {each}")
     for each in move.say:
-        line(out, f"  set    {each}")
+        _whole(out, "set", each)
     for each in move.notes:
-        line(out, f"  note   {each}")
-    freed = sum(step.freed for step in plan.steps)
-    if freed:
-        line(out, f"  then   the old one waits in the trash: `modelyard purge` frees {size(freed)} there")
+        _say(out, "note", each)
+    if freed := sum(step.freed for step in plan.steps):
+        _say(out, "then", f"the old one waits in the trash: `modelyard purge` frees {size(freed)} there")
+
+
+def _whole(out: Console, label: str, text: str) -> None:
+    """A line that is to be copied or read to its end: never cut or folded."""
+    out.print(f"  {label:<{INDENT - 2}}{text}", markup=False, soft_wrap=True)
+
+
+def _say(out: Console, label: str, text: str) -> None:
+    """A sentence under its label, on as many lines as it takes on a terminal."""
+    width = max(out.width - INDENT, 20) if out.is_terminal else len(text) + 1
+    for number, each in enumerate(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)):
+        _whole(out, "" if number else label, each)
 
 
 @contextmanager
@@ -65,5 +81,6 @@ def tell_move(request: Request, plan: Plan, found: Receipt) -> None:
         words = "is at" if done else "stays where it was, not at"
         line(out, f"{move.artifact} {words} {move.target.text}  (plan {found.journal})", "bold")
     if done:
-        frees = f"`{again(request, 'purge')}` frees {size(found.predicted)}; " if found.predicted else ""
-        line(out, f"{frees}`{again(request, 'undo', found.journal)}` takes it back")
+        if found.predicted:
+            _whole(out, "", f"`{again(request, 'purge')}` frees {size(found.predicted)}")
+        _whole(out, "", f"`{again(request, 'undo', found.journal)}` takes it back")

@@ -221,7 +221,14 @@ def _restored(disk: Disk, step: Step, path: bytes, where: bytes) -> tuple[str, s
         return "undone", ""
     if not _as_made(step, path):
         return "done", TAKEN.format(place=os.fsdecode(where))
-    disk.exchange(where, path)
+    try:
+        disk.exchange(where, path)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP or step.do != "link":
+            raise
+        _drop(disk, step, path)
+        disk.move(where, path)
+        return "undone", ""
     if not _as_made(step, where):
         disk.exchange(where, path)
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))

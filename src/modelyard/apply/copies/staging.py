@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import stat
 import zlib
 from collections.abc import Iterable
 
@@ -60,7 +61,10 @@ class Staging:
             disk.make_folder(self.folder)
             _bare(self.folder)
             disk.sync_folder(os.path.dirname(self.folder))
-        self.device = os.lstat(self.folder).st_dev
+        there = os.lstat(self.folder)
+        if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.geteuid() or there.st_mode & 0o077:
+            raise Unfit(self.folder, "it is there already, and not one's own alone")  # its notes would be believed
+        self.device = there.st_dev
         self.proven, length = self._read(header)
         self._descriptor = disk.reopen(self.notes) if length else disk.create(self.notes)
         if length:
@@ -74,8 +78,9 @@ class Staging:
             return {}, 0
         data = read_file(self.notes, CAP)
         lines, length = ([], 0) if isinstance(data, Problem) else _lines(data)
-        found = msgspec.json.decode(lines[0], type=Header) if lines else None
-        if found is None:
+        try:
+            found = msgspec.json.decode(lines[0] if lines else b"", type=Header)
+        except msgspec.MsgspecError:  # torn at its first line, or of another version
             remove_tree(self.disk, self.notes)
             return {}, 0
         if found.source != header.source:
