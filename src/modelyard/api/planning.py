@@ -37,6 +37,15 @@ def now_text() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
+    """The survey that a plan comes from, with `more` folders in which it changes something.
+
+    Its time is exact, so that the same wish a moment later makes another plan.
+    """
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], at)
+
+
 def plan_clean(
     survey: Survey,
     everyone: Everyone,
@@ -94,11 +103,6 @@ def check(survey: Survey, rules: Rules) -> list[Budget]:
     """The budgets of the rules against what is here, the exceeded ones first."""
     taken = {each.store.name: each.sizes.allocated + each.unclaimed for each in survey.holdings}
     return budgets(rules, taken, disks_of(survey))
-
-
-def origin_of(survey: Survey) -> Origin:
-    """Where a plan of this survey comes from."""
-    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
 
 
 def roots_of(survey: Survey) -> list[str]:

@@ -11,6 +11,7 @@ from modelyard.cli.documents.changing import (
     JournalLine,
     Journals,
     Made,
+    MoveLine,
     PinLine,
     Pinned,
     PlanLine,
@@ -78,11 +79,11 @@ __all__ = [
     "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "Duplicated",
     "EntryLine", "EqualFileLine", "EqualLine", "Examined", "FileLine", "FindingLine", "FormatsLine", "Founded",
     "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine",
-    "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PhaseLine", "PinLine", "Pinned",
-    "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered",
-    "RootLine", "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
-    "StoreLine", "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
-    "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
+    "Listing", "Made", "MoveLine", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PhaseLine", "PinLine",
+    "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine",
+    "Registered", "RootLine", "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine",
+    "StepLine", "StoreLine", "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine",
+    "Used", "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -95,6 +96,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "clean": Planned,
     "dedupe": Planned,
     "link": Planned,
+    "move": Planned,
     "apply": Made,
     "env freeze": Frozen,
     "env restore": Rebuilt,
