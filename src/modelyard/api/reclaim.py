@@ -19,7 +19,7 @@ from modelyard.apply.hands import Hands
 from modelyard.apply.journal import Journal, State
 from modelyard.apply.journal import Ledger as Ledger
 from modelyard.apply.lock import locked
-from modelyard.apply.purge import Progress, purge, silent
+from modelyard.apply.purge import Progress, free_bytes, purge, silent
 from modelyard.apply.recover import recover
 from modelyard.apply.rooms import NO_ROOM, Rooms, known_rooms, rooms, rooms_in_memory
 from modelyard.apply.trash import Trash
@@ -59,6 +59,8 @@ class Receipt:
     measured: int | None = None
     for_good: int = 0
     """How many of the things services removed: nothing of those waits in the trash."""
+    waiting: int = 0
+    """How many things wait in the trash."""
     capsules: list[str] = field(default_factory=list)
     """The capsules of environments that were written before these went."""
 
@@ -106,10 +108,15 @@ class Yard:
             keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
             engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), Lately(keeper, doubted))
             total = len(plan.steps)
+            shared = [os.path.dirname(bytes(step.path)) for step in plan.steps if step.do == "share"]
+            before = free_bytes(shared)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
                 progress(min(start + 64, total), total)
-            return replace(receipt(journal.ledger), capsules=keeper.capsules)
+            for folder in shared[:1]:
+                self._disk.sync_file_system(folder)
+            gained = sum(free_bytes(shared).values()) - sum(before.values()) if shared else None
+            return replace(receipt(journal.ledger, measured=gained), capsules=keeper.capsules)
 
     @contextmanager
     def _begun(self, plan: Plan) -> Iterator[Journal]:
@@ -128,7 +135,7 @@ class Yard:
         """Takes a plan back, as far as nobody purged it."""
         already = frozenset(ledger.steps("undone"))
         with journals.resume(self._disk, ledger) as journal:
-            undo(self._disk, journal, now_text)
+            undo(self._disk, journal, now_text, self._owner)
         return receipt(ledger, "undone", already=already)
 
     def purge(self, ledger: Ledger, progress: Progress = silent) -> Receipt:
@@ -165,4 +172,5 @@ def receipt(
         predicted,
         measured,
         len(for_good),
+        len(ledger.waiting()),
     )

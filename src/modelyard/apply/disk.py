@@ -15,6 +15,8 @@ EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 SWAP, EXCL = 2, 4  # RENAME_SWAP and RENAME_EXCL of renamex_np(2)
 AT_FDCWD = -100
 FICLONERANGE = 0x4020940D  # ioctl_ficlonerange(2)
+FIDEDUPERANGE = 0xC0189436  # ioctl_fideduperange(2)
+DIFFERS = 1  # FILE_DEDUPE_RANGE_DIFFERS
 
 
 Rename = Callable[[bytes, bytes], int]
@@ -60,6 +62,10 @@ class Disk:
     def make_folder(self, path: bytes, mode: int = 0o700) -> None:
         """A new folder, which only its owner may enter unless told."""
         os.mkdir(path, mode)
+
+    def make_open_folder(self, path: bytes) -> None:
+        """A new folder with the rights that programs of this user give theirs."""
+        os.mkdir(path)
 
     def move(self, source: bytes, target: bytes) -> None:
         """Renames on one file system and never replaces: FileExistsError when the target is there."""
@@ -131,6 +137,20 @@ class Disk:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         fcntl.ioctl(target, FICLONERANGE, struct.pack("=qQQQ", source, start, length, at))
 
+    def share_equal(self, source: int, start: int, length: int, target: int, at: int) -> int:
+        """Lets the target have the source's extents where the system itself finds their bytes equal; how many.
+
+        0: they differ. Neither file's times, size or bytes change. OSError where the file system cannot.
+        """
+        if sys.platform != "linux":
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        asked = bytearray(struct.pack("=QQHHIqQQiI", start, length, 1, 0, 0, target, at, 0, 0, 0))
+        fcntl.ioctl(source, FIDEDUPERANGE, asked)
+        done, status = struct.unpack_from("=Qi", asked, 40)
+        if status < 0:
+            raise OSError(-status, os.strerror(-status))
+        return 0 if status == DIFFERS else int(done)
+
     def append(self, descriptor: int, data: bytes | memoryview) -> None:
         """Writes all of it at the end."""
         while data:
@@ -162,6 +182,16 @@ class Disk:
                 raise
         finally:
             os.close(descriptor)
+
+    def sync_file_system(self, path: bytes) -> None:
+        """Lets a file system finish what it does later, so that its free bytes are those there are. Linux alone."""
+        library = ctypes.CDLL(None, use_errno=True)
+        if hasattr(library, "syncfs"):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                library.syncfs(descriptor)
+            finally:
+                os.close(descriptor)
 
     def permit(self, name: bytes, folder: int) -> None:
         """Lets the owner look into and change a folder in the trash."""

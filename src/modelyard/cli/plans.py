@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import click
 from rich.console import Console
 
+from modelyard.api import reclaim
 from modelyard.api.reclaim import Receipt
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import PARTLY, HelpfulError
@@ -110,20 +112,44 @@ def for_good(plan: Plan) -> int:
 
 
 def ask(at_once: bool, plan: Plan | None = None, *, savable: bool = False) -> bool:
-    """The one question. Without a terminal nobody answers, and nothing is changed."""
-    if not sys.stdin.isatty():
-        saving = ", or --plan FILE to save the plan and `modelyard apply FILE` later" if savable else ""
-        hint = f"add --yes to go on{saving}"
-        print(f"modelyard: nothing was changed: nobody can be asked here\n  {hint}", file=sys.stderr)
-        return False
+    """The one question before something is removed."""
     words = "Remove them for good" if at_once else TRASHING
     count = for_good(plan) if plan and not at_once else 0
     if plan and count:
         every = count == len(plan.steps)
         words = "Let their services remove them for good" if every else f"{words}, and let services remove {count:,}"
+    return confirmed(words, savable=savable)
+
+
+def confirmed(words: str, *, savable: bool = False) -> bool:
+    """One question. Without a terminal nobody answers, and nothing is changed."""
+    if not sys.stdin.isatty():
+        saving = ", or --plan FILE to save the plan and `modelyard apply FILE` later" if savable else ""
+        hint = f"add --yes to go on{saving}"
+        print(f"modelyard: nothing was changed: nobody can be asked here\n  {hint}", file=sys.stderr)
+        return False
     if words == TRASHING:
         print("`modelyard purge` then frees the space; until that `modelyard undo` brings all back.", file=sys.stderr)
     return click.confirm(f"{words}?", default=False, err=True)
+
+
+def saved(plan: Plan, file: Path) -> None:
+    """Writes the plan into a new file."""
+    try:
+        reclaim.save(plan, file)
+    except FileExistsError as error:
+        raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error
+
+
+def made(request: Request, plan: Plan, again: str) -> Receipt:
+    """Makes a plan as it is; `again` is the command that makes a new one."""
+    try:
+        with opened(request) as yard, progress(request) as told:
+            return yard.apply(plan, told)
+    except FileExistsError as error:
+        raise HelpfulError("this plan was applied before", f"`modelyard journal show {plan.id}`") from error
+    except ValueError as error:
+        raise HelpfulError(str(error), f"make a new plan with `{again}`") from error
 
 
 def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
@@ -169,6 +195,9 @@ def tell(request: Request, found: Receipt, words: str) -> int:
             out.print(told, markup=False, highlight=False, soft_wrap=True)
         elif words == TRASHED and found.done:
             line(out, f"{size(found.predicted)} were predicted; what a service removed cannot be brought back")
+        elif found.waiting:
+            words = f"`{again(request, 'undo', found.journal)}` makes the files their own again"
+            line(out, f"`{again(request, 'purge')}` frees the old files; until then {words}")
         for capsule in found.capsules:
             line(out, f"capsule {capsule}")
         if found.capsules:

@@ -101,7 +101,7 @@ def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, 
     return ("refused", INTERRUPTED) if here else ("failed", LOST)
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Renames it back. What is in the way stays, and so does what it hides."""
     path, where = bytes(ledger.plan.steps[number].path), ledger.places[number]
     try:

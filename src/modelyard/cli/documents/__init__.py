@@ -21,6 +21,14 @@ from modelyard.cli.documents.changing import (
     StepLine,
 )
 from modelyard.cli.documents.converting import AgreementLine, Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.deduping import (
+    AlikeLine,
+    Duplicated,
+    EqualFileLine,
+    EqualLine,
+    FormatsLine,
+    PhaseLine,
+)
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -66,15 +74,15 @@ from modelyard.cli.documents.registering import (
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "AgreementLine", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "Compared",
-    "ComplaintLine",
-    "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine", "Examined", "FileLine", "FindingLine", "Founded",
-    "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing",
-    "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned",
-    "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered", "RootLine",
-    "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine",
-    "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedLine",
-    "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
+    "DOCUMENTS", "AgreementLine", "Aliases", "AlikeLine", "ArtifactLine", "BreakLine", "BudgetLine", "Built",
+    "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "Duplicated",
+    "EntryLine", "EqualFileLine", "EqualLine", "Examined", "FileLine", "FindingLine", "FormatsLine", "Founded",
+    "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine",
+    "Listing", "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PhaseLine", "PinLine", "Pinned",
+    "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered",
+    "RootLine", "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
+    "StoreLine", "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
+    "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -83,7 +91,10 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "show": Shown,
     "top": Top,
     "where": Where,
+    "dupes": Duplicated,
     "clean": Planned,
+    "dedupe": Planned,
+    "link": Planned,
     "apply": Made,
     "env freeze": Frozen,
     "env restore": Rebuilt,
