@@ -35,6 +35,8 @@ RUNNERS = (
      "trust_remote_code=True runs it"),
     (re.compile(r".*\.pth"), "Python runs its lines at every start once it is installed"),
 )  # fmt: skip
+WEIGHTS = (b"PK", b"\x80")
+"""How a `.pth` file begins that is one of torch."""
 FOLDER = "folder"
 """The format of a line about a folder."""
 MOST, CAP = 6, 8 << 20
@@ -97,7 +99,7 @@ def is_code(each: Scanned) -> bool:
     """Whether a file is a program that is kept as text: by its name, or by how it begins."""
     suffix = os.path.splitext(each.path)[1].lower()
     if suffix in (".pth", ".ipynb"):
-        return not (suffix == ".pth" and each.format) and _holds_code(each.path, suffix)
+        return _holds_code(each.path, suffix)
     return suffix in CODE or any(_is_script(own) for own in each.findings)
 
 
@@ -107,11 +109,12 @@ def _is_script(own: Finding) -> bool:
 
 def _holds_code(path: str, suffix: str) -> bool:
     """Whether a notebook has cells of code, and whether a `.pth` file has lines that Python would run (site.py)."""
-    data = read_file(os.fsencode(path), CAP, follow=True)
+    data = read_file(os.fsencode(path), CAP, follow=True, head=suffix == ".pth")
     if isinstance(data, Problem):
         return suffix == ".ipynb"  # too long or unreadable: nothing else has this name
     if suffix == ".pth":
-        return any(line.startswith((b"import ", b"import\t")) for line in data.splitlines())
+        lines = () if data.startswith(WEIGHTS) else data.splitlines()
+        return any(line.startswith((b"import ", b"import\t")) for line in lines)
     try:
         cells = decode(data, dict[str, Any]).get("cells")
     except BrokenError:
