@@ -95,7 +95,7 @@ def completes(home: Path, disk: Path, before: dict[str, int], at: object, run: R
 
 
 def test_killed_at_any_call_the_hub_is_whole_and_the_same_command_completes(home: Path, disk: Path, run: Run) -> None:
-    for at in itertools.count(1, 11):
+    for at in itertools.count(1, 17):
         fresh(home, disk)
         before = shown(home)
         if not killed(home, disk, at):

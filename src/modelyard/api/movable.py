@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from modelyard.api import Survey, find_artifact
 from modelyard.inventory import Artifact
 from modelyard.policies.moving import Unit
-from modelyard.stores.telling import ENVIRONMENT, telling
+from modelyard.stores.telling import ENVIRONMENT, TELLINGS, telling
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -45,11 +45,16 @@ def unit_of(survey: Survey, name: str) -> Unit:
     return _artifact(survey, number)
 
 
+def refuse_never(name: str) -> None:
+    """Refusal for a store of which it is known beforehand that it cannot be moved."""
+    tell = TELLINGS.get(name)
+    if tell is not None and tell.never:
+        raise Refusal(f"{name} cannot be moved: {tell.never}", tell.instead.format(store=name))
+
+
 def _store(survey: Survey, name: str) -> Unit:
     """The one root of a store that can be moved."""
-    tell = telling(name)
-    if tell.never:
-        raise Refusal(f"{name} cannot be moved: {tell.never}", tell.instead.format(store=name))
+    refuse_never(name)
     units = list(_units(survey, name))
     movable = [unit for unit in units if not environments_in(survey, unit.rows)]
     if not units:

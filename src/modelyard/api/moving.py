@@ -10,7 +10,7 @@ from pathlib import Path as Folder
 
 from modelyard.api import Survey
 from modelyard.api import survey as look
-from modelyard.api.movable import Nothing, Refusal, environments_in, is_inside, unit_of
+from modelyard.api.movable import Nothing, Refusal, environments_in, is_inside, refuse_never, unit_of
 from modelyard.api.planning import doors_of, now_text, origin_of, why_not
 from modelyard.api.telling import Told, told
 from modelyard.apply import marks
@@ -26,7 +26,7 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 TITLE = "move"
-__all__ = ["Nothing", "Refusal", "Wish", "missing", "plan_move"]
+__all__ = ["Nothing", "Refusal", "Wish", "missing", "plan_move", "refuse_never"]
 
 
 @dataclass(frozen=True, slots=True)

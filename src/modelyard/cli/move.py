@@ -42,6 +42,7 @@ def command(
 
     DEST: a folder that is there, into which it goes under its own name, or the whole new path.
     """
+    _known(name)
     if not dry_run and file is None and closed(request).unsettled():
         with opened(request):  # what an interruption left is settled before anything is looked at
             pass
@@ -63,6 +64,14 @@ def command(
     if not yes and not ask(False, plan, savable=True):
         return REFUSED if not sys.stdin.isatty() else OK
     return make(request, plan, False, rules(request))
+
+
+def _known(name: str) -> None:
+    """What cannot be moved is refused before anything is looked at."""
+    try:
+        moving.refuse_never(name)
+    except Refusal as error:
+        raise HelpfulError(str(error), error.instead, REFUSED) from error
 
 
 def _plan(request: Request, found: api.Survey, wish: Wish) -> Plan | None:
