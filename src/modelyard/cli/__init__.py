@@ -18,6 +18,7 @@ COMMANDS = {
     "where": "Every root of every store, and how it was found.",
     "inspect": "What a model file is: format, tensors, precision, what it needs.",
     "scan": "What loading a model would execute; nothing is executed.",
+    "verify": "Whether everything is still as it was given, byte for byte.",
     "convert": "A safe copy of a model file as safetensors, proven equal.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",

@@ -11,11 +11,13 @@ import click
 from rich.console import Console
 
 from modelyard import api
+from modelyard.api.expecting import wanted
 from modelyard.api.inspecting import inspect_artifact
+from modelyard.api.verifying import known
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.headers import model_facts
-from modelyard.cli.looking import everyone, exit_code, look
+from modelyard.cli.looking import everyone, exit_code, look, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, freed, line, table
 from modelyard.inventory import Artifact, Use
@@ -44,6 +46,8 @@ def command(request: Request, name: str) -> int:
     if artifact.kind in ("model", "checkpoint"):
         read = list(islice(inspect_artifact(found, artifact), MOST_READ))
         artifact = replace(artifact, facts=(*artifact.facts, *model_facts(read)))
+    if verified := _verified(request, found, artifact):
+        artifact = replace(artifact, facts=(*artifact.facts, ("Verified", verified)))
     others = api.sharers(found, number)
     all_users = everyone(request, found)
     uses, gaps = all_users.of(number), all_users.gaps()
@@ -53,6 +57,18 @@ def command(request: Request, name: str) -> int:
         _print(found, artifact, others)
         _print_uses(uses, gaps, all_users.code.files)
     return exit_code(found)
+
+
+def _verified(request: Request, found: api.Survey, artifact: Artifact) -> str:
+    """What `modelyard verify` remembers of it, empty where it never looked."""
+    env, home, _ = place(request)
+    told = known(wanted(found, (artifact.id,)), (env, home, api.this_platform()))
+    if told is None or told.at is None:
+        return ""
+    bad = sum(count for state, count in told.counts.items() if state != "ok")
+    whole = f"{told.counts.get('ok', 0):,} {'file' if told.counts.get('ok', 0) == 1 else 'files'} whole"
+    words = f"{whole}, {bad:,} not as given" if bad else whole
+    return f"{words}; the first was read {rfc3339(told.at)}"
 
 
 def _document(

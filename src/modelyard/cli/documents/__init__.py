@@ -50,15 +50,16 @@ from modelyard.cli.documents.looking import (
 )
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
+from modelyard.cli.documents.verifying import RepairLine, VerifiedFiles, VerifiedLine
 
 __all__ = [
     "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
     "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
     "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine",
     "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
-    "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine",
-    "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
-    "Where", "WhereLine", "WrittenLine",
+    "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RepairLine", "RootLine", "ScannedFiles", "ScannedLine",
+    "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine",
+    "Used", "VerifiedFiles", "VerifiedLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -78,6 +79,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "pin": Pinned,
     "check": Checked,
     "scan": ScannedFiles,
+    "verify": VerifiedFiles,
     "doctor": Examined,
     "inspect": Headers,
     "convert": Converted,
