@@ -15,7 +15,7 @@ from modelyard.problem import Problem
 from modelyard.stores.expects.expectation import Expectation
 from modelyard.units import size as sized
 from modelyard.walk.hash import Hashed, Method, Seen, Told, hash_file
-from modelyard.walk.read import opened
+from modelyard.walk.read import forget, opened
 from modelyard.walk.text import shown
 
 State = Literal["ok", "corrupt", "truncated", "missing", "changed", "unreadable", "unverifiable"]
@@ -79,7 +79,10 @@ def unread(item: Item, now: int) -> Outcome | None:
 
 
 def read(items: Sequence[Item], progress: Told | None = None) -> list[Outcome]:
-    """The outcomes of items of one file, which is read once for its digests and once more for its format."""
+    """The outcomes of items of one file, which is read once for its digests and once more for its format.
+
+    The medium is asked: a good copy in memory says nothing of what is left on the disk.
+    """
     path, now = items[0].path, time.time_ns()
     try:
         before = Seen.of(os.lstat(path))
@@ -88,6 +91,7 @@ def read(items: Sequence[Item], progress: Told | None = None) -> list[Outcome]:
     except OSError as error:
         words = os.strerror(error.errno or 0)
         return [Outcome(each, "unreadable", expected_words(each.expectation), words, "name", now) for each in items]
+    forget(path)
     methods = sorted({DIGESTS[each.expectation.method] for each in items if _reads(each.expectation, before)})
     hashed = hash_file(path, methods, progress) if methods else None
     structure = _Structure(path, progress)

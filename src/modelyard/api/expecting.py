@@ -121,7 +121,7 @@ def _take_path(found: _Found, path: str) -> None:
     tree, place = found.tree, os.fsencode(path)
     for number, artifact in enumerate(found.survey.artifacts):
         rows = [tree.path(row) for row in artifact.rows] if artifact.store not in UNWATCHED else []
-        if any(_is_below(each, place) for each in rows):
+        if any(_is_below(each, place) for each in rows) and os.path.isdir(place):
             found.take(number)
         elif any(_is_below(place, each) for each in rows):
             found.take(number, place)

@@ -122,11 +122,11 @@ def _by_header(file: File) -> Whole:
     found = reading(file)
     if isinstance(found, Problem):
         raise BrokenError(found.message, found.code)
-    if not found.complete:
+    lacking = tuple(shown(each.path) for each in found.needs if each.exists is False)
+    if not found.complete and not lacking:
         raise BrokenError("ends before what its header promises", "truncated")
     if found.format == "safetensors":
         _strict(file)
-    lacking = tuple(shown(each.path) for each in found.needs if each.exists is False)
     return Whole(found.format, _told_by(found), lacking)
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from modelyard.problem import Problem, from_errno
 from modelyard.walk.text import shown
@@ -33,6 +33,16 @@ def opened(path: bytes, *, follow: bool = False) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def forget(path: bytes) -> None:
+    """Lets the system forget what it remembers of a file, so that the medium is asked; what is mapped or not written
+
+    yet it keeps. Nothing happens where it cannot, or where the file cannot be opened.
+    """
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError), opened(path) as descriptor:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _drain(descriptor: int, wanted: int) -> bytes:

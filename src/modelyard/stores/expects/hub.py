@@ -24,6 +24,7 @@ from modelyard.walk.tree import Tree
 NAME, LISTING = "its name", "trees/{}.json"
 XET = "a payload of the shared store is named by its Xet hash, and no repository's blob leads to it"
 ETAG = "its name is no digest: the server gave another etag"
+ABSENT = "of the revision, and not here: nobody tells whether it was ever downloaded"
 PLAIN = "a plain file where links are usual: nobody tells what it should be"
 
 
@@ -48,7 +49,10 @@ def expects(tree: Tree, artifact: Artifact) -> Iterator[Expectation]:
         yield from (_blob(tree, row) for row in files_below(tree, artifact.blobs) if not _beside(tree, row))
         return
     listed = _listing(tree, artifact)
-    for path, row in _entries(tree, snapshot):
+    entries = dict(_entries(tree, snapshot))
+    for path in sorted(listed.keys() - entries.keys()):
+        yield Expectation(tree.path(snapshot) + b"/" + path.encode("utf-8", "replace"), None, "nothing", why=ABSENT)
+    for path, row in entries.items():
         yield replace(_entry(tree, row, listed.get(path), artifact.revision), name=path)
 
 
