@@ -112,8 +112,7 @@ def _digest(outcome: Outcome) -> tuple[str, str] | None:
     """The method and the digest that a file is known by, where what is fetched can be held against it."""
     told = outcome.item.expectation
     method = {64: "sha256", 40: "git-sha1"}.get(len(told.value), "")
-    known = method == "sha256" or told.size is not None
-    return (method, told.value) if method and known and told.name else None
+    return (method, told.value) if method and told.name else None
 
 
 def _entry(survey: Survey, outcome: Outcome, artifact: Artifact) -> tuple[bytes, ...]:
@@ -169,7 +168,7 @@ def fetched(repair: Repair, env: Mapping[str, str], told: Told) -> Good | Proble
             url = hub.file_address(web, source, repair.outcome.item.expectation.name)
             why = fetch(web, url, method, digest, repair.outcome.item.expectation.size, take)  # type: ignore[arg-type]
             if why is not None:
-                return _by_client(why, source, repair)
+                return _by_client(why, source, repair) if why.code == "refused" else why
             made.mode(_mode(path, folder))
             return Good(repair, made.keep(name))
     except OSError as error:

@@ -127,7 +127,7 @@ def command(
         return done.code
     from modelyard.cli.repair import repair as mend
 
-    return mend(request, survey, wanted, done.outcomes, done.run, done.bytes, dry_run=dry_run, yes=yes) or done.code
+    return mend(request, survey, wanted, done.outcomes, done.run, done.bytes, dry_run=dry_run, yes=yes)
 
 
 def _looked(request: Request, targets: Sequence[str]) -> Survey:

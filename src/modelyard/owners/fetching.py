@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from modelyard.owners.https import Web, named
+from modelyard.owners.https import Web, named, number
 from modelyard.problem import Problem
 
 TRIES = 5
-MOST = 1 << 50
 Digest = Literal["sha256", "git-sha1"]
 
 
@@ -46,8 +45,14 @@ def fetch(
 ) -> Problem | None:
     """Gives every byte of a file to the sink; a Problem where it cannot be had or is not the file of that digest.
 
-    git's SHA-1 begins with the length, so `size` has to be known for it. What the sink raises is passed on.
+    git's SHA-1 begins with the length: where nobody knows it the server is asked first. What the sink raises is passed
+    on.
     """
+    if size is None and method == "git-sha1":
+        told = _length(web, url)
+        if isinstance(told, Problem):
+            return told
+        size = told
     start = hashlib.sha256() if method == "sha256" else hashlib.sha1(b"blob %d\0" % (size or 0), usedforsecurity=False)
     taken = _Taken(sink, start, size)
     for _ in range(TRIES):
@@ -67,3 +72,14 @@ def fetch(
     if taken.digest.hexdigest() != digest:
         return Problem(named(url), "changed", f"what {named(url)} sends is not the file: its digest differs")
     return None
+
+
+def _length(web: Web, url: str) -> int | Problem:
+    """Bytes that the server would send."""
+    reply = web.ask(url, "HEAD")
+    if isinstance(reply, Problem):
+        return reply
+    size = number(reply.headers.get("x-linked-size") or reply.headers.get("content-length", ""))
+    if reply.status != 200 or size is None:
+        return Problem(named(url), "refused", f"{named(url)} answers {reply.status} and does not tell how long it is")
+    return size
