@@ -113,7 +113,7 @@ def test_a_cache_that_the_workspace_is_linked_to_is_left_alone(fresh: Client, ru
     assert chosen(run, "dvc", "--include", "dvc:one") == set()
 
 
-def test_objects_are_verified_by_their_names(filled: Client, fresh: Client, run: Run) -> None:
+def test_objects_are_verified_by_their_names(fresh: Client, run: Run) -> None:
     place = project(fresh, "one")
     assert told(run, "dvc", code=0) == {}
     objects = [path for path in (place / ".dvc/cache/files/md5").rglob("*") if path.is_file()]

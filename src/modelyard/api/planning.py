@@ -36,6 +36,11 @@ def now_text() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def exact_now() -> str:
+    """The same to the microsecond: two plans that are made one after the other are two plans."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def plan_clean(
     survey: Survey,
     everyone: Everyone,

@@ -14,7 +14,7 @@ from typing import Literal
 
 from modelyard.api import Survey
 from modelyard.api.checking import LOST, Outcome
-from modelyard.api.planning import now_text
+from modelyard.api.planning import exact_now, now_text
 from modelyard.apply import marks
 from modelyard.apply.disk import Disk
 from modelyard.apply.whole import draft
@@ -212,7 +212,7 @@ def plan(survey: Survey, wanted: Sequence[Repair], good: Sequence[Good]) -> Plan
         if found is not None:
             steps.append(_arrival(found, repair))
     stores = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
+    origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], exact_now())
     return Plan(TITLE, now_text(), origin, steps, stores, 0, True, "re-get", []).sealed()
 
 

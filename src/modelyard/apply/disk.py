@@ -80,6 +80,22 @@ class Disk:
         """One more name of a file; FileExistsError when the target is there."""
         os.link(source, target, follow_symlinks=False)
 
+    def symlink(self, text: bytes, path: bytes) -> None:
+        """A new symbolic link; FileExistsError when something is there."""
+        os.symlink(text, path)
+
+    def own(self, place: int | bytes, user: int, group: int) -> None:
+        """Whose an open file, or a name that may be a link, is."""
+        os.chown(place, user, group, follow_symlinks=isinstance(place, int))
+
+    def stamp(self, place: int | bytes, read: int, written: int) -> None:
+        """When an open file, or a name that may be a link, was read and written; nanoseconds since 1970."""
+        os.utime(place, ns=(read, written), follow_symlinks=isinstance(place, int))
+
+    def attribute(self, descriptor: int, name: str, value: bytes) -> None:
+        """Gives an open file an extended attribute, access control lists among them."""
+        os.setxattr(descriptor, name, value)
+
     def mode(self, descriptor: int, mode: int) -> None:
         """Who may do what with an open file."""
         os.fchmod(descriptor, mode)

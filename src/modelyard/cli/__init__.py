@@ -20,6 +20,8 @@ COMMANDS = {
     "scan": "What loading a model would execute; nothing is executed.",
     "verify": "Whether everything is still as it was given, byte for byte.",
     "convert": "A safe copy of a model file as safetensors, proven equal.",
+    "archive": "Put a model on another disk or into an object store; a stub stays.",
+    "recall": "Bring back what was archived, byte for byte.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
     "apply": "Make a plan that was saved.",
@@ -70,7 +72,8 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo, purge and pin change anything; `env`, `convert` and `demo` write new files.
+    Only clean, apply, undo, purge, pin, archive, recall and `verify --repair` change anything; `env`, `convert` and
+    `demo` write new files.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.stores import (
+    archived,
     automatic1111,
     checkpoints,
     comfyui,
@@ -143,4 +144,5 @@ ADAPTERS: tuple[Adapter, ...] = (
     rattler,
     pyenv,
     virtualenv,
+    archived,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from modelyard.cli.documents.archiving import Archived, Recalled
 from modelyard.cli.documents.changing import (
     BreakLine,
     BudgetLine,
@@ -53,13 +54,13 @@ from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedL
 from modelyard.cli.documents.verifying import RepairLine, VerifiedFiles, VerifiedLine
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
-    "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
+    "DOCUMENTS", "Archived", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine",
+    "Converted", "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
     "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine",
     "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
-    "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RepairLine", "RootLine", "ScannedFiles", "ScannedLine",
-    "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine",
-    "Used", "VerifiedFiles", "VerifiedLine", "Where", "WhereLine", "WrittenLine",
+    "PruneLine", "Rebuilt", "Recalled", "ReceiptLine", "RefusedLine", "RepairLine", "RootLine", "ScannedFiles",
+    "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine",
+    "Totals", "UseLine", "Used", "VerifiedFiles", "VerifiedLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -83,5 +84,7 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "doctor": Examined,
     "inspect": Headers,
     "convert": Converted,
+    "archive": Archived,
+    "recall": Recalled,
     "demo": Built,
 }

@@ -13,9 +13,8 @@ from modelyard.walk.tree import Tree
 
 SUFFIX = re.compile(rb"-((?=[0-9a-f]*[a-f])[0-9a-f]{8,64})\.[^.]+$")  # digits alone are a date as often as a hash
 REST = re.compile(rb"([0-9a-f]{30})(?:\.dir)?$")
-STAGED = re.compile(
-    rb"(?s)\x12\x18([A-Za-z0-9+/]{22}==)\x20([\x80-\xff]*[\0-\x7f])2([\x80-\xff]?[\0-\x7f])(/.{0,4096})"
-)
+NUMBER = rb"([\x80-\xff]*[\0-\x7f])"
+STAGED = re.compile(rb"(?s)\x12\x18([A-Za-z0-9+/]{22}==)\x20" + NUMBER + rb"2" + NUMBER + rb"(?=(/.{0,4096}))")
 LOG_CAP = 64 << 20
 PAIR = re.compile(rb"[0-9a-f]{2}$")
 NAME = "its name"
