@@ -33,78 +33,52 @@ def payload(snapshot: Path, name: str) -> Path:
     return list(chain(snapshot / name))[-1]
 
 
-def asked(client: Client) -> list[str]:
-    """What the hub was asked for."""
-    return [path for _, path, _ in client.hub.asked if "resolve" in path]
-
-
-def test_a_whole_cache_raises_no_alarm_and_damage_is_told(client: Client, snapshot: Path, run: Run) -> None:
+def test_damage_is_told_mended_by_the_hub_and_undone(client: Client, snapshot: Path, home: Path, run: Run) -> None:
     before = len(client.hub.asked)
     assert told(run, code=0) == {}
-    weights, config = payload(snapshot, "model.safetensors"), payload(snapshot, "config.json")
+    weights, words, config = (
+        payload(snapshot, name) for name in ("model.safetensors", "vocab/words.txt", "config.json")
+    )
+    mode, good = weights.stat().st_mode, config.read_bytes()
     flip(weights)
     cut(config)
-    short = "corrupt" if client.old else "truncated"  # it keeps no note of the sizes
-    assert told(run, code=5) == {weights.name: "corrupt", config.name: short}
-    weights.unlink()
-    assert told(run, "hf", code=5) == {weights.name: "missing", config.name: short}
-    assert len(client.hub.asked) == before, "verifying asks nobody"
-
-
-def test_repair_gets_the_bytes_again_and_undo_brings_the_bad_ones_back(
-    client: Client, snapshot: Path, home: Path, run: Run
-) -> None:
-    weights, words = payload(snapshot, "model.safetensors"), payload(snapshot, "vocab/words.txt")
-    mode = weights.stat().st_mode
-    flip(weights)
     words.unlink()
+    short = "corrupt" if client.old else "truncated"  # it keeps no note of the sizes
+    found = {weights.name: "corrupt", config.name: short, words.name: "missing"}
+    assert told(run, code=5) == found
     bad = everything(home)
     assert run("verify", "--repair").code == 4, "nobody can be asked"
     assert run("verify", "--repair", "--dry-run").code == 5
+    assert len(client.hub.asked) == before, "verifying asks nobody"
     assert everything(home) == bad
+    _sends_something_else(client, home, run)
+    assert everything(home) == bad
+    (config.parent / f".modelyard-fetched-{next(chain(snapshot / 'config.json')).name}").write_bytes(
+        good
+    )  # after a kill
     answer = run("verify", "--repair", "--yes", "--json")
-    document = json.loads(answer.out)
     assert answer.code == 0, (answer.out, answer.err)
-    assert {(each["how"], Path(each["path"]).name) for each in document["repairs"]} == {
-        ("fetch", weights.name),
-        ("fetch", words.name),
+    assert {(each["how"], Path(each["path"]).name) for each in json.loads(answer.out)["repairs"]} == {
+        ("fetch", name) for name in found
     }
-    assert (weights.read_bytes(), words.read_bytes()) == (WEIGHTS, b"a b c" * 99)
+    assert (weights.read_bytes(), words.read_bytes(), config.read_bytes()) == (WEIGHTS, b"a b c" * 99, good)
     assert weights.stat().st_mode == mode
     assert told(run, code=0) == {}
     client.offline.call("snapshot", MODEL, "main")
     undo(run)
-    assert told(run, code=5) == {weights.name: "corrupt", words.name: "missing"}
+    assert told(run, code=5) == found
 
 
-def test_what_the_hub_sends_otherwise_never_gets_the_name(client: Client, snapshot: Path, home: Path, run: Run) -> None:
-    weights = payload(snapshot, "model.safetensors")
-    flip(weights)
-    bad = everything(home)
-    wrong = bytes(len(WEIGHTS))
-    for status, body, why in (
-        (200, wrong, "digest differs"),
-        (200, wrong + b"x", "digest differs" if client.old else "more than"),
-        (403, b"", "answers 403"),
-    ):
-        client.hub.instead = {r"GET /acme/tiny/resolve/.*": (status, {"Content-Length": str(len(body))}, body)}
+def _sends_something_else(client: Client, home: Path, run: Run) -> None:
+    """What is not the file never gets its name, and a refusal names what may help."""
+    before = everything(home)
+    for status, body, why in ((200, bytes(len(WEIGHTS)), "digest differs"), (403, b"", "hf download acme/tiny")):
+        client.hub.instead = {r"(GET|HEAD) /acme/tiny/resolve/.*": (status, {}, body)}
         answer = run("verify", "--repair", "--yes")
         assert answer.code == 3
         assert why in " ".join(answer.out.split()), answer.out
-        assert everything(home) == bad
+        assert everything(home) == before
     client.hub.instead = {}
-    assert run("verify", "--repair", "--yes").code == 0
-
-
-def test_a_good_file_that_a_killed_repair_left_is_used(client: Client, snapshot: Path, run: Run) -> None:
-    config = payload(snapshot, "config.json")
-    good = config.read_bytes()
-    (config.parent / f".modelyard-fetched-{next(chain(snapshot / 'config.json')).name}").write_bytes(good)
-    config.write_bytes(b"[]")
-    before = len(asked(client))
-    assert run("verify", "--repair", "--yes").code == 0
-    assert config.read_bytes() == good
-    assert len(asked(client)) == before
 
 
 def test_environments_and_packages_of_conda_raise_no_alarm_and_damage_is_told(base: Path, run: Run) -> None:

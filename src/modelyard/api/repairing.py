@@ -29,7 +29,7 @@ from modelyard.walk.hash import hash_file
 from modelyard.walk.text import shown
 
 TITLE = "repair"
-How = Literal["fetch", "pull", "remake", "nobody"]
+How = Literal["fetch", "pull", "remake", "away", "nobody"]
 FETCHED = b".modelyard-fetched-%s"
 REMADE = {
     "pip": "pip fetches or builds it again when it needs it",
@@ -89,7 +89,7 @@ def _repair(survey: Survey, outcome: Outcome, artifact: Artifact | None, env: Ma
         running = ollama.local_address(env)
         if running is None or isinstance(ollama.loaded(running), Problem):
             words = f"put away; then `ollama pull {artifact.title}`, for no server answers now"
-            return Repair(outcome, artifact.id, "remake" if away else "nobody", words, 0, away)
+            return Repair(outcome, artifact.id, "away" if away else "nobody", words, 0, away)
         size = outcome.item.expectation.size or 0
         return Repair(outcome, artifact.id, "pull", "pulled again by the server", size, away)
     if artifact.store in REMADE and artifact.kind != "environment" and artifact.recovery in ("re-get", "re-make"):

@@ -69,7 +69,7 @@ def repair(
             line(console(), f"not done  {path}: {why}")
     if failed or (done and (done.skipped or done.failed)):
         return PARTLY
-    return COMPLAINTS if len(able) < len(told) else 0
+    return COMPLAINTS if any(each.how in ("away", "nobody") for each in told) else 0
 
 
 def _print(told: Sequence[Repair]) -> None:
