@@ -26,7 +26,7 @@ class VerifiedLine(msgspec.Struct):
 
 
 class RepairLine(msgspec.Struct):
-    """What can be done for a file: `how` is fetch, pull, remake, away or nobody; `words` say it, `bytes` are fetched."""
+    """What can be done for a file: `how` is fetch, pull, remake, away or nobody; `words` say it; `bytes` to fetch."""
 
     id: str
     path: str
@@ -36,7 +36,7 @@ class RepairLine(msgspec.Struct):
 
 
 class VerifiedFiles(msgspec.Struct):
-    """What was verified. `files`: how many by state; `by_digest`: those that kept a digest; `read`: bytes that were read.
+    """What was verified. `files`: how many by state; `by_digest`: those that kept a digest; `read`: bytes read now.
 
     `left_out`: files that the sample left out; `resumed`: when the interrupted run began that this one continued.
     `repairs` and `receipt` only with --repair.
