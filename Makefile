@@ -45,7 +45,7 @@ check: deps
 
 # Peers come from Debian where it has them; others by MODELYARD_PEERS="dust=/path/to/dust;dua=/path/to/dua".
 bench: deps
-	-@$(call install, ncdu gdu, ncdu gdu)
+	-@$(call install, ncdu gdu b3sum, ncdu gdu b3sum)
 	$(BIN)/pip install -q -r requirements/bench.txt
 	$(BIN)/python -m benchmarks $(ARGS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,11 +78,19 @@ def unread(item: Item, now: int) -> Outcome | None:
     return None
 
 
-def read(items: Sequence[Item], progress: Told | None = None) -> list[Outcome]:
-    """The outcomes of items of one file, which is read once for its digests and once more for its format.
+def read_all(jobs: Iterable[Sequence[Item]], progress: Told | None = None) -> list[Outcome]:
+    """The outcomes of a few files, of which the disk looks for the later ones while the first is digested.
 
     The medium is asked: a good copy in memory says nothing of what is left on the disk.
     """
+    listed = list(jobs)
+    for items in listed:
+        forget(items[0].path)
+    return [outcome for items in listed for outcome in read(items, progress)]
+
+
+def read(items: Sequence[Item], progress: Told | None = None) -> list[Outcome]:
+    """The outcomes of items of one file, which is read once for its digests and once more for its format."""
     path, now = items[0].path, time.time_ns()
     try:
         before = Seen.of(os.lstat(path))
@@ -91,7 +99,6 @@ def read(items: Sequence[Item], progress: Told | None = None) -> list[Outcome]:
     except OSError as error:
         words = os.strerror(error.errno or 0)
         return [Outcome(each, "unreadable", expected_words(each.expectation), words, "name", now) for each in items]
-    forget(path)
     methods = sorted({DIGESTS[each.expectation.method] for each in items if _reads(each.expectation, before)})
     hashed = hash_file(path, methods, progress) if methods else None
     structure = _Structure(path, progress)

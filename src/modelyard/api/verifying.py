@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from itertools import islice
 
 import msgspec
 
-from modelyard.api.checking import LOST, STATES, Outcome, State, expected_words, read, unread
+from modelyard.api.checking import LOST, STATES, Outcome, State, expected_words, read_all, unread
 from modelyard.api.digests import Where, digest_cache
 from modelyard.api.expecting import Item, Wanted
 from modelyard.apply import notes
@@ -32,7 +32,9 @@ TURN = 0.1
 """Seconds between two words of progress."""
 RUNS = b"verifying.json"
 OLD_RUN = 7 * 86400 * SECOND
-MOST_WAITING = 512
+MOST_WAITING = 16
+TOGETHER, MOST_TOGETHER = 4 << 20, 64
+"""Bytes and files that one thread takes at once."""
 Progress = Callable[[int, int, str], object]
 """Told bytes that were read, of how many, and the file that was done last."""
 
@@ -140,12 +142,12 @@ def outcomes(run: Run, memory: Verified, cache: DigestCache, progress: Progress 
 
     one_head = any(rotates(device) for device in {job[0].seen.device for job in run.jobs if job[0].seen})
     pool = ThreadPoolExecutor(1 if one_head else AT_ONCE, "verifying")
-    left, last = iter(run.jobs), ""
-    waiting = {pool.submit(read, job, told) for job in islice(left, MOST_WAITING)}
+    left, last = _batches(run.jobs), ""
+    waiting = {pool.submit(read_all, batch, told) for batch in islice(left, MOST_WAITING)}
     try:
         while waiting:
             ready, waiting = wait(waiting, TURN, FIRST_COMPLETED)
-            waiting |= {pool.submit(read, job, told) for job in islice(left, len(ready))}
+            waiting |= {pool.submit(read_all, batch, told) for batch in islice(left, len(ready))}
             found = [outcome for future in ready for outcome in future.result()]
             _remember(memory, cache, found)
             for outcome in found:
@@ -156,6 +158,20 @@ def outcomes(run: Run, memory: Verified, cache: DigestCache, progress: Progress 
     finally:
         stop[0] = True
         pool.shutdown(cancel_futures=True)
+
+
+def _batches(jobs: Iterable[tuple[Item, ...]]) -> Iterator[list[tuple[Item, ...]]]:
+    """Neighbours on the disk that are read together: a few small files, or one large one."""
+    batch: list[tuple[Item, ...]] = []
+    left = TOGETHER
+    for job in jobs:
+        if batch and (job[0].size > left or len(batch) == MOST_TOGETHER):
+            yield batch
+            batch, left = [], TOGETHER
+        batch.append(job)
+        left -= job[0].size
+    if batch:
+        yield batch
 
 
 def _remember(memory: Verified, cache: DigestCache, found: Sequence[Outcome]) -> None:

@@ -88,7 +88,8 @@ def _buffered(descriptor: int, start: int) -> Iterator[memoryview]:
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    room = memoryview(bytearray(BLOCK))
+    left = os.fstat(descriptor).st_size - start
+    room = memoryview(bytearray(min(BLOCK, max(left, 0) + 1)))  # a megabyte of zeros takes longer than a small file
     while count := os.preadv(descriptor, [room], start):
         start += count
         yield room[:count]

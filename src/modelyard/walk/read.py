@@ -36,13 +36,14 @@ def opened(path: bytes, *, follow: bool = False) -> Iterator[int]:
 
 
 def forget(path: bytes) -> None:
-    """Lets the system forget what it remembers of a file, so that the medium is asked; what is mapped or not written
+    """Lets the system forget what it remembers of a file, so that the medium is asked, and begin to read its head.
 
-    yet it keeps. Nothing happens where it cannot, or where the file cannot be opened.
+    What is mapped or not written yet it keeps. Nothing happens where it cannot, or where the file cannot be opened.
     """
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError), opened(path) as descriptor:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(descriptor, 0, CAP, os.POSIX_FADV_WILLNEED)
 
 
 def _drain(descriptor: int, wanted: int) -> bytes:
