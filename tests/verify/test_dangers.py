@@ -196,7 +196,9 @@ def test_notes_of_strangers_lead_nowhere(home: Path, tmp_path: Path) -> None:
     assert not [each for each in found if b"secret" in each.item.path]
 
 
-def test_a_member_that_unpacks_without_end_is_damaged_and_costs_no_memory(home: Path) -> None:
+def test_a_member_that_unpacks_without_end_is_damaged_and_soon_given_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = makers.write(home / "outputs/run/checkpoint-5/a.npz")
     makers.write(path.parent / "trainer_state.json", "{}")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -206,7 +208,16 @@ def test_a_member_that_unpacks_without_end_is_damaged_and_costs_no_memory(home: 
         place = data.index(mark) + at
         data[place : place + 4] = struct.pack("<I", 1000)
     path.write_bytes(data)
+    unpacked: list[int] = []
+    real = zlib.crc32
+
+    def counting(piece: bytes, crc: int = 0) -> int:
+        unpacked.append(len(piece))
+        return real(piece, crc)
+
+    monkeypatch.setattr(zlib, "crc32", counting)
     assert alarms(verify(home)) == {"a.npz": "corrupt"}
+    assert 1000 < sum(unpacked) < 10 << 20
 
 
 def test_streams_behind_each_other_are_all_read(tmp_path: Path) -> None:

@@ -139,6 +139,37 @@ def conda_package(home: Path) -> Path:
     return makers.write(folder / "lib/a.so", BYTES)
 
 
+def conda_prefix(home: Path) -> Path:
+    """A file of a conda environment into which the prefix was written, beside others that conda and pip put there.
+
+    conda writes its own first line into scripts, which the RECORD of a package does not know.
+    """
+    prefix = home / "miniconda3/envs/old"
+    site = "lib/python3.11/site-packages"
+    makers.write(prefix / "conda-meta/history", "")
+    script, record = b"#!/env/python\n", f"../../../bin/tool,sha256={'A' * 43},9\n"
+    files: dict[str, dict[str, object]] = {
+        "lib/a.so": {
+            "sha256": "0" * 64,
+            "sha256_in_prefix": sha256(BYTES),
+            "size_in_bytes": 7,
+            "prefix_placeholder": "/x",
+        },
+        "bin/tool": {"sha256": "0" * 64, "sha256_in_prefix": sha256(script), "prefix_placeholder": "/x"},
+        "etc/old": {"sha256": "0" * 64, "prefix_placeholder": "/x", "file_mode": "text"},
+        f"{site}/tool-1.dist-info/RECORD": {"sha256": sha256(record.encode())},
+    }
+    paths = [{"_path": name, "path_type": "hardlink", **told} for name, told in files.items()]
+    makers.write(prefix / "conda-meta/tool-1-0.json", json.dumps({"paths_data": {"paths": paths}}))
+    makers.write(prefix / site / "tool-1.dist-info/RECORD", record)
+    makers.write(prefix / "bin/tool", script)
+    makers.write(prefix / "etc/old", b"/env")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"pip").digest()).rstrip(b"=").decode()
+    makers.write(prefix / site / "of_pip.py", b"pip")
+    makers.write(prefix / site / "of_pip-1.dist-info/RECORD", f"of_pip.py,sha256={digest},3\n")
+    return makers.write(prefix / "lib/a.so", BYTES)
+
+
 def sums(home: Path) -> Path:
     """A model beside a list of digests, one of a name with a line break, which `sha256sum` escapes."""
     odd = makers.write(home / "outputs/run/checkpoint-5/two\nlines", b"odd")
@@ -150,7 +181,7 @@ def sums(home: Path) -> Path:
 
 STORES = (
     hub, hub_payload, hub_small, hub_plain, ollama, torch_hub, dvc, dvc_text, wandb, local_dir, llama_cpp, wheel,
-    conda_package, sums,
+    conda_package, conda_prefix, sums,
 )  # fmt: skip
 SIZED = (hub, hub_payload, hub_small, hub_plain, ollama, wheel, conda_package)
 """Where somebody tells the size, too: the others cannot tell a short file of no known format from another one."""

@@ -167,7 +167,14 @@ def _by_structure(item: Item, words: str, whole: Whole | Problem, now: int, seen
     told = item.expectation
     if isinstance(whole, Problem):
         state = CODES.get(whole.code, "unverifiable")
-        why = told.why or NOBODY if state == "unverifiable" and whole.code == "unknown" else whole.message
+        unknown = state == "unverifiable" and whole.code == "unknown"
+        why = (
+            told.why or NOBODY
+            if unknown
+            else f"it {whole.message}"
+            if state in ("corrupt", "truncated")
+            else whole.message
+        )
         return Outcome(item, state, words if state != "unverifiable" else "", why, "structure", now, seen=seen)
     if whole.lacking:
         lacking = ", ".join(whole.lacking[:4]) + (" and more" if len(whole.lacking) > 4 else "")

@@ -105,8 +105,12 @@ def _archive(request: Request, survey: api.Survey, proposal: Proposal, name: str
             line(out, "so everything here is as it was; the same command goes on with what is proven there")
             return PARTLY
         purge, undo = again(request, "purge", plan.id), again(request, "undo", plan.id)
-        line(out, f"`{purge}` frees the original, `{undo}` takes it back")
-        line(out, f"`{again(request, 'recall', name)}` brings it back from there")
+        for does, it in (
+            (purge, "frees the original"),
+            (undo, "takes it back"),
+            (again(request, "recall", name), "brings it back later"),
+        ):
+            out.print(f"  {does}  {it}", soft_wrap=True, highlight=False, markup=False)
     return PARTLY if done.skipped or done.failed else 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import click
+from rich.text import Text
 
 from modelyard.api import Survey, repairing
 from modelyard.api.checking import Outcome, path_of
@@ -18,14 +19,15 @@ from modelyard.cli import as_json
 from modelyard.cli.errors import COMPLAINTS, PARTLY, REFUSED
 from modelyard.cli.looking import ProgressLine, place
 from modelyard.cli.options import Request
-from modelyard.cli.output import console, line, table
+from modelyard.cli.output import console, line
 from modelyard.cli.plans import receipt_document
-from modelyard.cli.verified import as_document, bytes_words
+from modelyard.cli.verified import as_document
 from modelyard.cli.yards import again, opened
 from modelyard.problem import Problem
 from modelyard.units import size
 
 SHOWN = 40
+STYLES = {"fetch": "green", "pull": "green", "remake": "green", "away": "yellow", "nobody": "bold red"}
 
 
 def repair(
@@ -78,8 +80,10 @@ def _print(told: Sequence[Repair]) -> None:
         line(out, "Nothing to repair.")
         return
     out.print("\nRepair", style="bold", highlight=False)
-    rows = [(each.how, bytes_words(each.size), each.words, path_of(each.outcome)) for each in told[:SHOWN]]
-    table(out, ("How", "Fetch", "What", "File"), rows, right=(1,), flexible=3)
+    for each in told[:SHOWN]:
+        out.print(Text.assemble((f"{each.how:<10} ", STYLES[each.how]), path_of(each.outcome)), soft_wrap=True)
+        words = each.words + (f", {size(each.size)}" if each.size else "")
+        out.print(f"           {words}", style="dim", soft_wrap=True, highlight=False, markup=False)
     if len(told) > SHOWN:
         line(out, f"and {len(told) - SHOWN:,} more: --json lists them all", "dim")
 

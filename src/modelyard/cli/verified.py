@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from modelyard.api.expecting import Wanted
 from modelyard.api.repairing import Repair
 from modelyard.api.verifying import Run, Summary, summaries
 from modelyard.cli import documents
-from modelyard.units import rfc3339, size
+from modelyard.units import rfc3339
 
 STYLES = {
     "ok": "green", "unverifiable": "dim", "changed": "yellow", "unreadable": "magenta", "missing": "bold red",
@@ -18,6 +19,7 @@ STYLES = {
 }  # fmt: skip
 QUIET = ("ok", "unverifiable")
 MOST = 40
+DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 
 
 def print_found(found: Sequence[Outcome], wanted: Wanted, everything: bool) -> None:
@@ -27,12 +29,13 @@ def print_found(found: Sequence[Outcome], wanted: Wanted, everything: bool) -> N
     from modelyard.cli.output import console, line, table
 
     out = console()
-    bad = sorted((each for each in found if each.state not in QUIET), key=lambda each: -STATES.index(each.state))
+    bad = [each for each in found if each.state not in QUIET]
+    bad.sort(key=lambda each: (-STATES.index(each.state), each.item.path))
     for each in bad[:MOST]:
         out.print(Text.assemble((f"{each.state:<10} ", STYLES[each.state]), path_of(each)), soft_wrap=True)
         if each.expected:
-            line(out, f"           expected {each.expected}", "dim")
-        line(out, f"           found {each.found}", "dim")
+            line(out, f"           expected {short(each.expected)}", "dim")
+        line(out, f"           found {short(each.found)}", "dim")
         if each.item.artifacts:
             more = len(each.item.artifacts) - 1
             line(out, f"           of {each.item.artifacts[0]}" + (f" and {more:,} more" if more else ""), "dim")
@@ -42,6 +45,11 @@ def print_found(found: Sequence[Outcome], wanted: Wanted, everything: bool) -> N
     if everything or len(wanted.artifacts) == 1:
         rows = [(each.state, _counts(each), each.id or "files of no artifact") for each in listed]
         table(out, ("State", "Files", "Artifact"), rows, flexible=2)
+
+
+def short(words: str) -> str:
+    """Words with as much of each digest as tells it from others; JSON has the whole."""
+    return DIGEST.sub(lambda found: f"{found[0][:12]}…", words)
 
 
 def _counts(each: Summary) -> str:
@@ -111,8 +119,3 @@ def repair_lines(repairs: Sequence[Repair]) -> list[documents.RepairLine]:
     return [
         documents.RepairLine(each.artifact, path_of(each.outcome), each.how, each.words, each.size) for each in repairs
     ]
-
-
-def bytes_words(count: int) -> str:
-    """Bytes to be fetched, empty for none."""
-    return size(count) if count else ""
