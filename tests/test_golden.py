@@ -21,6 +21,7 @@ from modelyard.demo.writer import DAY, TODAY
 from walk.disks import loop_disk
 
 GOLDEN = Path(__file__).parent / "golden"
+WRITING = bool(os.environ.get("MODELYARD_WRITE_GOLDEN"))  # before the variables go
 COMMANDS = {
     "overview": (),
     "overview.json": ("--json",),
@@ -72,7 +73,7 @@ def test_the_whole_output(
     if name.endswith(".json"):
         text = json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n"
     file = GOLDEN / f"{name}.txt"
-    if os.environ.get("MODELYARD_WRITE_GOLDEN"):
+    if WRITING:
         file.write_text(text)
     assert err == ""
     assert text == file.read_text()

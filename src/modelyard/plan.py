@@ -15,11 +15,16 @@ RATE = 100_000_000
 
 
 class Below(msgspec.Struct, frozen=True):
-    """What lay below a folder: entries, apparent bytes, and the newest time of writing in nanoseconds since 1970."""
+    """What lay below a folder: entries, apparent bytes, the newest time of writing in nanoseconds since 1970, and 53
+
+    bits that tell these files from any others: over inode, size and time of writing of each.
+    """
 
     entries: int
     apparent: int
     newest: int
+    print: int = 0
+    """0 in what earlier versions wrote, and where there is no file."""
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,6 +87,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     `remove` takes a name or a whole folder into the trash. `move` renames it to `other` on the same file system.
     `write` gives a small file the `content`, in base64. `relink` makes it another name of the file `other`, which has
     the same bytes and the mark `source`. `ask` lets a service remove something: the path is the service's address.
+    `also` are further artifacts that it is a part of. Once a removal of an artifact is not made, no later one of it is.
     """
 
     do: Do
@@ -95,6 +101,12 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     other: Path | None = None
     source: Mark | None = None
     ask: Ask | None = None
+    also: list[str] = []
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Everything that it is a part of."""
+        return (self.artifact, *self.also)
 
 
 class Skipped(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modelyard.api.keeper import Keeper
+from modelyard.api.lately import Lately
 from modelyard.api.planning import now_text
 from modelyard.apply import journal as journals
 from modelyard.apply import saved
@@ -28,6 +29,7 @@ from modelyard.owners.services import Services
 from modelyard.plan import Plan
 from modelyard.problem import Problem
 from modelyard.uses.guard import Guard
+from modelyard.walk.text import shown
 
 OPEN: dict[str, tuple[State, ...]] = {
     "done": ("refused", "planned", "intent"),
@@ -36,6 +38,7 @@ OPEN: dict[str, tuple[State, ...]] = {
 }
 """The states of steps that an act left undone, by the state that it wanted to reach."""
 
+NOTHING: Mapping[str, str] = {}
 FOR_GOOD = "its service removed it for good: services keep no trash"
 
 
@@ -90,15 +93,18 @@ class Yard:
         """Every journal, the oldest first."""
         return list(self.rooms.ledgers())
 
-    def apply(self, plan: Plan, progress: Progress = silent) -> Receipt:
-        """Makes the plan's steps. FileExistsError: it was applied before; ValueError: it is another user's."""
+    def apply(self, plan: Plan, progress: Progress = silent, doubted: Mapping[str, str] = NOTHING) -> Receipt:
+        """Makes the plan's steps, but none of what is `doubted`: by artifact why it must stay.
+
+        FileExistsError: it was applied before; ValueError: it is another user's.
+        """
         if plan.origin.user != os.getuid():
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
         guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies)
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with self._begun(plan) as journal:
             keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
-            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), keeper)
+            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), Lately(keeper, doubted))
             total = len(plan.steps)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
@@ -139,7 +145,7 @@ class Yard:
         """Frees what a plan removed."""
         already = frozenset(ledger.steps("purged"))
         with journals.resume(self._disk, ledger) as journal:
-            gained = purge(self._disk, journal, now_text, progress)
+            gained = purge(self._disk, journal, now_text, progress, Guard([], os.getuid()).held)
         return receipt(ledger, "purged", gained, already)
 
 
@@ -161,7 +167,9 @@ def receipt(
     if len(made) < len(steps):
         predicted = min(predicted, sum(steps[number].freed for number in made))
     for_good = [number for number in ledger.steps("purged") if steps[number].do == "ask"]
-    reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
+    reasons = {
+        number: (shown(bytes(steps[number].path)), ledger.reasons.get(number, "")) for number in range(len(steps))
+    }
     return Receipt(
         ledger.plan.id,
         len(made),

@@ -38,6 +38,14 @@ def _renames() -> tuple[Rename, Rename] | None:
     return renamed(NOREPLACE), renamed(EXCHANGE)
 
 
+def _sync_range() -> Callable[[int, int, int, int], int] | None:
+    """The system's way to begin writing a range, where it has one."""
+    found = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None) if sys.platform == "linux" else None
+    if found is not None:
+        found.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return found
+
+
 def _error(number: int, source: bytes, target: bytes) -> OSError:
     return OSError(number, os.strerror(number), os.fsdecode(source), None, os.fsdecode(target))
 
@@ -47,10 +55,11 @@ class Disk:
 
     def __init__(self) -> None:
         self._renames = _renames()
+        self._sync_range = _sync_range()
 
-    def make_folder(self, path: bytes) -> None:
-        """A new folder that only its owner may enter."""
-        os.mkdir(path, 0o700)
+    def make_folder(self, path: bytes, mode: int = 0o700) -> None:
+        """A new folder, which only its owner may enter unless told."""
+        os.mkdir(path, mode)
 
     def move(self, source: bytes, target: bytes) -> None:
         """Renames on one file system and never replaces: FileExistsError when the target is there."""
@@ -138,7 +147,7 @@ class Disk:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         fcntl.ioctl(target, FICLONERANGE, struct.pack("=qQQQ", source, start, length, at))
 
-    def append(self, descriptor: int, data: bytes) -> None:
+    def append(self, descriptor: int, data: bytes | memoryview) -> None:
         """Writes all of it at the end."""
         while data:
             data = data[os.write(descriptor, data) :]
@@ -153,6 +162,11 @@ class Disk:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
         else:
             os.fsync(descriptor)
+
+    def begin_sync(self, descriptor: int, start: int, length: int) -> None:
+        """Lets the system begin to write bytes to the medium, so that `sync` waits less; sync_file_range(2)."""
+        if self._sync_range is not None:
+            self._sync_range(descriptor, start, length, 2)
 
     def sync_folder(self, path: bytes) -> None:
         """Lets the names of a folder reach the medium; file systems that cannot are passed over."""

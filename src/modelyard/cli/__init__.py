@@ -22,6 +22,7 @@ COMMANDS = {
     "convert": "A safe copy of a model file as safetensors, proven equal.",
     "archive": "Put a model on another disk or into an object store; a stub stays.",
     "recall": "Bring back what was archived, byte for byte.",
+    "registry": "Save, list, verify and compare one's own models.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
     "apply": "Make a plan that was saved.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "pin": "Name what no plan may ever hold.",
     "check": "Whether the budgets of the settings hold, for cron and CI.",
     "journal": "Every plan that was applied, and what became of it.",
+    "serve": "A saved model behind HTTP.",
     "env": "Freeze environments into capsules, prove and restore them.",
     "demo": "Build a sample workstation in a new folder.",
 }
@@ -72,8 +74,8 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo, purge, pin, archive, recall and `verify --repair` change anything; `env`, `convert` and
-    `demo` write new files.
+    Only clean, apply, undo, purge, pin, archive, recall, `verify --repair` and `registry rm` change anything; `env`,
+    `convert`, `registry` and `demo` write new files.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

@@ -7,12 +7,14 @@ import click
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.plans import tell
+from modelyard.cli.waiting import with_wait
 from modelyard.cli.yards import find, opened
 
 
 @click.command("undo")
 @click.argument("name", default="", metavar="[ID]")
 @with_place
+@with_wait
 def command(request: Request, name: str) -> int:
     """Bring back what a plan removed, the last plan without ID. What was purged cannot come back."""
     with opened(request) as yard:

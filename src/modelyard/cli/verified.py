@@ -71,7 +71,7 @@ def as_document(
 ) -> documents.VerifiedFiles:
     """What was found as a document."""
     lines = [
-        documents.VerifiedLine(
+        documents.OutcomeLine(
             each.id,
             "",
             each.state,
@@ -84,7 +84,7 @@ def as_document(
         for each in summaries(found, wanted)
     ]
     lines += [
-        documents.VerifiedLine(
+        documents.OutcomeLine(
             each.item.artifacts[0] if each.item.artifacts else "",
             path_of(each),
             each.state,

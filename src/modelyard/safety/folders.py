@@ -23,24 +23,24 @@ Progress = Callable[[int, int], object]
 
 
 def files_below(paths: Iterable[str]) -> list[str]:
-    """The plain files at and below some paths in order, each file once, by the first of its names that has a suffix.
+    """The plain files at and below some paths in order, each file once for each suffix that its names have.
 
+    What a file does depends on its name too: the same bytes are settings as `config.json` and words as `notes.txt`.
     Links to files are followed, links to folders only where they were asked for.
     """
-    names: dict[tuple[int, int] | str, str] = {}
+    names: dict[tuple[int, int] | str, dict[str, str]] = {}
     for path in paths:
         for each in _below(path, asked=True):
             try:
                 found = os.stat(each)
             except OSError:
-                names[each] = each  # told as unreadable by who scans it
+                names[each] = {"": each}  # told as unreadable by who scans it
                 continue
-            file = (found.st_dev, found.st_ino)
             if stat.S_ISREG(found.st_mode) or each == path:
-                known = names.setdefault(file, each)
-                if not os.path.splitext(known)[1] and os.path.splitext(each)[1]:
-                    names[file] = each  # blobs of the hub have no suffix, the links to them do
-    return list(names.values())
+                suffix = os.path.splitext(each)[1].lower()
+                names.setdefault((found.st_dev, found.st_ino), {}).setdefault(suffix, each)
+    # blobs of the hub have no suffix, the links to them do
+    return [each for known in names.values() for suffix, each in known.items() if suffix or len(known) == 1]
 
 
 def _below(path: str, *, asked: bool) -> Iterator[str]:

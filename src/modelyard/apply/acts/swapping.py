@@ -19,6 +19,7 @@ from modelyard.apply.trash import remove_tree
 from modelyard.plan import Step
 from modelyard.walk.compare import equal
 from modelyard.walk.read import read_file
+from modelyard.walk.text import shown
 
 NEW_FILE = 0o600
 
@@ -49,7 +50,7 @@ def make(hands: Hands, intent: Record) -> Record:
         why = str(error) if isinstance(error, Different) else words(error)
         _drop(hands.disk, hands.step(number), beside)
         if os.path.lexists(beside):
-            why += f"; the file that was there lies at {os.fsdecode(beside)}"
+            why += f"; the file that was there lies at {shown(beside)}"
         return hands.record("refused" if isinstance(error, Different) else "failed", number, why=why)
 
 
@@ -183,7 +184,7 @@ def _restored(disk: Disk, step: Step, path: bytes, where: bytes) -> tuple[str, s
         _drop(disk, step, where)
         return "undone", ""
     if not _as_made(step, path):
-        return "done", TAKEN.format(place=os.fsdecode(where))
+        return "done", TAKEN.format(place=shown(where))
     disk.exchange(where, path)
     if not _as_made(step, where):
         disk.exchange(where, path)

@@ -21,7 +21,7 @@ from modelyard.cli.documents.changing import (
     SkippedLine,
     StepLine,
 )
-from modelyard.cli.documents.converting import Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.converting import AgreementLine, Converted, LeftOutLine, WrittenLine
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -50,17 +50,33 @@ from modelyard.cli.documents.looking import (
     WhereLine,
 )
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
+from modelyard.cli.documents.registering import (
+    Aliases,
+    Compared,
+    Described,
+    EntryLine,
+    Founded,
+    Registered,
+    SavedVersion,
+    TakenOut,
+    TensorDifference,
+    VerifiedLine,
+    VerifiedVersions,
+    VersionLine,
+)
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
-from modelyard.cli.documents.verifying import RepairLine, VerifiedFiles, VerifiedLine
+from modelyard.cli.documents.verifying import OutcomeLine, RepairLine, VerifiedFiles
 
 __all__ = [
-    "DOCUMENTS", "Archived", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine",
-    "Converted", "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
-    "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine",
-    "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
-    "PruneLine", "Rebuilt", "Recalled", "ReceiptLine", "RefusedLine", "RepairLine", "RootLine", "ScannedFiles",
-    "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine",
-    "Totals", "UseLine", "Used", "VerifiedFiles", "VerifiedLine", "Where", "WhereLine", "WrittenLine",
+    "DOCUMENTS", "AgreementLine", "Aliases", "Archived", "ArtifactLine", "BreakLine", "BudgetLine", "Built",
+    "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine",
+    "Examined", "FileLine", "FindingLine", "Founded", "Frozen", "Headers", "InsideLine", "InspectedLine",
+    "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine",
+    "OutcomeLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
+    "PruneLine", "Rebuilt", "Recalled", "ReceiptLine", "RefusedLine", "Registered", "RepairLine", "RootLine",
+    "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine",
+    "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedFiles",
+    "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -86,5 +102,14 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "convert": Converted,
     "archive": Archived,
     "recall": Recalled,
+    "registry init": Founded,
+    "registry ls": Registered,
+    "registry show": Described,
+    "registry save": SavedVersion,
+    "registry load": TakenOut,
+    "registry verify": VerifiedVersions,
+    "registry diff": Compared,
+    "registry alias": Aliases,
+    "registry rm": Made,
     "demo": Built,
 }

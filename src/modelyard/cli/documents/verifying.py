@@ -8,7 +8,7 @@ from modelyard.cli.documents.changing import ReceiptLine
 from modelyard.cli.documents.looking import SCHEMA_VERSION
 
 
-class VerifiedLine(msgspec.Struct):
+class OutcomeLine(msgspec.Struct):
     """An artifact with its worst state (`path` is empty), or one file of it that is not ok.
 
     `expected` and `found`: what was told of the file and what is there. `files`: how many by state, for artifacts.
@@ -42,7 +42,7 @@ class VerifiedFiles(msgspec.Struct):
     `repairs` and `receipt` only with --repair.
     """
 
-    items: list[VerifiedLine]
+    items: list[OutcomeLine]
     files: dict[str, int]
     by_digest: int
     read: int

@@ -100,7 +100,7 @@ static PyObject *tree_listing(PyObject *self, PyObject *number) {
 
 static PyObject *tree_starts(PyObject *self, PyObject *unused) { (void)unused; return list_folder(get_tree(self), 0); }
 
-/* (apparent, allocated, entries, newest mtime or None, folders that could not be read whole, flags of this one) */
+/* (apparent, allocated, entries, newest mtime or None, folders that could not be read whole, flags of this one, print) */
 static PyObject *tree_totals(PyObject *self, PyObject *number) {
     Tree *t = get_tree(self);
     uint32_t folder = 0;
@@ -112,7 +112,8 @@ static PyObject *tree_totals(PyObject *self, PyObject *number) {
     }
     const Folder *f = folder_at(t, folder);
     PyObject *newest = time_or_none(f->newest);
-    return newest ? Py_BuildValue("(KKINII)", f->apparent, f->allocated, f->entries, newest, f->troubles, f->flags) : NULL;
+    unsigned long long print = f->print >> 11;       /* 53 bits, which every reader of JSON keeps */
+    return newest ? Py_BuildValue("(KKINIIK)", f->apparent, f->allocated, f->entries, newest, f->troubles, f->flags, print) : NULL;
 }
 
 static uint32_t *rows_from(Tree *t, PyObject *list, size_t *count) {
@@ -382,7 +383,7 @@ static PyMethodDef tree_methods[] = {
     {"is_folder", tree_is_folder, METH_O, "Whether the entry is a folder."},
     {"listing", tree_listing, METH_O, "The folder's entries as {name: row}."},
     {"starts", tree_starts, METH_NOARGS, "The walk's starting points as {path: row}."},
-    {"totals", tree_totals, METH_O, "(apparent, allocated, entries, newest, troubles, flags) of a folder, or of the walk for None."},
+    {"totals", tree_totals, METH_O, "(apparent, allocated, entries, newest, troubles, flags, print) of a folder, or of the walk for None."},
     {"measure", tree_measure, METH_VARARGS, "(entries, apparent, allocated, freed, exact, newest, last_read) of distinct rows, less the kept ones."},
     {"candidates", tree_candidates, METH_VARARGS, "candidates(excluded, names, pruned, cap, limit) -> rows"},
     {"search", tree_search, METH_VARARGS, "search(rows, needles, cap, threads) -> [(row, needle, offset)]"},

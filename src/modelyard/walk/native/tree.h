@@ -49,6 +49,7 @@ typedef struct {
     uint32_t entries;
     uint64_t apparent, allocated;
     int64_t newest;
+    uint64_t print;           /* sum over the files below of what tells them from others */
     uint32_t troubles;
 } Folder;
 
