@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modelyard.cli import as_json, documents
 from modelyard.cli.options import Request
 from modelyard.cli.registry_place import in_registry, opened, ports_text
-from modelyard.library import Export, Registry
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # help needs none of them
+    from modelyard.library import Export, Registry
 
 
 @click.command("export")
 @click.argument("name", metavar="NAME[@VERSION]")
-@click.argument("to", metavar="FORMAT", type=click.Choice(["onnx"]), default="onnx")
+@click.argument("to", metavar="[FORMAT]", type=click.Choice(["onnx"]), default="onnx")
 @click.option(
     "--example", metavar="FILE", type=click.Path(path_type=Path),
     help="An example of its input: .npy, .npz with an array a name, or .json. Without: made up of the saved schema.",
