@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 PLAIN = 13
 """The version of the plain operators where a model has none of them yet."""
 BATCH = "batch"
@@ -49,6 +47,7 @@ def rename(model: Any, names: Names) -> None:
 
 def _flattened(model: Any, value: Any) -> tuple[Any, bool] | None:
     """Takes the second axis from an input or output of one number a sample: the node for it, and if it comes last."""
+    import numpy as np
     import onnx
 
     graph, shape = model.graph, value.type.tensor_type.shape
