@@ -99,6 +99,8 @@ def boosted(kind: str) -> Any:
 def test_trees_are_exported_without_any_example(registry: my.Registry, kind: str) -> None:
     model = boosted(kind)
     registry.save(model, "trees")
+    with pytest.raises(RegistryError, match=r"takes \(samples, 4\)"):
+        registry.export("trees", example_input=X[:, :3])
     found = registry.export("trees")
     assert [each.shape for each in found.inputs] == [[None, 4]]
     rows = X[:7].astype(np.float32)
@@ -229,6 +231,9 @@ def test_the_command(run: Run, home: Path, registry: my.Registry) -> None:
     registry.save(a_net(), "net")
     answer = run("registry", "export", "net", "onnx")
     assert (answer.code, "--example FILE" in answer.err) == (1, True)
+    np.save(home / "x.npy", X[:1, :3])
+    answer = run("registry", "export", "net", "onnx", "--example", "x.npy")
+    assert (answer.code, "does not take the example" in answer.err) == (1, True)
     np.save(home / "x.npy", X[:1])
     (home / "bad.json").write_text("[[1, 2], [3]]")
     answer = run("registry", "export", "net", "onnx", "--example", "bad.json")

@@ -88,11 +88,12 @@ def _refuse_present(which: Reference, metadata: Metadata) -> None:
 
 def _prepared(kind: str, model: Any, metadata: Metadata, example: Any) -> Any:
     """The example, as tensors for what takes them, made up where none is given."""
-    from modelyard.registry.examples import as_tensors, made_up, rows_for  # late: it needs numpy
+    from modelyard.registry.examples import as_tensors, made_up, refuse_misfit, rows_for  # late: it needs numpy
 
     if example is None:
         example = rows_for(model) if not metadata.inputs and kind != "torch" else made_up(metadata)
     if kind != "torch":
+        refuse_misfit(model, example)
         return example
     if not hasattr(model, "parameters"):
         hint = "load it with KERAS_BACKEND=torch in the environment"
@@ -103,10 +104,17 @@ def _prepared(kind: str, model: Any, metadata: Metadata, example: Any) -> Any:
 def _names(codec: Codec, model: Any, example: Any, metadata: Metadata) -> Names:
     """What the registry's schema calls inputs and outputs; the inputs of a module that have names keep them."""
     inputs = () if isinstance(example, Mapping) else ports(example, "input")
-    outputs = metadata.outputs or ports(codec.run(model, example), "output")
+    outputs = metadata.outputs or ports(_answer(codec, model, example), "output")
     told = [each.name for each in outputs] + (_probabilities(model) if len(outputs) == 1 else [])
     vectors = frozenset(each.name for each in (*inputs, *outputs) if len(each.shape) == 1)
     return Names(tuple(each.name for each in inputs), tuple(told), vectors)
+
+
+def _answer(codec: Codec, model: Any, example: Any) -> Any:
+    try:
+        return codec.run(model, example)
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise RegistryError(f"the model does not take the example: {error}", "bad-example", "give another") from error
 
 
 def _probabilities(model: Any) -> list[str]:

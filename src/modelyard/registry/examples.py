@@ -51,12 +51,25 @@ def _array(port: Port, random: np.random.Generator, who: str) -> Any:
 
 def rows_for(model: Any) -> Any:
     """Random rows of as many numbers as an estimator or a booster takes. RegistryError where it does not say so."""
+    count = _features(model)
+    if count is None or hasattr(model, "feature_names_in_"):
+        raise RegistryError("it was saved without an example of its input", "no-example", HINT)
+    return np.random.default_rng(0).normal(size=(ROWS, count)).astype(np.float32)
+
+
+def _features(model: Any) -> int | None:
+    """How many numbers a sample has, as an estimator or a booster says."""
     count = getattr(model, "n_features_in_", None)
     for name in ("num_features", "num_feature"):
         count = getattr(model, name)() if count is None and hasattr(model, name) else count
-    if count is None or hasattr(model, "feature_names_in_"):
-        raise RegistryError("it was saved without an example of its input", "no-example", HINT)
-    return np.random.default_rng(0).normal(size=(ROWS, int(count))).astype(np.float32)
+    return None if count is None else int(count)
+
+
+def refuse_misfit(model: Any, example: Any) -> None:
+    """RegistryError for rows of another length than an estimator or a booster takes."""
+    count, shape = _features(model), np.shape(example)
+    if count is not None and (len(shape) != 2 or shape[1] != count):
+        raise RegistryError(f"the example is {shape}, and the model takes (samples, {count})", "bad-example", HINT)
 
 
 def as_tensors(example: Any, dtype: Any) -> Any:
