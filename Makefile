@@ -26,7 +26,7 @@ test: check filesystems engines clients
 # The tests make xfs, btrfs and ext4 file systems on loop devices and one in user space, which takes root and these
 # programs; strace lets system calls fail.
 filesystems:
-	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4 strace fusermount3, xfsprogs btrfs-progs e2fsprogs strace fuse3)
+	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4 strace setfacl fusermount3, xfsprogs btrfs-progs e2fsprogs strace acl fuse3)
 
 # They start a Docker engine and Podman of their own, too; nothing of the machine's is touched.
 engines:
@@ -46,7 +46,7 @@ check: deps
 
 # Peers come from Debian where it has them; others by MODELYARD_PEERS="dust=/path/to/dust;dua=/path/to/dua".
 bench: deps
-	-@$(call install, ncdu gdu rsync, ncdu gdu rsync)
+	-@$(call install, ncdu gdu jdupes rdfind fdupes rmlint rsync wrk, ncdu gdu jdupes rdfind fdupes rmlint rsync wrk)
 	$(BIN)/pip install -q -r requirements/bench.txt
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -64,7 +64,7 @@ $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 	@touch $@
 
 # torch first and pinned: what needs torch would otherwise bring the newest one with its CUDA packages.
-# catboost comes alone: what it brings draws pictures.
+# Some come alone: catboost brings what draws pictures, others are wanted for a schema that lies in them.
 $(VENV)/tested: $(VENV)/installed requirements/test.txt requirements/test-alone.txt requirements/torch.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/torch.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/test.txt

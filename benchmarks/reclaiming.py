@@ -12,6 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+
+from benchmarks.report import Report
 
 MIB = 1 << 20
 CHECKPOINTS = 500
@@ -166,3 +169,29 @@ def free(place: Path) -> int:
         seen = now.f_bfree * now.f_frsize
         time.sleep(0.2)
     return seen
+
+
+def part(report: Report, folder: Path, rounds: int) -> None:
+    """Planning for the demo workstation, applying beside other ways, and predicted beside measured bytes."""
+    from modelyard.demo.build import build
+
+    demo = folder / "demo"
+    build(demo, 7, 1)
+    plan = removed(demo, "all")
+    shutil.rmtree(demo)
+    report.say(f"The plan for everything on the demo workstation, {plan.steps:,} steps: "
+        f"{plan.plan:.2f} s after the survey of {plan.survey:.2f} s; applied in {plan.apply:.2f} s.\n")  # fmt: skip
+    report.say("| 500 checkpoints put away by | s | modelyard takes |\n|---|---|---|")
+    seconds = apply_rounds(folder, rounds)
+    mine = seconds["modelyard apply"]
+    for name, taken in seconds.items():
+        share = median(own / other for own, other in zip(mine, taken, strict=True))
+        report.say(f"| {name} | {median(taken):.3f} | {'' if taken is mine else f'{share:.2f} of it'} |")
+    report.goal("seconds to plan for the demo workstation", plan.plan, 2.0)
+    report.goal("seconds to apply 500 checkpoints", median(mine), 5.0)
+    report.say("\n| file system | predicted | measured | apart |\n|---|---|---|---|")
+    for kind in ("ext4", "xfs", "btrfs"):
+        predicted, measured = truth(kind, folder)
+        apart = abs(predicted - measured) / measured
+        report.say(f"| {kind} | {predicted:,} | {measured:,} | {apart:.4%} |")
+        report.goal(f"per cent between predicted and freed bytes on {kind}", apart * 100, 0.1)

@@ -13,6 +13,7 @@ from statistics import median
 
 from benchmarks import scanners
 from benchmarks.contest import Runs, once
+from benchmarks.report import Report
 
 ROOT = Path(__file__).parent.parent
 CALL = f"{scanners.MINE}, the call"
@@ -113,8 +114,8 @@ def _family(path: str, labelled: Path) -> str:
     return below if top == "malicious" else top
 
 
-def part(say: Say, folder: Path, rounds: int, patience: int = PATIENCE) -> list[Goal]:
-    """Makes the corpora and the scanners' environment in a folder, measures, and tells what was promised."""
+def part(report: Report, folder: Path, rounds: int, patience: int = PATIENCE) -> None:
+    """Makes the corpora and the scanners' environment in a folder, and measures."""
     folder = folder.resolve()
     place, corpora, labelled = scanners.environment(folder), folder / "corpora", folder / "labelled"
     home = folder / "scanners-home"
@@ -126,10 +127,11 @@ def part(say: Say, folder: Path, rounds: int, patience: int = PATIENCE) -> list[
         subprocess.run(
             [sys.executable, "-m", f"benchmarks.{module}", str(to)], check=True, env={**os.environ, "PYTHONPATH": path}
         )
-    say(f"\n## Scanning\n\n{scanners.versions(place)}, in an environment of their own, settings as they come, no cache "
+    report.say(f"{scanners.versions(place)}, in an environment of their own, settings as they come, no cache "
         "and no reports home; stopped after {patience} s. The weights of the checkpoint are holes of the file, so "
         "nothing of it comes from a disk. Peak memory is that of the largest process. picklescan looks at names that "
         "end like models, fickling has no command for folders and is called file by file. One that is slow runs "
         "once.".replace("{patience}", str(patience)))  # fmt: skip
-    goals = speed(say, place, home, corpora, rounds, patience)
-    return goals + judged(say, place, home, labelled, patience)
+    goals = speed(report.say, place, home, corpora, rounds, patience)
+    for words, value, limit in goals + judged(report.say, place, home, labelled, patience):
+        report.goal(words, value, limit)

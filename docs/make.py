@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import time
 from dataclasses import replace
@@ -19,6 +20,7 @@ from modelyard.cli import documents
 from modelyard.cli.overview import screen
 from modelyard.demo.build import build
 from modelyard.demo.writer import TODAY
+from modelyard.registry.metadata import json_schema
 
 DOCS = Path(__file__).parent
 WIDTH = 112
@@ -107,5 +109,6 @@ def page() -> str:
 if __name__ == "__main__":
     (DOCS / "json.md").write_text(page())
     (DOCS / "stores.md").write_text(store_page.page())
+    (DOCS / "metadata.schema.json").write_text(json.dumps(json_schema(), indent=2) + "\n")
     with tempfile.TemporaryDirectory() as folder:
         (DOCS / "overview.svg").write_text(picture(Path(folder) / "home"))

@@ -73,9 +73,9 @@ def test_a_file_in_the_place_of_a_folder_is_not_taken_for_a_plan_made_before(hom
 def test_only_what_has_an_option_to_save_is_told_of_it(run: Run, full: Path, tmp_path: Path) -> None:
     assert "--plan" in run("clean").err
     run("clean", "--plan", str(tmp_path / "plan"))
-    run("clean", "--yes")
-    for words in (("purge",), ("apply", str(tmp_path / "plan"))):
+    for words in (("apply", str(tmp_path / "plan")), ("purge",)):
         answer = run(*words)
+        run("apply", str(tmp_path / "plan"), "--yes")
         assert (answer.code, "--yes" in answer.err, "--plan" in answer.err) == (4, True, False)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,19 @@ def test_the_lock_of_another_is_respected(run: Run, full: Path) -> None:
         if pid == 0:
             os._exit(run("purge", "--yes").code)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 75
+
+
+def test_the_second_waits_as_long_as_it_is_told(run: Run, full: Path) -> None:
+    run("purge")
+    code = "import sys; sys.path[:0] = sys.argv[2:]; from modelyard.apply.lock import locked\n"
+    code += "with locked(sys.argv[1].encode()): print(1, flush=True); sys.stdin.read(1)"
+    command = [sys.executable, "-c", code, str(full / ".local/state/modelyard"), *sys.path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdin and other.stdout and other.stdout.readline() == b"1\n"
+        late = run("purge", "--wait", "1s", "--yes")
+        assert (late.code, f"process {other.pid}" in late.err) == (75, True)
+        threading.Timer(0.3, other.stdin.close).start()
+        assert run("purge", "--wait", "1m", "--yes").code == 0
 
 
 def test_nothing_to_give_back(run: Run, home: Path) -> None:

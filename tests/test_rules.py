@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -113,6 +114,21 @@ def test_policy_stops_when_enough_is_free(run: Run, full: Path) -> None:
     assert planned(run, "--policy")[0] == set()
     settings(full, '[stores.pip]\nmin_free = "900PB"\n')
     assert planned(run, "--policy")[0]
+
+
+def test_what_waits_in_the_trash_counts_as_free_for_a_policy(run: Run, full: Path) -> None:
+    """A policy that runs every night would else take more each time, though a purge is all that is missing."""
+    space = os.statvfs(full)
+    goal = space.f_bavail * space.f_frsize + (1 << 40)  # more than everything here
+    assert run("clean", "pip:http", "--yes").code == 0
+    (trash,) = json.loads(run("ls", "trash", "--json").out)["artifacts"]
+    with mock.patch(
+        "os.statvfs", lambda path: mock.Mock(f_bavail=goal - trash["freed"], f_bfree=goal, f_blocks=goal, f_frsize=1)
+    ):
+        for size, wanted in ((goal, False), (goal + 1, True)):
+            settings(full, f'[stores.pip]\nmin_free = "{size}B"\n')
+            assert bool(planned(run, "--policy")[0]) == wanted
+            assert bool(planned(run, "--until-free", f"{size}B")[0]) == wanted
 
 
 def test_check_tells_by_its_exit_code(run: Run, full: Path) -> None:

@@ -8,18 +8,23 @@ from typing import Literal
 
 import msgspec
 
-Do = Literal["remove", "move", "write", "relink", "ask", "copy", "link"]
+Do = Literal["remove", "move", "write", "relink", "share", "clone", "link", "symlink", "copy", "ask"]
 SCHEMA_VERSION = 1
 RATE = 100_000_000
 """Bits a second at which things are said to come back when nobody says otherwise."""
 
 
 class Below(msgspec.Struct, frozen=True):
-    """What lay below a folder: entries, apparent bytes, and the newest time of writing in nanoseconds since 1970."""
+    """What lay below a folder: entries, apparent bytes, the newest time of writing in nanoseconds since 1970, and 53
+
+    bits that tell these files from any others: over inode, size and time of writing of each.
+    """
 
     entries: int
     apparent: int
     newest: int
+    print: int = 0
+    """0 in what earlier versions wrote, and where there is no file."""
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,7 +60,7 @@ class Path(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a service is asked to remove: an object of `kind` that its API knows by `name`.
+    """What a service is asked to remove, or to make: an object of `kind` that its API knows by `name`.
 
     `seen` tells it from a later one of that name, and is what it must be still: an image's tags in order, one a line;
     when a volume was made; the SHA-256 of a model's manifest. `folder` is where the service keeps it, if that matters.
@@ -66,6 +71,8 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     seen: str = ""
     folder: str = ""
+    make: str = ""
+    """The SHA-256 of a file that the service has, of which it is to make the model instead of removing one."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -76,14 +83,25 @@ class Answer(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class Range(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Bytes that two files have in common: `length` of them, from `start` of the other file and `at` of this one."""
+
+    start: int
+    length: int
+    at: int
+
+
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One change at a path, whose mark has to be `expect`; None: nothing may be there.
 
     `remove` takes a name or a whole folder into the trash. `move` renames it to `other` on the same file system.
     `write` gives a small file the `content`, in base64. `relink` makes it another name of the file `other`, which has
-    the same bytes and the mark `source`. `ask` lets a service remove something: the path is the service's address.
-    `copy` makes it a proven copy of the folder or file `other`, on whatever file system, but for what is `left` out.
-    `link` puts a symbolic link to `other` in its place. `mode` are the rights of a new file, its owner's alone at 0.
+    the same bytes and the mark `source`. `share` lets it have the extents of `other` where both have the same bytes:
+    everywhere, or in the `ranges`. `clone` makes a new file there with the extents of `other`, `link` another name of
+    it. `copy` makes it a proven copy of the folder or file `other`, on whatever file system, but for what is `left`
+    out. `symlink` puts a symbolic link to `other` in its place. `ask` lets a service remove something: the path is the
+    service's address. `mode` are the rights of a new file, its owner's alone at 0.
+    `also` are further artifacts that it is a part of. Once a removal of an artifact is not made, no later one of it is.
     """
 
     do: Do
@@ -97,8 +115,15 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     other: Path | None = None
     source: Mark | None = None
     ask: Ask | None = None
+    also: list[str] = []
+    ranges: list[Range] = []
     mode: int = 0
     left: list[Path] = []
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Everything that it is a part of."""
+        return (self.artifact, *self.also)
 
 
 class Skipped(msgspec.Struct, frozen=True):

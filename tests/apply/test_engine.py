@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import makers
 from apply.work import Blind, apply, digest, engine, journal_file, plan_for, settle, take_back, things, throw_away
@@ -282,3 +283,14 @@ def test_a_mark_of_nothing(home: Path) -> None:
     assert marks.drift(None, None) == ""
     seen = marks.take(bytes(home))
     assert marks.drift(None, seen) == "something is there now"
+
+
+def test_a_plan_of_an_earlier_version_tells_less_of_a_folder_and_is_understood(home: Path) -> None:
+    folder = makers.write(home / "things" / "run" / "weights", b"two").parent
+    seen = marks.take(bytes(folder))
+    assert seen is not None
+    assert seen.below is not None
+    before = replace(seen, below=replace(seen.below, print=0))
+    assert marks.drift(before, seen) == ""
+    assert marks.drift(before, replace(seen, below=replace(seen.below, apparent=4))) == "something below it changed"
+    assert marks.drift(replace(seen, below=replace(seen.below, print=7)), seen) == "something below it changed"

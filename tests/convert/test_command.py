@@ -155,3 +155,57 @@ def test_names_of_strangers_do_not_reach_the_terminal(run: Run, home: Path) -> N
     answer = run("convert", "m.pt")
     assert answer.code == 0
     assert not set(answer.out + answer.err) & {"\x1b", "\u202e"}
+
+
+def test_rounding_is_asked_for_twice(run: Run, source: Path, home: Path) -> None:
+    answer = run("convert", source.name, "--dtype", "bf16")
+    assert (answer.code, answer.out) == (4, "")
+    assert answer.err == "modelyard: rounding to bf16 loses bits for good\n  --allow-lossy lets it\n"
+    assert run("convert", source.name, "--allow-lossy").code == 2
+    assert run("convert", source.name, "--dtype", "int8", "--allow-lossy").code == 2
+    torch.save({"w": torch.tensor([1.0001, 1e6]), "n": torch.ones(2, dtype=torch.int64)}, home / "m.pt")
+    answer = run("convert", "m.pt", "--dtype", "fp16", "--allow-lossy", "--replace")
+    assert (answer.code, answer.err) == (0, "")
+    lines = answer.out.splitlines()
+    assert lines[1] == "proven: 2 numbers, the largest difference is 0.0001"
+    assert lines[3] == "  too large for it, so that they became infinite: 1"
+    assert "note: 1 tensors are no floats of another width than F16: they are as they were" in lines
+    assert not (home / "m.pt").exists()
+    journal = json.loads(run("journal", "--json").out)["journals"][0]["id"]
+    assert run("undo", journal).code == 0
+    found = msgspec.json.decode(
+        run("convert", "m.pt", "other", "--dtype", "bf16", "--allow-lossy", "--json").out, type=documents.Converted
+    )
+    assert found.agreement is not None
+    assert (found.agreement.compared, found.agreement.overflowed) == (2, 0)
+
+
+def test_to_torch_and_a_set_of_files(run: Run, source: Path, home: Path) -> None:
+    assert run("convert", source.name, "--max-shard-size", "20").code == 0
+    found = msgspec.json.decode(
+        run("convert", "last.safetensors.index.json", "--to", "torch", "--json").out, type=documents.Converted
+    )
+    assert [Path(each.path).name for each in found.written] == ["last.pt"]
+    assert [each.tensors for each in found.others] == [1, 1]
+    assert found.tied == {"other": "tied"}
+    loaded = torch.load(home / "last.pt", weights_only=True)
+    assert all(torch.equal(loaded[name], each) for name, each in STATE.items())
+    answer = run("convert", "last.safetensors.index.json", "x", "--to", "torch", "--replace")
+    assert (answer.code, "several files" in answer.err) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--to", "onnx", "--part", "x"), ("--to", "skops", "--dtype", "bf16"), ("--to", "skops", "--copy-tied"),
+        ("--to", "torch", "--max-shard-size", "1GB"), ("--to", "onnx", "--strip", "x"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_go_together(run: Run, source: Path, options: tuple[str, ...]) -> None:
+    assert run("convert", source.name, "x", *options).code == 2
+
+
+def test_refused_for_safety(run: Run, source: Path) -> None:
+    answer = run("convert", source.name, "--to", "onnx")
+    assert (answer.code, answer.out) == (4, "")
+    assert "which convert never does" in answer.err

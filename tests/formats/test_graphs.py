@@ -83,7 +83,7 @@ def test_the_test_models_of_onnx_itself() -> None:
 
 
 def test_keras_in_all_its_files(home: Path) -> None:
-    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+    made = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)], name="small")
     arrays = [each.numpy() for each in made.weights]
     for name in ("m.keras", "m.h5", "m.weights.h5"):
         (made.save_weights if "weights" in name else made.save)(home / name)
@@ -92,7 +92,7 @@ def test_keras_in_all_its_files(home: Path) -> None:
         assert sorted(elements(home / name, each) for each in found.tensors) == sorted(
             each.tobytes() for each in arrays
         )
-    assert header(home / "m.keras").architecture == header(home / "m.h5").architecture == "Sequential sequential"
+    assert header(home / "m.keras").architecture == header(home / "m.h5").architecture == "Sequential small"
     assert header(home / "m.h5").framework == f"Keras {keras.__version__} on torch"
 
 

@@ -157,8 +157,8 @@ def test_a_disk_that_fills_up_meanwhile_gets_its_room_back(tmp_path: Path, home:
         class Filling(Disk):
             """A disk that somebody else fills."""
 
-            def make_folder(self, path: bytes) -> None:
-                super().make_folder(path)
+            def make_folder(self, path: bytes, mode: int = 0o700) -> None:
+                super().make_folder(path, mode)
                 if path.endswith(b"tree"):
                     makers.write(disk / "other", bytes(40 * MIB))
 

@@ -106,6 +106,10 @@ def sizes(bytes_of: dict[int, int], together: dict[frozenset[int], int], numbers
     return Sizes(freed=total + sum(more for group, more in together.items() if group <= set(numbers)))
 
 
+def _weakest(found: list[Candidate], numbers: Collection[int]) -> int:
+    return max((ORDER.index(found[number].proof) for number in numbers), default=0)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 100), st.sampled_from(ORDER), st.integers(0, 200)), min_size=1, max_size=7),
     st.lists(st.tuples(st.sets(st.integers(0, 6), min_size=2, max_size=3), st.integers(1, 100)), max_size=3),
@@ -129,8 +133,12 @@ def test_enough_is_close_to_the_best_set(
         assert numbers == set(bytes_of)
         return
     assert freed(numbers).freed >= wanted
-    least = min(max((ORDER.index(found[number].proof) for number in some), default=0) for some in fitting)
+    least = min(_weakest(found, some) for some in fitting)
     assert ORDER.index(worst(taken)) == least, "no weaker proof than needed"
+    if not together and numbers:
+        best = min(freed(some).freed for some in fitting if _weakest(found, some) == least)
+        bound = max(bytes_of[each.number] for each in taken if ORDER.index(each.proof) == least)
+        assert freed(numbers).freed < best + max(bound, 1), "less than one member of the weakest class too much"
     for number in numbers:
         if bytes_of[number] and not any(number in group for group in together):
             assert freed(numbers - {number}).freed < wanted or bytes_of[number] > freed(numbers).freed - wanted

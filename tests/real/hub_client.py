@@ -97,18 +97,23 @@ class Client:
         return self.cache / address.replace("/", "--")
 
     def break_off(self, address: str) -> Path:
-        """A download that is killed when half of the stalled file is there."""
+        """A download that is killed when half of the stalled files is there, and the others have their names."""
         self.hub.halfway.clear()
         with self.start("snapshot", address, "main") as running:
             assert self.hub.halfway.wait(PATIENCE)
             folder = self.cache / address.replace("/", "--")
-            self._await_bytes(folder)
+            repository = self.hub.repositories[address]
+            commit = repository.refs["main"]
+            self._await(folder, {folder / "snapshots" / commit / name for name in repository.commits[commit]})
             running.kill()
         return folder
 
-    def _await_bytes(self, folder: Path) -> None:
+    def _await(self, folder: Path, names: set[Path]) -> None:
+        wanted = {path for path in names if path.name not in self.hub.stalled}
         deadline = time.monotonic() + PATIENCE
-        while not any(_size(each) > SUBSTANTIAL for each in folder.glob("blobs/*.incomplete")):
+        while not all(path.is_symlink() for path in wanted) or not any(
+            _size(each) > SUBSTANTIAL for each in folder.glob("blobs/*.incomplete")
+        ):
             assert time.monotonic() < deadline, "the client wrote nothing of what it was sent"
             time.sleep(0.02)
 

@@ -52,6 +52,9 @@ class Recording:
     def keep(self, value: Value, offset: int) -> None:
         pass
 
+    def pairs(self, target: Value, pairs: list[Value], offset: int) -> None:
+        pass
+
     def outside(self, what: str, about: Value, offset: int) -> Value:
         self.events.append((what,))
         return Unknown(what)

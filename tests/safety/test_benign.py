@@ -30,6 +30,7 @@ import xgboost
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import all_estimators
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from transformers import BertConfig, TrainingArguments
 
 from modelyard.safety.files import scan_file
@@ -43,9 +44,12 @@ NEEDED = {
     "steps": [("a", LogisticRegression())], "param_grid": {"C": [1, 2]}, "param_distributions": {"C": [1, 2]},
 }  # fmt: skip
 WORDS = ("Vectorizer",)
+PACKED = (("zlib", 3), ("gzip", 3), ("xz", 1))
+FEW = {"n_estimators": 3}
+"""A model of three trees holds what one of a hundred holds."""
 
 
-def _written(path: Path, thing: object) -> Iterator[Scanned]:
+def _written(path: Path, thing: object, packed: tuple[tuple[str, int], ...] = PACKED) -> Iterator[Scanned]:
     """A thing in every protocol that can hold it, and as joblib writes it."""
     for protocol in range(6):
         try:
@@ -53,7 +57,7 @@ def _written(path: Path, thing: object) -> Iterator[Scanned]:
         except (TypeError, ValueError, pickle.PicklingError):
             continue
         yield scan_file(str(path))
-    for compress in (0, ("zlib", 3), ("gzip", 3), ("xz", 1)):
+    for compress in (0, *packed):
         joblib.dump(thing, path, compress=compress)
         yield scan_file(str(path))
 
@@ -63,6 +67,7 @@ def estimators() -> Iterator[object]:
     for name, kind in all_estimators():
         asked = inspect.signature(kind.__init__).parameters
         given = {key: value for key, value in NEEDED.items() if key in asked and asked[key].default is inspect._empty}
+        given |= {key: few for key, few in FEW.items() if key in asked}
         if "Regress" in name and "estimator" in given:
             given["estimator"] = Ridge()
         try:
@@ -77,10 +82,12 @@ def estimators() -> Iterator[object]:
 @pytest.mark.filterwarnings("ignore")
 def test_every_estimator_of_scikit_learn_is_safe(tmp_path: Path) -> None:
     verdicts: Counter[str] = Counter()
-    for made in estimators():
-        for told in _written(tmp_path / "m.joblib", made):
-            verdicts[told.verdict] += 1
-            assert told.verdict == "safe", (made, told.findings[:3])
+    with threadpool_limits(1):  # many threads for sixty rows only wait for each other
+        for number, made in enumerate(estimators()):
+            packed = PACKED[number % len(PACKED) :][:1]  # every packing, not every one of every estimator
+            for told in _written(tmp_path / "m.joblib", made, packed):
+                verdicts[told.verdict] += 1
+                assert told.verdict == "safe", (made, told.findings[:3])
     assert verdicts["safe"] > 1500
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
@@ -97,6 +97,16 @@ def _refused(survey: Survey, everyone: Everyone, wish: clean.Wish, now: int) -> 
     for ids in whole.values():
         if ids and ids <= set(named):
             found |= dict.fromkeys(ids, ONLY)
+    return found
+
+
+def busy(survey: Survey, everyone: Everyone, names: Collection[str], now: int) -> dict[str, str]:
+    """Of these artifacts the checkpoints of runs into which a training may be writing, each with the evidence."""
+    groups = {each.group for each in survey.artifacts if each.store == STORE and each.id in names}
+    found: dict[str, str] = {}
+    for run in runs(survey.tree, [each for each in survey.artifacts if each.store == STORE and each.group in groups]):
+        why = _busy(survey, everyone, run, now)
+        found |= {each.id: why for each in run.saves if why and each.id in names}
     return found
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.apply.disk import Disk
-from modelyard.convert.copying import SUFFIX, Told, silent
 from modelyard.convert.copying import convert as _convert
+from modelyard.convert.copying import silent
+from modelyard.convert.deciding import Told
+from modelyard.convert.weights import Agreement as Agreement
 from modelyard.convert.weights import LeftOut as LeftOut
 from modelyard.convert.weights import Receipt as Receipt
 from modelyard.convert.weights import Wish as Wish
@@ -26,31 +28,52 @@ if TYPE_CHECKING:  # whoever replaces nothing needs no journal
 
 TITLE = "convert"
 NOT_PLAIN = "the original is a link or has other names: its bytes belong to others too"
+SEVERAL = "the original is a set of several files"
 
 
-def target_of(source: Path, target: Path | None) -> Path:
+SUFFIXES = {
+    "safetensors": (".safetensors",), "torch": (".pt", ".pth", ".bin", ".ckpt"), "onnx": (".onnx",),
+    "skops": (".skops",),
+}  # fmt: skip
+"""How files of each format are called; the first is what a name gets that has none of them."""
+
+
+def target_of(source: Path, target: Path | None, to: str = "safetensors") -> Path:
     """Where the copy goes: beside the source, into a folder under the source's name, or exactly there."""
+    known = SUFFIXES[to]
+    stem = source.name.removesuffix(".index.json")
+    stem = Path(stem).stem if "." in stem.lstrip(".") else stem
     if target is None:
-        return source.with_name(source.stem + SUFFIX)
+        return source.with_name(stem + known[0])
     if target.is_dir():
-        return target / (source.stem + SUFFIX)
-    return target if target.name.endswith(SUFFIX) else target.with_name(target.name + SUFFIX)
+        return target / (stem + known[0])
+    return target if target.suffix in known else target.with_name(target.name + known[0])
 
 
 def convert(source: Path, target: Path | None, wish: Wish, told: Told = silent) -> Receipt | Problem:
-    """Writes a file's tensors into safetensors and compares every one; the source stays as it is and is not loaded.
+    """Writes a file's tensors anew and compares every one; the source stays as it is and is not loaded.
 
     `told` is told how many bytes of how many are done. A Problem where anything is in the way; nothing is left then.
     """
-    place = target_of(source, target)
+    place = target_of(source, target, wish.to)
     if not place.absolute().parent.is_dir():
         hint = "make it first, or name another target"
         return Problem(shown(str(place.parent)), "no-folder", "there is no such folder", hint)
+    if wish.to == "onnx":
+        from modelyard.convert import onnx_files  # late: few need it
+
+        return onnx_files.convert(os.fspath(source), os.fspath(place), Disk())
+    if wish.to == "skops":
+        from modelyard.convert import skops_edge
+
+        return skops_edge.convert(os.fspath(source), os.fspath(place), Disk(), told)
     return _convert(os.fspath(source), os.fspath(place), wish, Disk(), told)
 
 
 def why_not_replaced(source: Path) -> str:
     """Why an original cannot be put away, before anything is done; empty when it can."""
+    if source.name.endswith(".index.json"):
+        return SEVERAL
     return NOT_PLAIN if source.is_symlink() or (source.is_file() and source.stat().st_nlink > 1) else ""
 
 
@@ -62,6 +85,9 @@ def replace(receipt: Receipt, yard: Yard, home: Path) -> Made:
     """
     path, now = bytes(receipt.original), rfc3339(time.time_ns())
     origin = Origin(machine.node(), os.getuid(), str(home), [os.fsdecode(os.path.dirname(path))], now)
-    proof = f"equal in {', '.join(each.path for each in receipt.written)}, sha256 {receipt.sha256}"
-    step = Step("remove", receipt.original, receipt.mark, shown(path), "duplicate", proof, receipt.bytes)
-    return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, "proven", []).sealed())
+    near = receipt.agreement
+    copies = f"{', '.join(each.path for each in receipt.written)}, sha256 {receipt.sha256}"
+    proof = f"equal in {copies}" if near is None else f"within {near.largest:.3g} in {copies}: it does not come back"
+    recovery, worst = ("duplicate", "proven") if near is None else ("none", "unproven")
+    step = Step("remove", receipt.original, receipt.mark, shown(path), recovery, proof, receipt.bytes)
+    return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, worst, []).sealed())

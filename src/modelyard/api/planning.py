@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from modelyard.api import KEEP, Survey
+from modelyard.api.disks import disks_of, first_roots, lies_on, waiting
 from modelyard.api.environments import prefix_of
 from modelyard.inventory import Artifact, Sizes
 from modelyard.plan import RATE, Break, Copy, Freeze, Origin, Path, Plan, Skipped, Step
@@ -22,7 +23,7 @@ from modelyard.uses.installed import installed
 from modelyard.uses.links import links_into
 from modelyard.walk.checksums import checksum_share
 from modelyard.walk.extents import shared_among
-from modelyard.walk.mounts import mount_of
+from modelyard.walk.mounts import mounts
 from modelyard.walk.text import shown
 
 HOLDING = ("process", "server", "container", "kernel")
@@ -59,6 +60,8 @@ def plan_clean(
     `rate` in bits a second tells how long it takes to fetch things again.
     """
     kept, skipped = _kept(survey, everyone, wish, now, proven, rules)
+    if wish.device is not None:
+        kept = [each for each in kept if lies_on(survey, survey.artifacts[each.number], wish.device)]
     if wish.wanted is not None:
         kept = clean.enough(kept, lambda numbers: survey.claims.measure(numbers).sizes, wish.wanted)
     return _plan(survey, everyone, kept, skipped, rate)
@@ -85,6 +88,7 @@ def plan_policy(
         stores = {survey.artifacts[each.number].store for each in members}
         available = next(free[store][1] for store in stores if free[store][0] == name)
         missing = max(rules.of(store).min_free or 0 for store in stores) - available
+        missing -= sum(waiting(survey, os.stat(root.path).st_dev) for root in first_roots(survey, stores)[:1])
         if missing > 0:
             whole += clean.enough(members, lambda numbers: survey.claims.measure(numbers).sizes, missing)
     return _plan(survey, everyone, whole, skipped, rate)
@@ -101,16 +105,9 @@ def check(survey: Survey, rules: Rules) -> list[Budget]:
     return budgets(rules, taken, disks_of(survey))
 
 
-def disks_of(survey: Survey) -> dict[str, tuple[str, int]]:
-    """By store the disk on which its first root lies, and the bytes free there."""
-    found = {}
-    for holding in survey.holdings:
-        root = next((each for each in holding.roots if each.row is not None), None)
-        if root is not None and os.path.isdir(root.path):
-            space, mount = os.statvfs(root.path), mount_of(os.stat(root.path).st_dev)
-            name = shown(mount.path) if mount else root.path
-            found[holding.store.name] = (name, space.f_bavail * space.f_frsize)
-    return found
+def roots_of(survey: Survey) -> list[str]:
+    """The roots of its stores, in which no trash may be made."""
+    return [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
 
 
 def _kept(
@@ -169,12 +166,21 @@ def why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int
         return "no capsule can be written of it"
     if isinstance(told := asking.asked(artifact, survey.tree, doors), str):
         return told
-    if _pinned(survey, artifact):
+    if pinned(survey, artifact):
         return f"a {KEEP} file keeps it"
     for use in everyone.of(number):
         if use.by in HOLDING:
             return f"{use.who} {use.evidence}"
-    return ""
+    return _mounted(survey, artifact)
+
+
+def _mounted(survey: Survey, artifact: Artifact) -> str:
+    """What is mounted in an artifact: a rename would take it along, and nothing of it was looked at."""
+    starts = tuple(os.fsencode(start).rstrip(b"/") + b"/" for start in survey.starts)
+    near = [mount.path + b"/" for mount in mounts() if mount.path.startswith(starts)]
+    rows = artifact.rows if near else ()
+    found = (each for row in rows for each in near if each.startswith(survey.tree.path(row) + b"/"))
+    return next((f"{shown(each[:-1])} is mounted in it" for each in found), "")
 
 
 def _has_prefix(survey: Survey, artifact: Artifact) -> bool:
@@ -184,7 +190,7 @@ def _has_prefix(survey: Survey, artifact: Artifact) -> bool:
         return False
 
 
-def _pinned(survey: Survey, artifact: Artifact) -> bool:
+def pinned(survey: Survey, artifact: Artifact) -> bool:
     """Whether a keep file lies in or above one of its rows."""
     keeps = {survey.tree.parent(row) for row in survey.tree.marks().get(KEEP, ())}
     for row in artifact.rows if keeps else ():
@@ -223,17 +229,15 @@ def _plan(
         *asking.steps(artifacts, asks, proofs),
     ]
     sizes = _sizes(survey, steps, set(asks))
-    roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    origin = origin_of(survey)
     stays = [Skipped(artifacts[number].id, why) for number, why in (*needed.items(), *_left(survey, moved))]
     likely = _likely(survey, set(survey.claims.removable(moved)), sizes)
     again = {each.number for each in kept if each.fetch}
     return Plan(
         TITLE,
         now_text(),
-        origin,
+        origin_of(survey),
         steps,
-        roots,
+        roots_of(survey),
         sizes.freed,
         sizes.exact,
         clean.worst(kept),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modelyard.api.keeper import Keeper
+from modelyard.api.lately import Lately
 from modelyard.api.moving import missing
 from modelyard.api.planning import now_text
 from modelyard.apply import journal as journals
@@ -19,7 +20,7 @@ from modelyard.apply.hands import Hands
 from modelyard.apply.journal import Journal, Record, State
 from modelyard.apply.journal import Ledger as Ledger
 from modelyard.apply.lock import locked
-from modelyard.apply.purge import Progress, purge, silent
+from modelyard.apply.purge import Progress, free_bytes, purge, silent
 from modelyard.apply.recover import recover
 from modelyard.apply.rooms import NO_ROOM, Rooms, known_rooms, rooms, rooms_in_memory
 from modelyard.apply.together import is_half, whole
@@ -30,6 +31,7 @@ from modelyard.owners.services import Services
 from modelyard.plan import Plan
 from modelyard.problem import Problem
 from modelyard.uses.guard import Guard
+from modelyard.walk.text import shown
 
 OPEN: dict[str, tuple[State, ...]] = {
     "done": ("refused", "planned", "intent"),
@@ -38,6 +40,7 @@ OPEN: dict[str, tuple[State, ...]] = {
 }
 """The states of steps that an act left undone, by the state that it wanted to reach."""
 
+NOTHING: Mapping[str, str] = {}
 FOR_GOOD = "its service removed it for good: services keep no trash"
 
 
@@ -58,6 +61,8 @@ class Receipt:
     measured: int | None = None
     for_good: int = 0
     """How many of the things services removed: nothing of those waits in the trash."""
+    waiting: int = 0
+    """How many things wait in the trash."""
     capsules: list[str] = field(default_factory=list)
     """The capsules of environments that were written before these went."""
 
@@ -96,10 +101,13 @@ class Yard:
         """Every journal, the oldest first."""
         return list(self.rooms.ledgers())
 
-    def apply(self, plan: Plan, progress: Progress = silent, told: Progress = silent) -> Receipt:
-        """Makes the plan's steps. FileExistsError: it was applied before; ValueError: it is another user's.
+    def apply(
+        self, plan: Plan, progress: Progress = silent, doubted: Mapping[str, str] = NOTHING, told: Progress = silent
+    ) -> Receipt:
+        """Makes the plan's steps, but none of what is `doubted`: by artifact why it must stay.
 
-        `progress` is told of steps, `told` of bytes that are copied.
+        `progress` is told of steps, `told` of bytes that are copied. FileExistsError: it was applied before;
+        ValueError: it is another user's.
         """
         if plan.origin.user != os.getuid():
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
@@ -108,14 +116,20 @@ class Yard:
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with self._begun(plan) as journal:
             keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
-            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner, told=told), keeper)
+            hands = Hands(self._disk, journal, trash, now_text, self._owner, told=told)
+            engine = Engine(hands, Lately(keeper, doubted))
             total = len(plan.steps)
+            shared = [os.path.dirname(bytes(step.path)) for step in plan.steps if step.do == "share"]
+            before = free_bytes(shared)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
                 progress(min(start + 64, total), total)
             if plan.together:
                 self._looked_over(journal)
-            return replace(receipt(journal.ledger), capsules=keeper.capsules)
+            for folder in shared[:1]:
+                self._disk.sync_file_system(folder)
+            gained = sum(free_bytes(shared).values()) - sum(before.values()) if shared else None
+            return replace(receipt(journal.ledger, measured=gained), capsules=keeper.capsules)
 
     def _looked_over(self, journal: Journal) -> None:
         """All steps or none: what moved has to show everything that it showed before."""
@@ -143,14 +157,14 @@ class Yard:
         """Takes a plan back, as far as nobody purged it."""
         already = frozenset(ledger.steps("undone"))
         with journals.resume(self._disk, ledger) as journal:
-            undo(self._disk, journal, now_text)
+            undo(self._disk, journal, now_text, self._owner)
         return receipt(ledger, "undone", already=already)
 
     def purge(self, ledger: Ledger, progress: Progress = silent) -> Receipt:
         """Frees what a plan removed."""
         already = frozenset(ledger.steps("purged"))
         with journals.resume(self._disk, ledger) as journal:
-            gained = purge(self._disk, journal, now_text, progress)
+            gained = purge(self._disk, journal, now_text, progress, Guard([], os.getuid()).held)
         return receipt(ledger, "purged", gained, already)
 
 
@@ -168,7 +182,9 @@ def receipt(
     if len(made) < len(steps):
         predicted = min(predicted, sum(steps[number].freed for number in made))
     for_good = [number for number in ledger.steps("purged") if steps[number].do == "ask"]
-    reasons = {number: (steps[number].path.text, ledger.reasons.get(number, "")) for number in range(len(steps))}
+    reasons = {
+        number: (shown(bytes(steps[number].path)), ledger.reasons.get(number, "")) for number in range(len(steps))
+    }
     left = ledger.steps(*OPEN[reached])
     if reached == "purged":  # what was only written or copied leaves nothing to purge
         left = [number for number in left if number in ledger.places and steps[number].do != "move"]
@@ -183,4 +199,5 @@ def receipt(
         predicted,
         measured,
         len(for_good),
+        len(ledger.waiting()),
     )

@@ -18,6 +18,8 @@ SWAP, EXCL = 2, 4  # RENAME_SWAP and RENAME_EXCL of renamex_np(2)
 AT_FDCWD = -100
 ACL_AND_ATTRIBUTES = 1 | 4  # COPYFILE_ACL and COPYFILE_XATTR of fcopyfile(3)
 FICLONERANGE = 0x4020940D  # ioctl_ficlonerange(2)
+FIDEDUPERANGE = 0xC0189436  # ioctl_fideduperange(2)
+DIFFERS = 1  # FILE_DEDUPE_RANGE_DIFFERS
 
 
 Rename = Callable[[bytes, bytes], int]
@@ -41,6 +43,14 @@ def _renames() -> tuple[Rename, Rename] | None:
     return renamed(NOREPLACE), renamed(EXCHANGE)
 
 
+def _sync_range() -> Callable[[int, int, int, int], int] | None:
+    """The system's way to begin writing a range, where it has one."""
+    found = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None) if sys.platform == "linux" else None
+    if found is not None:
+        found.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return found
+
+
 def _error(number: int, source: bytes, target: bytes) -> OSError:
     return OSError(number, os.strerror(number), os.fsdecode(source), None, os.fsdecode(target))
 
@@ -50,11 +60,16 @@ class Disk:
 
     def __init__(self) -> None:
         self._renames = _renames()
+        self._sync_range = _sync_range()
         self._syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 
-    def make_folder(self, path: bytes) -> None:
-        """A new folder that only its owner may enter."""
-        os.mkdir(path, 0o700)
+    def make_folder(self, path: bytes, mode: int = 0o700) -> None:
+        """A new folder, which only its owner may enter unless told."""
+        os.mkdir(path, mode)
+
+    def make_open_folder(self, path: bytes) -> None:
+        """A new folder with the rights that programs of this user give theirs."""
+        os.mkdir(path)
 
     def move(self, source: bytes, target: bytes) -> None:
         """Renames on one file system and never replaces: FileExistsError when the target is there."""
@@ -147,12 +162,26 @@ class Disk:
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         fcntl.ioctl(target, FICLONERANGE, struct.pack("=qQQQ", source, start, length, at))
 
+    def share_equal(self, source: int, start: int, length: int, target: int, at: int) -> int:
+        """Lets the target have the source's extents where the system itself finds their bytes equal; how many.
+
+        0: they differ. Neither file's times, size or bytes change. OSError where the file system cannot.
+        """
+        if sys.platform != "linux":
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        asked = bytearray(struct.pack("=QQHHIqQQiI", start, length, 1, 0, 0, target, at, 0, 0, 0))
+        fcntl.ioctl(source, FIDEDUPERANGE, asked)
+        done, status = struct.unpack_from("=Qi", asked, 40)
+        if status < 0:
+            raise OSError(-status, os.strerror(-status))
+        return 0 if status == DIFFERS else int(done)
+
     def start_writing(self, descriptor: int, start: int, length: int) -> None:
         """Lets a piece of a file that waits in memory go to the medium, without waiting for it."""
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
 
-    def append(self, descriptor: int, data: bytes) -> None:
+    def append(self, descriptor: int, data: bytes | memoryview) -> None:
         """Writes all of it at the end."""
         while data:
             data = data[os.write(descriptor, data) :]
@@ -167,6 +196,11 @@ class Disk:
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
         else:
             os.fsync(descriptor)
+
+    def begin_sync(self, descriptor: int, start: int, length: int) -> None:
+        """Lets the system begin to write bytes to the medium, so that `sync` waits less; sync_file_range(2)."""
+        if self._sync_range is not None:
+            self._sync_range(descriptor, start, length, 2)
 
     def sync_disk(self, descriptor: int) -> None:
         """Lets everything of the file system of an open file reach the medium. ENOSYS where it cannot be asked to."""
@@ -185,6 +219,16 @@ class Disk:
                 raise
         finally:
             os.close(descriptor)
+
+    def sync_file_system(self, path: bytes) -> None:
+        """Lets a file system finish what it does later, so that its free bytes are those there are. Linux alone."""
+        library = ctypes.CDLL(None, use_errno=True)
+        if hasattr(library, "syncfs"):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                library.syncfs(descriptor)
+            finally:
+                os.close(descriptor)
 
     def permit(self, name: bytes, folder: int | None) -> None:
         """Lets the owner look into and change a folder in the trash."""

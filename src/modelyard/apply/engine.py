@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from modelyard.apply import marks
@@ -18,7 +18,12 @@ BATCH = 64
 """Steps whose intents reach the medium together."""
 
 
+KEEP_IN_PLACE = ("ask", "share")
+"""What puts nothing into the trash."""
 NOWHERE = "no folder on its device can hold the trash"
+GOING = ("remove", "ask")
+"""Steps after which something is gone: only of those does one depend on the other."""
+ALL_ITS = "all of it is a store's own folder, in which no trash is made"
 
 
 class Watch(Protocol):
@@ -39,6 +44,8 @@ class Engine:
 
     hands: Hands
     watch: Watch
+    unmade: set[str] = field(default_factory=set)
+    """Artifacts of which a step was not made: names that stay must not lose the bytes they stand for."""
 
     def run(self, numbers: Sequence[int]) -> None:
         """Makes these steps of the plan, in order. What is refused or fails does not stop the others, unless they are
@@ -58,11 +65,44 @@ class Engine:
         steps = [self.hands.step(number) for number in numbers]
         seen = _folders(bytes(step.path) for step in steps if step.expect and step.expect.kind == "folder")
         self.watch.look(seen)
-        decided = [self._decided(number, seen) for number in numbers]
+        decided = [self._noted(self._decided(number, seen)) for number in numbers]
         intents = [each for each in decided if each.event == "intent"]
         self.hands.journal.write([*(each for each in decided if each.event != "intent"), *intents])
-        made = [ACTS[self.hands.step(each.step).do].make(self.hands, each) for each in intents]
-        self._settle(self._looked_again(made))
+        made = [self._noted(self._made(each)) for each in intents]
+        self._settle(self._withdrawn(self._looked_again(made)))
+
+    def _made(self, intent: Record) -> Record:
+        why = self._unmade(self.hands.step(intent.step))
+        if why:
+            return self.hands.record("refused", intent.step, why=why)
+        return ACTS[self.hands.step(intent.step).do].make(self.hands, intent)
+
+    def _noted(self, record: Record) -> Record:
+        """Remembers of which artifacts something stays."""
+        step = self.hands.step(record.step)
+        if record.event in ("refused", "failed") and step.do in GOING:
+            self.unmade.update(step.artifacts)
+        return record
+
+    def _unmade(self, step: Step) -> str:
+        found = next((each for each in step.artifacts if each in self.unmade and step.do in GOING), "")
+        return f"something else of {found} stays, so this does too" if found else ""
+
+    def _withdrawn(self, results: list[Record]) -> list[Record]:
+        """What was changed at the last moment went back: so does what was carried away with it, the last one first."""
+        changed = [each.step for each in results if each.event == "refused" and self.hands.step(each.step).do in GOING]
+        late = {number for step in changed for number in self._with(step, results)}
+        back = {each.step: carrying.withdrawn(self.hands, each) for each in reversed(results) if each.step in late}
+        return [self._noted(back.get(each.step, each)) for each in results]
+
+    def _with(self, number: int, results: list[Record]) -> set[int]:
+        """The steps just made of the artifacts of a refused one."""
+        names = set(self.hands.step(number).artifacts)
+        return {
+            each.step
+            for each in results
+            if each.event == "done" and each.place and names.intersection(self.hands.step(each.step).artifacts)
+        }
 
     def _looked_again(self, made: list[Record]) -> list[Record]:
         """What was carried away must be what was expected: folders are walked together, which takes far less time."""
@@ -74,14 +114,14 @@ class Engine:
         """The intent of a step, or why it is not made."""
         step = self.hands.step(number)
         try:
-            why = self._why_not(step, seen)
+            why = self._unmade(step) or self._why_not(step, seen)
             if why:
                 return self.hands.record("refused", number, why=why)
             place = ACTS[step.do].place(self.hands, number)
         except OSError as error:
             return self.hands.record("failed", number, why=words(error))
-        if place is None and step.do != "ask" and step.expect is not None:
-            return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because}")
+        if place is None and step.do not in KEEP_IN_PLACE and step.expect is not None:
+            return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because or ALL_ITS}")
         return self.hands.record("intent", number, place=None if place is None else Path.of(place))
 
     def _why_not(self, step: Step, tree: Tree) -> str:
@@ -95,7 +135,7 @@ class Engine:
         """Lets the names reach the medium before the journal says so."""
         folders = set()
         for record in results:
-            if record.event == "done":
+            if record.event == "done" and self.hands.step(record.step).do != "ask":
                 folders.add(os.path.dirname(bytes(self.hands.step(record.step).path)))
                 folders |= {os.path.dirname(bytes(record.place))} if record.place is not None else set()
         for folder in sorted(folders):

@@ -81,6 +81,11 @@ class Filling:
         self.put(data, at)
         return len(data)
 
+    def pieces(self, start: int, length: int) -> Iterator[bytes]:
+        """What was written at a place, piece by piece."""
+        for at in range(start, start + length, THROUGH_US):
+            yield os.pread(self._descriptor, min(THROUGH_US, start + length - at), at)
+
     def sync(self) -> None:
         """Lets it reach the medium."""
         self._disk.sync(self._descriptor)

@@ -6,6 +6,8 @@ import os
 import stat
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from modelyard.plan import Below, Copy, Mark
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree, walk
@@ -29,6 +31,30 @@ def take(path: bytes, tree: Tree | None = None) -> Mark | None:
     return Mark(kind, seen.st_dev, seen.st_ino, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_uid, target, below)  # type: ignore[arg-type]
 
 
+def written(expected: Mark, seen: Mark | None) -> str:
+    """Whether somebody wrote into what lies in the trash, empty when nobody did; what went is no loss any more.
+
+    Device and inode numbers do not count: some file systems give new ones whenever they are mounted.
+    """
+    if seen is None:
+        return ""
+    if (expected.kind, expected.target) != (seen.kind, seen.target):
+        return f"it became another {seen.kind}"
+    if expected.below and seen.below:
+        before, after = expected.below, seen.below
+        more = after.entries > before.entries or after.apparent > before.apparent or after.newest > before.newest
+        return "something was written into it" if more else ""
+    return "it was written to" if (expected.size, expected.mtime) != (seen.size, seen.mtime) else ""
+
+
+def of_open(descriptor: int) -> Mark:
+    """The mark of an open file, whatever its path leads to by now."""
+    seen = os.fstat(descriptor)
+    kind = KINDS.get(stat.S_IFMT(seen.st_mode), "other")
+    size = 0 if kind == "folder" else seen.st_size
+    return Mark(kind, seen.st_dev, seen.st_ino, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_uid)  # type: ignore[arg-type]
+
+
 def lonely(copies: Sequence[Copy], artifact: str) -> str:
     """Why an artifact must not go: a copy of it that has to be there is not as it was. Empty when all are."""
     for each in copies:
@@ -38,7 +64,7 @@ def lonely(copies: Sequence[Copy], artifact: str) -> str:
             except OSError as error:
                 why = os.strerror(error.errno or 0)
             if why:
-                return f"its copy {each.path.text} is not there as it was: {why}"
+                return f"its copy {shown(bytes(each.path))} is not there as it was: {why}"
     return ""
 
 
@@ -48,7 +74,14 @@ def _below(path: bytes, tree: Tree | None) -> Below:
         tree = walk([path])
         row = tree.find(path)
     totals = tree.totals(row)
-    return Below(totals.entries, totals.apparent, totals.newest or 0)
+    return Below(totals.entries, totals.apparent, totals.newest or 0, totals.print)
+
+
+def _known_less(before: object, now: object) -> bool:
+    """Whether two folders differ only in what an earlier version did not note."""
+    if not (isinstance(before, Below) and isinstance(now, Below)) or before.print:
+        return False
+    return replace(now, print=0) == before
 
 
 def drift(expected: Mark | None, seen: Mark | None, *, moved: bool = False) -> str:
@@ -70,6 +103,7 @@ def drift(expected: Mark | None, seen: Mark | None, *, moved: bool = False) -> s
         ("uid", "it has another owner now"),
         ("below", "something below it changed"),
     ):
-        if getattr(expected, field) != getattr(seen, field):
+        before, now = getattr(expected, field), getattr(seen, field)
+        if before != now and not _known_less(before, now):
             return words
     return "" if moved or expected.ctime == seen.ctime else "its attributes or names changed"

@@ -7,24 +7,43 @@ from collections.abc import Callable, Sequence
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Journal, Ledger, Record
-from modelyard.apply.marks import drift, lonely, take
+from modelyard.apply.marks import drift, lonely, take, written
 from modelyard.apply.trash import out_of_reach, remove_tree
+from modelyard.walk.mounts import mounts_within
+from modelyard.walk.text import shown
+from modelyard.walk.tree import Tree, walk
 
 Progress = Callable[[int, int], None]
 """Told how many steps of how many are done."""
+Holder = Callable[[bytes], str]
+"""Who holds something at or below a path, empty when nobody does."""
 
 
 def silent(done: int, total: int) -> None:
     """Tells nobody."""
 
 
+def nobody(path: bytes) -> str:
+    """Holds nothing."""
+    return ""
+
+
 AWAY = "its trash is out of reach: is the drive mounted?"
 
 
-def purge(disk: Disk, journal: Journal, now: Callable[[], str], progress: Progress = silent) -> int:
-    """Removes what the plan put into the trash; the bytes that its devices gained, others' writing included."""
+def purge(
+    disk: Disk,
+    journal: Journal,
+    now: Callable[[], str],
+    progress: Progress = silent,
+    holder: Holder = nobody,
+) -> int:
+    """Removes what the plan put into the trash; the bytes that its devices gained, others' writing included.
+
+    What is in use, was written to since it was removed, or has something mounted in it stays where it is.
+    """
     ledger = journal.ledger
-    return _purged(disk, journal, sorted({*ledger.waiting(), *ledger.steps("purging")}), now, progress)
+    return _purged(disk, journal, sorted({*ledger.waiting(), *ledger.steps("purging")}), now, progress, holder)
 
 
 def settle(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
@@ -34,7 +53,7 @@ def settle(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
     if whole:
         journal.write(Record("done", number, now()) for number in whole)
     if half := ledger.steps("purging"):
-        _purged(disk, journal, half, now, silent)
+        _purged(disk, journal, half, now, silent, nobody)
 
 
 def _is_whole(ledger: Ledger, number: int) -> bool:
@@ -45,32 +64,54 @@ def _is_whole(ledger: Ledger, number: int) -> bool:
         return False
 
 
-def _purged(disk: Disk, journal: Journal, numbers: Sequence[int], now: Callable[[], str], progress: Progress) -> int:
+def _purged(
+    disk: Disk,
+    journal: Journal,
+    numbers: Sequence[int],
+    now: Callable[[], str],
+    progress: Progress,
+    holder: Holder,
+) -> int:
     ledger = journal.ledger
+    half = set(ledger.steps("purging"))
+    seen = walk([place for number in numbers if os.path.isdir(place := ledger.places[number])])
+    stays = {number: why for number in numbers if (why := _why_not(ledger, number, seen, holder, number in half))}
     folders = sorted({os.path.dirname(ledger.places[number]) for number in numbers})
-    before = _free(folders)
+    before = free_bytes(folders)
     journal.write(Record("purging", number, now()) for number in numbers)
     results = []
     for done, number in enumerate(numbers, start=1):
-        results.append(_gone(disk, journal, number, now))
+        why = stays.get(number, "")
+        results.append(Record("done", number, now(), why=why) if why else _gone(disk, ledger, number, now))
         progress(done, len(numbers))
     for folder in folders:
         if os.path.isdir(folder):
             disk.sync_folder(folder)
-    gained = sum(_free(folders).values()) - sum(before.values())
+    gained = sum(free_bytes(folders).values()) - sum(before.values())
     journal.write([*results, Record("ended", -1, now(), bytes=max(gained, 0))])
     for folder in folders:
         tidy(disk, folder, ledger.plan.id)
     return gained
 
 
-def _gone(disk: Disk, journal: Journal, number: int, now: Callable[[], str]) -> Record:
-    place = journal.ledger.places[number]
-    plan = journal.ledger.plan
+def _why_not(ledger: Ledger, number: int, seen: Tree, holder: Holder, half: bool) -> str:
+    """Why a thing stays in the trash. Of what is `half` gone already nothing tells that it was written to."""
+    place, step = ledger.places[number], ledger.plan.steps[number]
     if out_of_reach(place):
-        return Record("done", number, now(), why=AWAY)
-    if why := lonely(plan.copies, plan.steps[number].artifact):
-        return Record("done", number, now(), why=why)
+        return AWAY
+    if why := lonely(ledger.plan.copies, step.artifact) or holder(place):
+        return why
+    if mounted := mounts_within(place):
+        return f"{shown(mounted[0])} is mounted in it: unmount it and purge again"
+    try:
+        why = "" if half or step.expect is None else written(step.expect, take(place, seen))
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    return f"{why} after it was removed: `modelyard undo {ledger.plan.id}` brings it back" if why else ""
+
+
+def _gone(disk: Disk, ledger: Ledger, number: int, now: Callable[[], str]) -> Record:
+    place = ledger.places[number]
     try:
         if os.path.lexists(place):
             remove_tree(disk, place)
@@ -79,7 +120,7 @@ def _gone(disk: Disk, journal: Journal, number: int, now: Callable[[], str]) -> 
     return Record("purged", number, now())
 
 
-def _free(folders: list[bytes]) -> dict[int, int]:
+def free_bytes(folders: Sequence[bytes]) -> dict[int, int]:
     """Free bytes by device."""
     found = {}
     for folder in folders:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from modelyard.apply.disk import Disk
+from modelyard.walk.mounts import mounts_within
 
 NAME = b".modelyard-trash-%d"
 LONGEST = 120
 ELSEWHERE = (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
 """The next folder is tried when a rename or a new folder fails like this."""
+MOUNTED = "another file system is mounted in it"
 
 
 @dataclass(slots=True)
@@ -97,25 +101,93 @@ def out_of_reach(place: bytes) -> bool:
 
 
 def remove_tree(disk: Disk, path: bytes) -> None:
-    """Removes a thing for good, never following a link. OSError at the first name that cannot be removed."""
-    parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Removes a thing for good, never following a link and never entering a file system that is mounted in it.
+
+    One folder is open at a time, however deep they lie. OSError at the first name that cannot be removed.
+    """
+    if mounts_within(path):
+        raise OSError(errno.EBUSY, MOUNTED, os.fsdecode(path))
+    name, parent = os.path.basename(path), _opened(os.path.dirname(path))
     try:
-        _remove(disk, os.path.basename(path), parent)
+        if not stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode):
+            disk.unlink(name, parent)
+            return
+        _remove_folder(disk, name, parent)
     finally:
         os.close(parent)
 
 
-def _remove(disk: Disk, name: bytes, parent: int) -> None:
-    seen = os.lstat(name, dir_fd=parent)
-    if not os.path.stat.S_ISDIR(seen.st_mode):  # type: ignore[attr-defined]
-        disk.unlink(name, parent)
-        return
-    if seen.st_mode & 0o700 != 0o700:
-        disk.permit(name, parent)
-    folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+def _remove_folder(disk: Disk, name: bytes, parent: int) -> None:
+    mount = _mount_of(parent)
+    at = _entered(disk, name, parent, mount)
+    above = [_Above(name, _id_of(at), _emptied(disk, at))]
     try:
-        for each in os.listdir(folder):
-            _remove(disk, os.fsencode(each), folder)
+        while above:
+            here = above[-1]
+            if here.folders:
+                name = here.folders.pop()
+                at = _closing(at, _entered(disk, name, at, mount))
+                above.append(_Above(name, _id_of(at), _emptied(disk, at)))
+                continue
+            above.pop()
+            at = _closing(at, _opened(b"..", at) if above else os.dup(parent))
+            if above and _id_of(at) != above[-1].id:
+                raise OSError(errno.ESTALE, "it was moved while it was removed", os.fsdecode(here.name))
+            disk.remove_folder(here.name, at)
     finally:
+        os.close(at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """A folder on the way down: its name, which one it is, and the folders in it that are still there."""
+
+    name: bytes
+    id: tuple[int, int]
+    folders: list[bytes]
+
+
+def _emptied(disk: Disk, folder: int) -> list[bytes]:
+    """Removes all that is no folder, and gives the folders."""
+    folders = []
+    for each in map(os.fsencode, os.listdir(folder)):
+        if stat.S_ISDIR(os.lstat(each, dir_fd=folder).st_mode):
+            folders.append(each)
+        else:
+            disk.unlink(each, folder)
+    return folders
+
+
+def _entered(disk: Disk, name: bytes, parent: int, mount: int) -> int:
+    if os.lstat(name, dir_fd=parent).st_mode & 0o700 != 0o700:
+        disk.permit(name, parent)
+    folder = _opened(name, parent)
+    if _mount_of(folder) != mount:
         os.close(folder)
-    disk.remove_folder(name, parent)
+        raise OSError(errno.EBUSY, MOUNTED, os.fsdecode(name))
+    return folder
+
+
+def _opened(path: bytes, parent: int | None = None) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    return os.open(path, flags | (0 if parent is None else os.O_NOFOLLOW), dir_fd=parent)
+
+
+def _closing(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _id_of(folder: int) -> tuple[int, int]:
+    seen = os.fstat(folder)
+    return seen.st_dev, seen.st_ino
+
+
+def _mount_of(folder: int) -> int:
+    """The mount that an open folder lies in, for a bind mount has the device of its source (proc(5), fdinfo)."""
+    try:
+        with open(b"/proc/self/fdinfo/%d" % folder, "rb") as file:
+            found = re.search(rb"(?m)^mnt_id:\s*(\d+)", file.read())
+    except OSError:
+        found = None
+    return int(found[1]) if found else os.fstat(folder).st_dev

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from modelyard.apply.acts import ACTS, copying
 from modelyard.apply.disk import Disk
+from modelyard.apply.hands import NOBODY, Owner
 from modelyard.apply.journal import Journal, Ledger, Record
 from modelyard.apply.purge import tidy
 
@@ -14,7 +15,7 @@ PURGED = "what it replaced was purged"
 STOPPED = "a step that was made after it could not be taken back"
 
 
-def undo(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
+def undo(disk: Disk, journal: Journal, now: Callable[[], str], owner: Owner = NOBODY) -> None:
     """Brings back what the plan changed and nobody purged. What is in the way stays, and so does what it hides.
 
     Of a plan whose steps were made together nothing is taken back when something of it cannot be.
@@ -27,7 +28,7 @@ def undo(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
     journal.write(Record("undoing", number, now()) for number in numbers)
     results = []
     for number in numbers:
-        event, why = ACTS[ledger.plan.steps[number].do].back(disk, ledger, number)
+        event, why = ACTS[ledger.plan.steps[number].do].back(disk, ledger, number, owner)
         results.append(Record(event, number, now(), why=why))  # type: ignore[arg-type]
         if ledger.plan.together and event != "undone":
             results += [Record("done", each, now(), why=STOPPED) for each in numbers[len(results) :]]

@@ -20,9 +20,9 @@ BLOCK = 1 << 20
 class Draft:
     """A new file that nobody sees under its name until it is kept; takes bytes as a file object does."""
 
-    def __init__(self, disk: Disk, path: bytes) -> None:
+    def __init__(self, disk: Disk, path: bytes, mode: int = 0o600) -> None:
         self.path, self.kept = path, False
-        self._disk, self._descriptor = disk, disk.create(path)
+        self._disk, self._descriptor = disk, disk.create(path, mode)
         self._waiting = bytearray()
 
     def write(self, data: bytes) -> int:
@@ -55,12 +55,12 @@ class Draft:
 
 
 @contextmanager
-def draft(disk: Disk, folder: bytes, word: bytes = b"file") -> Iterator[Draft]:
+def draft(disk: Disk, folder: bytes, word: bytes = b"file", mode: int = 0o600) -> Iterator[Draft]:
     """A draft in a folder, which is made where it is missing. What killed processes left there goes first."""
     if not os.path.isdir(folder):
         _make(disk, folder)
     sweep(disk, folder)
-    made = Draft(disk, os.path.join(folder, DRAFT % (os.getpid(), word)))
+    made = Draft(disk, os.path.join(folder, DRAFT % (os.getpid(), word)), mode)
     try:
         yield made
     finally:

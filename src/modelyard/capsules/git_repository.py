@@ -51,7 +51,7 @@ def repository(folder: str) -> Repository | Problem | None:
         if place == os.path.dirname(place):
             return None
         place = os.path.dirname(place)
-    own = _git_folder(place)
+    own = git_folder(place)
     shared = _shared(own)
     commit = _commit(own, shared)
     if not COMMIT.fullmatch(commit):
@@ -60,7 +60,7 @@ def repository(folder: str) -> Repository | Problem | None:
     return Repository(place, objects, commit, _remote(own, shared), _pushed(objects, shared, commit))
 
 
-def _git_folder(place: bytes) -> bytes:
+def git_folder(place: bytes) -> bytes:
     """`.git` itself, or the folder that a worktree's file of this name leads to."""
     inside = os.path.join(place, b".git")
     text = read_file(inside, 4096)

@@ -12,7 +12,7 @@ from modelyard.capsules.git_ignore import Ignored, ignored_by, is_made, is_secre
 from modelyard.capsules.git_index import noted
 from modelyard.capsules.git_objects import Unreadable
 from modelyard.capsules.git_patch import Side, blob, change
-from modelyard.capsules.git_repository import LINKED, Repository, repository
+from modelyard.capsules.git_repository import LINKED, Repository, git_folder, repository
 from modelyard.problem import Problem
 from modelyard.walk.read import names_in, read_file
 from modelyard.walk.text import shown
@@ -74,7 +74,7 @@ def _tracks(root: bytes, folder: bytes, tracked: Iterable[bytes]) -> bool:
 
 def _changes(made: Collected, found: Repository, tracked: Mapping[bytes, tuple[str, str]]) -> Iterator[bytes]:
     """The patch from the commit to what lies in the folder, file by file."""
-    known = noted(os.path.join(found.folder, b".git"))
+    known = noted(git_folder(found.folder))
     present = dict(_below(made, ignoring=True))
     for path, (mode, name) in sorted(tracked.items()):
         if mode == LINKED:

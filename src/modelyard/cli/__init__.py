@@ -19,8 +19,12 @@ COMMANDS = {
     "inspect": "What a model file is: format, tensors, precision, what it needs.",
     "scan": "What loading a model would execute; nothing is executed.",
     "convert": "A safe copy of a model file as safetensors, proven equal.",
+    "registry": "Save, list, verify and compare one's own models.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
+    "dupes": "What is kept more than once: files, tensors, formats.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
+    "dedupe": "Keep equal bytes once: shared extents, or hard links where they are safe.",
+    "link": "Use a model of one tool in another without a second copy.",
     "move": "Another place for a store or a model, proven, told to its owner.",
     "apply": "Make a plan that was saved.",
     "undo": "Bring back what a plan removed.",
@@ -28,6 +32,7 @@ COMMANDS = {
     "pin": "Name what no plan may ever hold.",
     "check": "Whether the budgets of the settings hold, for cron and CI.",
     "journal": "Every plan that was applied, and what became of it.",
+    "serve": "A saved model behind HTTP.",
     "env": "Freeze environments into capsules, prove and restore them.",
     "demo": "Build a sample workstation in a new folder.",
 }
@@ -70,7 +75,8 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, move, apply, undo, purge and pin change anything; `env`, `convert` and `demo` write new files.
+    Only clean, dedupe, link, move, apply, undo, purge, pin and `registry rm` change anything; `env`, `convert`,
+    `registry` and `demo` write new files.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

@@ -9,8 +9,10 @@ import click
 from modelyard import plan as plans
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.plans import ask, make, print_plan
+from modelyard.cli.plans import APPLIED, ask, make, print_plan
 from modelyard.cli.settings import rules
+from modelyard.cli.waiting import with_wait
+from modelyard.cli.yards import closed, ledgers
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
 
@@ -21,6 +23,7 @@ CAP = 1 << 30
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_place
+@with_wait
 def command(request: Request, file: Path, yes: bool) -> int:
     """Make a plan that was saved with --plan. Steps whose files changed since are refused, the others are made."""
     text = read_file(bytes(file.absolute()), CAP, follow=True)
@@ -30,6 +33,9 @@ def command(request: Request, file: Path, yes: bool) -> int:
         plan = plans.decode(text)
     except ValueError as error:
         raise HelpfulError(str(error), "make a new one with `modelyard clean --plan FILE`") from error
+    for each in ledgers(closed(request)):
+        if each.plan.id == plan.id:
+            raise HelpfulError(APPLIED, f"`modelyard journal show {plan.id}`")
     if not request.json:
         print_plan(plan)
     if not yes and not ask(False, plan):

@@ -16,12 +16,18 @@ from modelyard.cli.asking import prove
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.looking import everyone, exit_code, look, place
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.plans import ask, make, plan_document, print_plan, save
+from modelyard.cli.output import console, say
+from modelyard.cli.plans import ask, make, plan_document, print_plan, saved
 from modelyard.cli.settings import rules
+from modelyard.cli.waiting import with_wait
 from modelyard.cli.wishes import MEGA, Asked, with_wishes
+from modelyard.cli.yards import again
 from modelyard.plan import Plan
 from modelyard.policies.clean import SLIMMED, UNPROVEN, Evidence, Wish
 from modelyard.policies.rules import Rules
+from modelyard.units import size
+
+MORE = "More: add --prove to ask the sources, or `modelyard clean checkpoint`, or name what may go with --include."
 
 
 @click.command("clean")
@@ -32,6 +38,7 @@ from modelyard.policies.rules import Rules
 @click.option("--now", "at_once", is_flag=True, help="Purge what is proven at once instead of keeping it in the trash.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_place
+@with_wait
 def command(
     request: Request, asked: Asked, policy: bool, file: Path | None, dry_run: bool, at_once: bool, yes: bool
 ) -> int:
@@ -58,12 +65,13 @@ def command(
         names = ", ".join(each.artifact for each in plan.freezes)
         raise HelpfulError(f"--now is not for environments: {names}", "leave --now away, or --keep these")
     if file is not None:
-        save(plan, file)
+        saved(plan, file)
     if request.json and (dry_run or file is not None or not plan.steps):
         as_json.emit(plan_document(plan))
         return exit_code(found)
     if not request.json:
         print_plan(plan)
+        _tell(request, plan, asked.wish(found, time.time_ns()).wanted, file)
     if dry_run or file is not None or not plan.steps:
         return exit_code(found)
     if not yes and not ask(at_once, plan, savable=True):
@@ -87,3 +95,13 @@ def _plan(request: Request, found: Survey, asked: Asked, ruled: Rules, policy: b
         return planning.plan_clean(found, using, wish, now, proven, ruled, rate)
 
     return plan_with_checkpoints(found, using, wish, now, asked.rule(), made, proven, ruled)
+
+
+def _tell(request: Request, plan: Plan, wanted: int | None, file: Path | None) -> None:
+    """What is missing of what was wanted, where more could come from, and where the plan was saved."""
+    if wanted is not None and plan.predicted < wanted:
+        say(console(), f"That is less than the {size(wanted)} that were asked for: nothing else is proven.", "bold")
+        say(console(), MORE)
+    if file is not None and plan.steps:
+        told = f"Saved, and nothing was changed: `{again(request, 'apply', str(file))}` makes it"
+        console().print(told, markup=False, highlight=False, soft_wrap=True)

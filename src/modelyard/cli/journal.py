@@ -8,11 +8,12 @@ from modelyard.api import reclaim
 from modelyard.api.reclaim import Ledger
 from modelyard.cli import as_json, documents
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, line, table
+from modelyard.cli.output import console, line, say, table
 from modelyard.cli.plans import receipt_document
-from modelyard.cli.yards import closed, find, ledgers
+from modelyard.cli.yards import closed, find, ledgers, waits
 from modelyard.problem import Problem
 from modelyard.units import size
+from modelyard.walk.text import shown
 
 
 @click.command("journal")
@@ -42,19 +43,20 @@ def command(request: Request, words: tuple[str, ...]) -> int:
     out = console()
     table(
         out,
-        ("Plan", "Made", "Steps", "In the trash", "Undone", "Purged", "Frees"),
+        ("Plan", "Made", "Steps", "Trash", "Undone", "Purged", "Waits", "Freed"),
         [
             (
                 each.plan.id, each.plan.created, f"{len(each.plan.steps):,}", f"{len(each.waiting()):,}",
-                f"{len(each.steps('undone')):,}", f"{len(each.steps('purged')):,}", size(each.plan.freed),
+                f"{len(each.steps('undone')):,}", f"{len(each.steps('purged')):,}", size(waits(each)),
+                size(each.measured),
             )
             for each in found_all
         ],
-        right=(2, 3, 4, 5, 6),
+        right=(2, 3, 4, 5, 6, 7),
         flexible=1,
     )  # fmt: skip
     for problem in problems:
-        line(out, f"{problem.path}: {problem.message}", "yellow")
+        say(out, f"{problem.path}: {problem.message}", "yellow")
     return 0
 
 
@@ -65,7 +67,7 @@ def _print_one(request: Request, ledger: Ledger) -> None:
     out = console()
     line(out, f"{ledger.plan.id}  {ledger.plan.title}, made {ledger.plan.created}", "bold")
     rows = [
-        (state, size(step.freed), step.path.text, ledger.reasons.get(number, ""))
+        (state, size(step.freed), shown(bytes(step.path)), ledger.reasons.get(number, ""))
         for number, (step, state) in enumerate(zip(ledger.plan.steps, ledger.states, strict=True))
     ]
     table(out, ("State", "Size", "Path", "Why"), rows, right=(1,), flexible=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from modelyard.cli.output import line, table
+from modelyard.cli.output import by_reason, say
 from modelyard.plan import Plan, Skipped
 from modelyard.policies.checkpoints import UNKNOWN
 
@@ -29,11 +29,11 @@ def print_kept(out: Console, plan: Plan) -> list[Skipped]:
         count = sum(len(names) for names in kept.values())
         words = f"\nStays  {count:,} checkpoints of {runs:,} {'run' if runs == 1 else 'runs'}"
         out.print(words, style="bold", highlight=False)
-        table(out, ("Run", "Stays", "Why"), rows[:SHOWN], flexible=2)
+        by_reason(out, ("Run", "Stays", "Why"), rows[:SHOWN], flexible=0)
     if len(rows) > SHOWN:
         out.print(f"and {len(rows) - SHOWN:,} more: --json lists them all", style="dim")
     if any(why.startswith(UNKNOWN) for _, why in kept):
-        line(out, NOTE, "dim")
+        say(out, NOTE, "dim")
     return [each for each in plan.skipped if not each.artifact.startswith(PREFIX)]
 
 

@@ -15,7 +15,7 @@ from modelyard.cli.errors import OK, REFUSED, HelpfulError
 from modelyard.cli.looking import everyone, exit_code, look, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line
-from modelyard.cli.plans import ask, make, plan_document, print_plan, save
+from modelyard.cli.plans import ask, make, plan_document, print_plan, saved
 from modelyard.cli.settings import rules
 from modelyard.cli.yards import closed, opened
 from modelyard.plan import Plan
@@ -54,7 +54,7 @@ def command(
         line(console(), f"{name} is there already")
         return OK
     if file is not None:
-        save(plan, file)
+        saved(plan, file)
     if request.json and (dry_run or file is not None):
         as_json.emit(plan_document(plan))
     if not request.json:

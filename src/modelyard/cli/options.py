@@ -23,6 +23,8 @@ class Request:
     cross_device: bool = False
     progress: bool = True
     as_user: bool = False
+    wait: float = 0.0
+    """Seconds to wait for another modelyard that changes something."""
 
 
 def _become(home: Path | None) -> None:

@@ -62,6 +62,11 @@ def line(out: Console, text: str, style: str = "") -> None:
     out.print(shorten(text, out.width) if out.is_terminal else text, style=style, markup=False, soft_wrap=True)
 
 
+def say(out: Console, text: str, style: str = "") -> None:
+    """A sentence: on a terminal it wraps at words, in a pipe it is one line."""
+    out.print(Text(text, style), soft_wrap=not out.is_terminal)
+
+
 def table(
     out: Console,
     heads: Sequence[str],
@@ -84,7 +89,7 @@ def table(
         if sum(widths[each] + 2 for each in shown) > out.width:
             shown = [each for each in shown if each != at]
     room = out.width - sum(widths[each] + 2 for each in shown) + widths[flexible]
-    drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_header=any(heads))
     for at in shown:
         least = None if at == flexible else widths[at]  # a cut number is a wrong number
         side: JustifyMethod = "right" if at in right else "left"
@@ -92,3 +97,19 @@ def table(
     for row in rows:
         drawn.add_row(*(Text(shorten(row[at], max(room, 16)) if at == flexible else row[at]) for at in shown))
     out.print(drawn)
+
+
+def by_reason(
+    out: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), flexible: int
+) -> None:
+    """A table whose last column tells why. On a terminal too narrow for it each reason stands whole above its rows."""
+    widths = [max(cell_len(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
+    if not out.is_terminal or sum(widths) + 2 * len(widths) <= out.width:
+        table(out, heads, rows, right=right, flexible=flexible)
+        return
+    reasons: dict[str, list[Sequence[str]]] = {}
+    for row in rows:
+        reasons.setdefault(row[-1], []).append(row[:-1])
+    for why, members in reasons.items():
+        out.print(Text(why, "dim"))
+        table(out, [""] * (len(heads) - 1), members, right=right, flexible=flexible)

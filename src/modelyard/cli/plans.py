@@ -15,9 +15,10 @@ from modelyard.apply.purge import silent
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import PARTLY, HelpfulError
 from modelyard.cli.kept import print_kept
+from modelyard.cli.lately import doubts
 from modelyard.cli.moves import copying, print_move, tell_move
 from modelyard.cli.options import Request
-from modelyard.cli.output import console, freed, line, table
+from modelyard.cli.output import by_reason, console, freed, line, say, table
 from modelyard.cli.progress import progress
 from modelyard.cli.yards import again, find, older, opened
 from modelyard.inventory import Sizes
@@ -27,7 +28,8 @@ from modelyard.policies.rules import Rules
 from modelyard.units import lasting, size
 
 SHOWN = 12
-TRASHED = "moved into the trash"
+APPLIED = "this plan was applied before"
+TRASHED, TRASHING = "moved into the trash", "Move them into the trash"
 
 
 def by_artifact(plan: Plan) -> dict[str, list[Step]]:
@@ -55,7 +57,7 @@ def print_plan(plan: Plan) -> None:
     out = console()
     found = by_artifact(plan)
     if not found:
-        line(out, "Nothing to give back that is proven to come back. `modelyard` shows where the space is.")
+        say(out, "Nothing to give back that is proven to come back. `modelyard` shows where the space is.")
     for proof in (each for each in ORDER if any(_proof(steps) == each for steps in found.values())):
         members = {name: steps for name, steps in found.items() if _proof(steps) == proof}
         out.print(f"\n{proof}  {many(len(members))}", style="bold", highlight=False)
@@ -63,13 +65,13 @@ def print_plan(plan: Plan) -> None:
             (size(sum(step.freed for step in steps)), name, steps[0].proof.partition(": ")[2])
             for name, steps in list(members.items())[:SHOWN]
         ]
-        table(out, ("Alone", "Artifact", "Why it can go"), rows, right=(0,), flexible=2)
+        by_reason(out, ("Alone", "Artifact", "Why it can go"), rows, right=(0,), flexible=1)
         if len(members) > SHOWN:
             out.print(f"and {len(members) - SHOWN:,} more: --json lists them all", style="dim")
     left = print_kept(out, plan)
     if left:
         out.print(f"\nLeft out  {len(left):,}", style="bold", highlight=False)
-        table(out, ("Artifact", "Why"), [(each.artifact, each.why) for each in left[:SHOWN]], flexible=0)
+        by_reason(out, ("Artifact", "Why"), [(each.artifact, each.why) for each in left[:SHOWN]], flexible=0)
     if found:
         whole = freed(Sizes(freed=plan.freed, exact=plan.exact))
         if plan.likely and not plan.exact:
@@ -77,12 +79,12 @@ def print_plan(plan: Plan) -> None:
         out.print(f"\nTogether {whole} from {many(len(found))}, weakest proof: {plan.worst_proof}", style="bold")
     if count := for_good(plan):
         owners = ", ".join(sorted({step.ask.owner for step in plan.steps if step.ask}))
-        line(
+        say(
             out,
             f"{count:,} of them go for good: {owners} removes them, services keep no trash, and undo brings none back",
         )
     if plan.freezes:
-        line(out, f"A capsule is written of {many(len(plan.freezes), 'environment')} before anything of it goes")
+        say(out, f"A capsule is written of {many(len(plan.freezes), 'environment')} before anything of it goes")
     _print_return(out, plan)
 
 
@@ -91,7 +93,7 @@ def _print_return(out: Console, plan: Plan) -> None:
     if plan.fetch:
         rate = f"{plan.rate / 1e6:g} Mbit/s"
         said = "" if plan.rate != RATE else "  that rate is assumed; --rate MBIT says otherwise"
-        line(out, f"To get it back: at most {size(plan.fetch)} to fetch, {lasting(plan.fetch_seconds)} at {rate}")
+        say(out, f"To get it back: at most {size(plan.fetch)} to fetch, {lasting(plan.fetch_seconds)} at {rate}")
         if said:
             line(out, said)
     names: dict[str, list[str]] = {}
@@ -115,41 +117,60 @@ def for_good(plan: Plan) -> int:
 
 
 def ask(at_once: bool, plan: Plan | None = None, *, savable: bool = False) -> bool:
-    """The one question. Without a terminal nobody answers, and nothing is changed."""
-    if not sys.stdin.isatty():
-        saving = ", or --plan FILE to save the plan and `modelyard apply FILE` later" if savable else ""
-        hint = f"add --yes to go on{saving}"
-        print(f"modelyard: nothing was changed: nobody can be asked here\n  {hint}", file=sys.stderr)
-        return False
-    words = "Remove them for good" if at_once else "Move them into the trash"
+    """The one question before something is removed."""
+    words = "Remove them for good" if at_once else TRASHING
     words = "Move it" if plan and plan.moves else words
     count = for_good(plan) if plan and not at_once else 0
     if plan and count:
         every = count == len(plan.steps)
         words = "Let their services remove them for good" if every else f"{words}, and let services remove {count:,}"
+    return confirmed(words, savable=savable)
+
+
+def confirmed(words: str, *, savable: bool = False) -> bool:
+    """One question. Without a terminal nobody answers, and nothing is changed."""
+    if not sys.stdin.isatty():
+        saving = ", or --plan FILE to save the plan and `modelyard apply FILE` later" if savable else ""
+        hint = f"add --yes to go on{saving}"
+        print(f"modelyard: nothing was changed: nobody can be asked here\n  {hint}", file=sys.stderr)
+        return False
+    if words == TRASHING:
+        print("`modelyard purge` then frees the space; until that `modelyard undo` brings all back.", file=sys.stderr)
     return click.confirm(f"{words}?", default=False, err=True)
 
 
-def save(plan: Plan, file: Path) -> None:
-    """Saves a plan where somebody said."""
+def saved(plan: Plan, file: Path) -> None:
+    """Writes the plan into a new file."""
     try:
         reclaim.save(plan, file)
     except FileExistsError as error:
         raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error
 
 
+def made(request: Request, plan: Plan, again: str) -> Receipt:
+    """Makes a plan as it is; `again` is the command that makes a new one."""
+    try:
+        with opened(request) as yard, progress(request) as told:
+            return yard.apply(plan, told)
+    except FileExistsError as error:
+        raise HelpfulError("this plan was applied before", f"`modelyard journal show {plan.id}`") from error
+    except ValueError as error:
+        raise HelpfulError(str(error), f"make a new plan with `{again}`") from error
+
+
 def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
     """Makes a plan and says what came of it; the exit code. Rules may ask for older plans to be purged afterwards."""
+    doubted = doubts(request, plan, ruled)
     try:
         with opened(request) as yard, progress(request) as told, copying(request, plan) as copied:
-            found = yard.apply(plan, silent if plan.moves else told, copied)
+            found = yard.apply(plan, silent if plan.moves else told, doubted, copied)
             if at_once:
                 found = replace(yard.purge(find(yard, plan.id), told), capsules=found.capsules)
             if ruled.purge_itself and ruled.trash_for is not None:
                 for each in older(yard, ruled.trash_for):
                     yard.purge(each, told)
     except FileExistsError as error:
-        raise HelpfulError("this plan was applied before", f"`modelyard journal show {plan.id}`") from error
+        raise HelpfulError(APPLIED, f"`modelyard journal show {plan.id}`") from error
     except ValueError as error:
         raise HelpfulError(str(error), "make a new plan with `modelyard clean`") from error
     return tell(request, found, "purged" if at_once else TRASHED, plan)
@@ -179,12 +200,15 @@ def tell(request: Request, found: Receipt, words: str, plan: Plan | None = None)
             line(out, f"{size(max(found.measured, 0))} more are free, {size(found.predicted)} were predicted")
         elif words == TRASHED and found.done > found.for_good:
             whole = size(found.predicted) if not found.for_good else "what lies there"
-            line(
-                out,
-                f"`{again(request, 'purge')}` frees {whole}; `{again(request, 'undo', found.journal)}` brings it back",
+            told = (
+                f"`{again(request, 'purge')}` frees {whole}\n`{again(request, 'undo', found.journal)}` brings it back"
             )
+            out.print(told, markup=False, highlight=False, soft_wrap=True)
         elif words == TRASHED and found.done:
             line(out, f"{size(found.predicted)} were predicted; what a service removed cannot be brought back")
+        elif found.waiting:
+            words = f"`{again(request, 'undo', found.journal)}` makes the files their own again"
+            line(out, f"`{again(request, 'purge')}` frees the old files; until then {words}")
         for capsule in found.capsules:
             line(out, f"capsule {capsule}")
         if found.capsules:
@@ -193,7 +217,7 @@ def tell(request: Request, found: Receipt, words: str, plan: Plan | None = None)
         for title, reasons in rest:
             if reasons:
                 out.print(f"\n{title}  {len(reasons):,}", style="bold", highlight=False)
-                table(out, ("Path", "Why"), reasons[:SHOWN], flexible=0)
+                by_reason(out, ("Path", "Why"), reasons[:SHOWN], flexible=0)
     return PARTLY if found.skipped or found.failed else 0
 
 

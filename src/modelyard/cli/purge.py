@@ -14,7 +14,8 @@ from modelyard.cli.output import console, line, table
 from modelyard.cli.plans import ask, tell
 from modelyard.cli.progress import progress
 from modelyard.cli.settings import rules
-from modelyard.cli.yards import find, older, opened
+from modelyard.cli.waiting import with_wait
+from modelyard.cli.yards import find, older, opened, waits
 from modelyard.units import size
 
 
@@ -23,6 +24,7 @@ from modelyard.units import size
 @click.option("--older", "span", type=SPAN, metavar="SPAN", help="Only plans that were made longer ago than this.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_place
+@with_wait
 def command(request: Request, name: str, span: int | None, yes: bool) -> int:
     """Free what lies in the trash, for good, and say how much came back; of one plan with ID, else of all.
 
@@ -45,11 +47,7 @@ def command(request: Request, name: str, span: int | None, yes: bool) -> int:
 
 def _print(chosen: list[Ledger]) -> None:
     """What would be freed: the plans, how many things of each, and their bytes as they were predicted."""
-    rows = []
-    for each in chosen:
-        waiting = each.waiting()
-        freed = sum(each.plan.steps[number].freed for number in waiting)
-        rows.append((each.plan.id, each.plan.created, f"{len(waiting):,}", size(min(freed, each.plan.predicted))))
+    rows = [(each.plan.id, each.plan.created, f"{len(each.waiting()):,}", size(waits(each))) for each in chosen]
     table(console(), ("Plan", "Made", "Things", "Frees"), rows, right=(2, 3), flexible=1)
 
 

@@ -12,6 +12,7 @@ import click
 
 from modelyard.api import Survey
 from modelyard.api.checkpoints import reached
+from modelyard.api.disks import waiting
 from modelyard.cli.errors import USAGE, HelpfulError
 from modelyard.cli.ls import KINDS, SIZE, SPAN
 from modelyard.plan import RATE
@@ -56,8 +57,13 @@ class Asked:
         for name in (*self.names, *self.include):
             if name not in known | {each.group for each in found.artifacts}:
                 raise HelpfulError(f"neither a store nor an artifact is called {name!r}", UNKNOWN)
+        ids = {each.id for each in found.artifacts}
+        for name in self.include:
+            if name not in ids:
+                raise HelpfulError(f"--include takes one artifact at a time, and {name!r} is more than one", UNKNOWN)
         since = None if self.unused_for is None else now - self.unused_for
-        wish = Wish(self.names, self.kinds, since, self.keep, self.include, self._bytes(found))
+        device = None if self.until_free is None else os.stat(found.home).st_dev
+        wish = Wish(self.names, self.kinds, since, self.keep, self.include, self._bytes(found), device)
         if self.prove and not wish.asked and not wish.unproven:
             raise HelpfulError("--prove has nothing to ask about", ASKING, USAGE)
         if self.rule() != Rule() and not reached(found, wish):
@@ -74,7 +80,8 @@ class Asked:
         if self.until_free is None:
             return self.free
         space = os.statvfs(found.home)
-        missing = max(self.until_free - space.f_bavail * space.f_frsize, 0)
+        waits = waiting(found, os.stat(found.home).st_dev)  # or the same command again would take as much again
+        missing = max(self.until_free - space.f_bavail * space.f_frsize - waits, 0)
         return missing if self.free is None else max(self.free, missing)
 
 

@@ -30,7 +30,7 @@ def again(request: Request, *words: str) -> str:
 def closed(request: Request) -> reclaim.Yard:
     """The journals of whoever's home is looked at, to read and nothing else."""
     env, home, _ = place(request)
-    return reclaim.Yard(env, home, api.this_platform())
+    return reclaim.Yard(env, home, api.this_platform(), request.wait)
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def opened(request: Request) -> Iterator[reclaim.Yard]:
     except KeyboardInterrupt as stop:
         raise HelpfulError("interrupted; what was done until then stands", SETTLED, INTERRUPTED) from stop
     except Locked as held:
-        words = "wait until it is done and run again"
+        words = "wait until it is done and run again, or add --wait 10m"
         raise HelpfulError(f"{held} is changing things now", words, LOCKED) from held
 
 
@@ -58,6 +58,11 @@ def older(yard: reclaim.Yard, span: int) -> list[Ledger]:
     """The journals of plans made at least `span` nanoseconds ago whose things wait in the trash."""
     found = [each for each in ledgers(yard) if each.waiting() or each.steps("purging")]
     return [each for each in found if time.time_ns() - _made(each) >= span]
+
+
+def waits(ledger: Ledger) -> int:
+    """Bytes that purging what waits of a plan is predicted to free."""
+    return min(sum(ledger.plan.steps[number].freed for number in ledger.waiting()), ledger.plan.predicted)
 
 
 def _made(ledger: Ledger) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from modelyard.convert.weights import LeftOut, Weights, Wish
@@ -28,28 +28,56 @@ SMALL = 64 << 20
 """Views may make a copy this many times larger than its source, and small ones more."""
 
 
+ROUNDED = frozenset(("F64", "F32", "F16", "BF16"))
+"""What `--dtype` rounds; everything else stays as it is."""
+Frame = Callable[[Mapping[str, int]], Iterable[tuple[int, bytes]]]
+"""Everything of a file but the elements, by place, from the CRC-32 of each tensor's elements by its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A tensor and where its elements begin in the file that is written."""
+    """A tensor of the source, what it becomes in the file that is written, and where its elements begin there."""
 
     tensor: Tensor
-    at: int
+    dtype: str
+    at: int = 0
+    alias: bool = False
+    """Whether it is one more name of elements that another item writes."""
+
+    @property
+    def bytes(self) -> int:
+        """Of its elements in the file that is written."""
+        return self.tensor.elements * WIDTHS[self.dtype]
+
+    @property
+    def rounded(self) -> bool:
+        """Whether its elements become others."""
+        return self.dtype != self.tensor.dtype
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One file to be written: its name, length of table and padding, tensors in order, and all of its bytes."""
+    """One file to be written: its name, tensors in order, all of its bytes, and what lies around the elements."""
 
     name: str
-    head: bytes
     items: tuple[Item, ...]
     size: int
+    frame: Frame
+    summed: bool = False
+    """Whether what lies around them holds the CRC-32 of the elements."""
 
 
-def named(weights: Weights, wish: Wish, source_size: int) -> tuple[list[Tensor], dict[str, str]]:
+def planned(tensors: Iterable[Tensor], dtype: str) -> list[Item]:
+    """What each tensor becomes: floats of 16 bits and more the dtype that is wanted, if one is."""
+    return [Item(each, dtype if dtype and each.dtype in ROUNDED else each.dtype) for each in tensors]
+
+
+def named(
+    weights: Weights, wish: Wish, source_size: int, dtypes: frozenset[str] = DTYPES
+) -> tuple[list[Tensor], dict[str, str]]:
     """The tensors to be written under their last names, and those that are other names of one of them.
 
-    BrokenError for names twice, dtypes that safetensors has not, and copies that would be far larger than the source.
+    BrokenError for names twice, dtypes that the target has not, and copies that would be far larger than the source.
     """
     tensors = [replace(each, name=each.name.removeprefix(wish.strip)) for each in weights.tensors]
     if wish.strip and not any(each.name.startswith(wish.strip) for each in weights.tensors):
@@ -59,7 +87,7 @@ def named(weights: Weights, wish: Wish, source_size: int) -> tuple[list[Tensor],
         if each.name in seen or each.name == "__metadata__":
             raise BrokenError(f"has two tensors that would be called {each.name[:80]!r}", "ambiguous")
         seen.add(each.name)
-        _check(each)
+        _check(each, dtypes, wish.to)
     kept, tied = _once(tensors) if not wish.copy_tied else (tensors, {})
     total = sum(each.bytes for each in kept)
     if total > max(GROWS * source_size, SMALL):
@@ -67,9 +95,9 @@ def named(weights: Weights, wish: Wish, source_size: int) -> tuple[list[Tensor],
     return kept, tied
 
 
-def _check(each: Tensor) -> None:
-    if each.dtype not in DTYPES:
-        raise BrokenError(f"has a tensor {each.name[:80]!r} of {each.dtype}, which safetensors has not", "unsupported")
+def _check(each: Tensor, dtypes: frozenset[str], to: str) -> None:
+    if each.dtype not in dtypes:
+        raise BrokenError(f"has a tensor {each.name[:80]!r} of {each.dtype}, which {to} has not", "unsupported")
     if each.offset is None and each.elements:
         raise BrokenError(f"has a tensor {each.name[:80]!r} whose elements are packed, not stored", "packed")
     if each.bytes != each.elements * WIDTHS[each.dtype]:
@@ -100,11 +128,11 @@ def metadata_of(weights: Weights, tied: Mapping[str, str]) -> tuple[dict[str, st
     return {**weights.metadata, **tied}, lost
 
 
-def shards(tensors: Sequence[Tensor], metadata: Mapping[str, str], stem: str, most: int) -> list[Shard]:
+def shards(items: Sequence[Item], metadata: Mapping[str, str], stem: str, most: int) -> list[Shard]:
     """The files: one, or as many as it takes with at most so many bytes of tensors each, in the order of the source."""
-    groups: list[list[Tensor]] = [[]]
+    groups: list[list[Item]] = [[]]
     room = most
-    for each in tensors:
+    for each in items:
         if most and each.bytes > room and groups[-1]:
             groups.append([])
             room = most
@@ -113,7 +141,7 @@ def shards(tensors: Sequence[Tensor], metadata: Mapping[str, str], stem: str, mo
     if len(groups) == 1:
         return [_shard(f"{stem}.safetensors", groups[0], metadata)]
     names = [f"{stem}-{at:05d}-of-{len(groups):05d}.safetensors" for at in range(1, len(groups) + 1)]
-    held = [frozenset(each.name for each in group) for group in groups]
+    held = [frozenset(each.tensor.name for each in group) for group in groups]
     own = [{key: text for key, text in metadata.items() if key == "format" or text in here} for here in held]
     own[0] |= {key: text for key, text in metadata.items() if not any(key in each for each in own)}
     return [_shard(name, group, texts) for name, group, texts in zip(names, groups, own, strict=True)]
@@ -122,32 +150,33 @@ def shards(tensors: Sequence[Tensor], metadata: Mapping[str, str], stem: str, mo
 def index_of(files: Sequence[Shard]) -> bytes:
     """The JSON that says which tensor lies in which file."""
     where = {item.tensor.name: shard.name for shard in files for item in shard.items}
-    total = sum(item.tensor.bytes for shard in files for item in shard.items)
+    total = sum(item.bytes for shard in files for item in shard.items)
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(where.items()))}
     return json.dumps(index, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _shard(name: str, tensors: Iterable[Tensor], metadata: Mapping[str, str]) -> Shard:
+def _shard(name: str, planned: Iterable[Item], metadata: Mapping[str, str]) -> Shard:
     """Wide elements first, so that all are aligned; within a width in the order of the source, so that it is read once.
 
     Blanks behind the table let the largest tensor begin where it does within a page of the source: a file system that
     can share extents then shares them.
     """
-    ordered = sorted(tensors, key=lambda each: (-WIDTHS[each.dtype], each.file, each.offset or 0))
+    ordered = sorted(planned, key=lambda each: (-WIDTHS[each.dtype], each.tensor.file, each.tensor.offset or 0))
     table: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     places, at = [], 0
     for each in ordered:
         places.append(at)
-        table[each.name] = {"dtype": each.dtype, "shape": list(each.shape), "data_offsets": [at, at + each.bytes]}
+        entry = {"dtype": each.dtype, "shape": list(each.tensor.shape), "data_offsets": [at, at + each.bytes]}
+        table[each.tensor.name] = entry
         at += each.bytes
     text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     if len(text) > LARGEST_TABLE:
         raise BrokenError(f"needs a table of {len(text):,} bytes", "too-large")
     text += b" " * (-len(text) % 8)
     largest = max(zip(ordered, places, strict=True), key=lambda pair: pair[0].bytes, default=None)
-    if largest and largest[0].bytes >= PAGE and largest[0].offset is not None:
-        apart = (largest[0].offset - largest[1] - len(text) - 8) % PAGE
+    if largest and largest[0].bytes >= PAGE and largest[0].tensor.offset is not None:
+        apart = (largest[0].tensor.offset - largest[1] - len(text) - 8) % PAGE
         text += b" " * (apart if apart % 8 == 0 else 0)
-    start = 8 + len(text)
-    items = tuple(Item(each, start + place) for each, place in zip(ordered, places, strict=True))
-    return Shard(name, struct.pack("<Q", len(text)) + text, items, start + at)
+    head = struct.pack("<Q", len(text)) + text
+    items = tuple(replace(each, at=len(head) + place) for each, place in zip(ordered, places, strict=True))
+    return Shard(name, items, len(head) + at, lambda _: [(0, head)])

@@ -6,7 +6,7 @@ Every element is read once, in the order of the source; a turned matrix larger t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Literal
@@ -31,20 +31,23 @@ class Side:
 
 
 def rows(tensor: Tensor, read: Read) -> Iterator[tuple[int, bytes]]:
-    """All elements as stretches of the result: where each begins, in bytes, and the bytes. For widths of 1 to 8."""
-    assert tensor.offset is not None
+    """All elements as stretches of the result: where each begins, in bytes, and the bytes. For widths of 1 to 16."""
+    start = tensor.offset
+    assert start is not None
     assert tensor.strides is not None
     if not tensor.elements:
         return
     width = tensor.bytes // tensor.elements
-    steps = [prod(tensor.shape[at + 1 :]) for at in range(len(tensor.shape))]
+    if width > max(CODES):  # complex numbers of 16 bytes are pairs of 8
+        pairs = (*(2 * step for step in tensor.strides), 1)
+        tensor, width = replace(tensor, shape=(*tensor.shape, 2), strides=pairs), width // 2
+    shape, strides = tensor.shape, tensor.strides or ()
+    steps = [prod(shape[at + 1 :]) for at in range(len(shape))]
     sides = [
-        Side(length, source, result)
-        for length, source, result in zip(tensor.shape, tensor.strides, steps, strict=True)
-        if length > 1
+        Side(length, source, result) for length, source, result in zip(shape, strides, steps, strict=True) if length > 1
     ]
     sides.sort(key=lambda side: (side.source != 0, -side.source))
-    yield from _pieces(sides, tensor.offset, 0, width, read)
+    yield from _pieces(sides, start, 0, width, read)
 
 
 def _span(sides: list[Side]) -> int:

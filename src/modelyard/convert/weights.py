@@ -18,6 +18,10 @@ MOST_TENSORS = 60_000
 class Wish:
     """What a person wants of a conversion."""
 
+    to: str = "safetensors"
+    """What is made: `safetensors`, or `torch`, a state dict."""
+    dtype: str = ""
+    """What floats are rounded to, `BF16` or `F16`; empty to keep every bit."""
     part: str = ""
     """The part of a checkpoint that is taken, `state_dict`; empty where there is only one, `.` for all."""
     strip: str = ""
@@ -59,12 +63,32 @@ class Edge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that was written: `sha256` in hex, `bytes` of the whole file."""
+    """A file that was written or read: `sha256` in hex, `bytes` of the whole file."""
 
     path: str
     bytes: int
     sha256: str
     tensors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A proof by numbers, where the copy cannot be equal byte for byte: how it was compared, and how far it is off."""
+
+    how: str
+    """What was compared with what, in one sentence."""
+    compared: int
+    """Numbers that were compared."""
+    tolerance: str
+    """How far apart two numbers may be, in words."""
+    largest: float
+    """The largest difference of two of them; those that became infinite do not count."""
+    overflowed: int = 0
+    """Finite numbers that the dtype has not and that became infinite."""
+    seeds: tuple[int, ...] = ()
+    """Of the inputs that were generated."""
+    sizes: tuple[int, ...] = ()
+    """How many samples the inputs had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +116,7 @@ class Receipt:
     """The source once more, links above it resolved, as steps name what they change."""
     mark: Mark
     """What the source looked like while it was read."""
+    others: tuple[Written, ...] = ()
+    """The other files of a source that is a set of files."""
+    agreement: Agreement | None = None
+    """Null where every byte is equal."""

@@ -38,22 +38,35 @@ class Link:
     file: str = ""
 
 
+def beginning(file: File) -> int | None:
+    """Where the signature stands: at 0, or behind a block of the user's own at 512 or twice that and so on."""
+    at = 0
+    while at + len(MAGIC) <= file.size:
+        if file.at(at, len(MAGIC)) == MAGIC:
+            return at
+        at = 2 * at or 512
+    return None
+
+
 class Hdf5:
     """A file of HDF5. BrokenError for anything that is not as it should be."""
 
     def __init__(self, file: File) -> None:
         self.file, self.left = file, MOST_STEPS
+        begin = beginning(file)
+        if begin is None:
+            raise BrokenError("has no signature of HDF5")
         self.dense = False
         """Whether a group keeps its names in a form that is not read."""
-        self.version = file.at(8, 1)[0]
+        self.version = file.at(begin + 8, 1)[0]
         if self.version > 3:
             raise BrokenError(f"has version {self.version} of HDF5, which is not read", "unsupported")
         old = self.version < 2
-        self.wide, self.long = file.at(13 if old else 9, 2)
+        self.wide, self.long = file.at(begin + (13 if old else 9), 2)
         if self.wide not in (4, 8) or self.long not in (4, 8):
             raise BrokenError("has addresses of a width that is not in use")
-        start = (24 if self.version == 0 else 28) if old else 12
-        self.base = self.number(start, self.wide)
+        start = begin + ((24 if self.version == 0 else 28) if old else 12)
+        self.base = begin  # the library believes where it found the signature, not what is written there
         self.end = self.number(start + 2 * self.wide, self.wide)
         self.root = self.number(start + (5 if old else 3) * self.wide, self.wide)
 

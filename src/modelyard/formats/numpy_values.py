@@ -61,6 +61,8 @@ class Arrays:
         self.wrapped: dict[int, tuple[Made, int]] = {}
         self.order: list[Made] = []
         self.needs: list[Need] = []
+        self.inner: dict[int, Value] = {}
+        """What lies behind a wrapper whose elements are objects, by the wrapper."""
         self.depth = 0
 
     def filled(self, machine: Machine, made: Made) -> None:
@@ -74,7 +76,7 @@ class Arrays:
         dtype, width = dtype_of(_field(made, "dtype"))
         count = prod(shape_of(_field(made, "shape")))
         if dtype.startswith("O"):
-            self._inner(machine)
+            self._inner(machine, made)
             return
         if isinstance(_field(made, "numpy_array_alignment_bytes"), int):
             machine.at += 1 + machine.file.at(machine.at, 1)[0]
@@ -84,13 +86,15 @@ class Arrays:
         if machine.at > machine.file.size:
             raise BrokenError("ends within an array", "truncated")
 
-    def _inner(self, machine: Machine) -> None:
+    def _inner(self, machine: Machine, made: Made) -> None:
         """An array of objects is a pickle of its own in the middle."""
         self.depth += 1
         if self.depth > DEEPEST:
             raise BrokenError("has pickles too deep inside each other", "too-deep")
         stream = follow(machine.file, machine.at, self.filled)
         machine.at = stream.end
+        self.inner[id(made)] = stream.value
+        self.order.append(made)  # what is known by its id has to stay
         machine.names.update(dict.fromkeys(stream.names))
         self.depth -= 1
 

@@ -86,6 +86,10 @@ def _listed(machine: Machine) -> None:
     machine.push(Listed(machine.marked()), 120)
 
 
+def _frozen(machine: Machine) -> None:
+    machine.push(Listed(machine.marked(), "frozenset"), 120)
+
+
 def _mapped(machine: Machine) -> None:
     made = Mapping()
     _pairs(machine, made, machine.marked())
@@ -153,6 +157,11 @@ def _name(called: Value) -> str:
 def _reduce(machine: Machine) -> None:
     args = machine.pop()
     _made(machine, machine.pop(), args)
+
+
+def _new(machine: Machine) -> None:
+    args = machine.pop()
+    machine.push(Made(_name(machine.pop()), args, new=True), 260)
 
 
 def _new_with_words(machine: Machine) -> None:
@@ -246,9 +255,9 @@ STEPS: dict[bytes, Step] = {
     b"U": _old_text("<B"), b"T": _old_text("<i"), b"B": _bytes("<I"), b"C": _bytes("<B"), b"\x8e": _bytes("<Q"),
     b"\x96": _bytes("<Q"), b"\x97": _constant(None), b"\x98": lambda machine: None,
     b"]": lambda m: m.push(Listed(), 120), b"}": lambda m: m.push(Mapping(), 120),
-    b"\x8f": lambda m: m.push(Listed(), 120), b"\x91": _listed, b"l": _listed, b"d": _mapped, b"t": _sequence,
+    b"\x8f": lambda m: m.push(Listed(kind="set"), 120), b"\x91": _frozen, b"l": _listed, b"d": _mapped, b"t": _sequence,
     b"\x85": _tuple(1), b"\x86": _tuple(2), b"\x87": _tuple(3), b"a": _append, b"e": _appends, b"\x90": _appends,
-    b"s": _set_item, b"u": _set_items, b"c": _global, b"\x93": _stack_global, b"R": _reduce, b"\x81": _reduce,
+    b"s": _set_item, b"u": _set_items, b"c": _global, b"\x93": _stack_global, b"R": _reduce, b"\x81": _new,
     b"\x92": _new_with_words, b"o": _object, b"i": _instance, b"b": _build, b"Q": _persistent, b"P": _persistent_line,
     b"\x82": _extension("<B"), b"\x83": _extension("<H"), b"\x84": _extension("<i"),
     b"g": _recall(_of_line), b"h": _recall(_of("<B")), b"j": _recall(_of("<I")),

@@ -45,6 +45,8 @@ class Made:
     state: Value = None
     items: list[Value] = field(default_factory=list)
     pairs: list[tuple[Value, Value]] = field(default_factory=list)
+    new: bool = False
+    """Whether a class is made without its `__init__`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +65,7 @@ class Listed:
     """A list, set or frozenset."""
 
     items: list[Value] = field(default_factory=list)
+    kind: str = "list"
 
 
 Value = None | bool | int | float | str | bytes | tuple["Value", ...] | Reference | Blob | Made | Mapping | Listed

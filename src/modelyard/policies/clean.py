@@ -62,6 +62,8 @@ class Wish:
     unproven: tuple[str, ...] = ()
     wanted: int | None = None
     """Bytes that are enough; None for everything that fits."""
+    device: int | None = None
+    """The only device on which space is wanted."""
 
     @property
     def asked(self) -> bool:
@@ -201,9 +203,9 @@ def enough(found: Sequence[Candidate], freed: Freed, wanted: int) -> list[Candid
     """A set that really frees so many bytes; all when none does.
 
     The surest proofs come first, of each those of which least has to be fetched again (in tenths of what they free),
-    of these the largest: the shortest such prefix, without those that turned out not to be needed. A set frees at
-    least what its members free alone, so it is at most one member of the weakest class larger than it has to be where
-    nothing is shared.
+    of these the largest: the shortest such prefix, without those that turned out not to be needed. No set of stronger
+    proofs would do, and where nothing is shared the best set with this weakest proof frees less by less than one
+    member of that class.
     """
     alone = {each.number: freed({each.number}).freed for each in found}
     ordered = sorted(found, key=lambda each: (*_cost(each, alone), -alone[each.number], each.number))

@@ -110,13 +110,13 @@ def _switched(artifact: str, way: Way, part: Part) -> Iterator[Step]:
             yield Step("remove", Path.of(part.real + b"/" + name), mark, artifact, proof=proof)
         return
     if part.link is not None:
-        yield Step("link", Path.of(part.named), part.link, artifact, other=target)
+        yield Step("symlink", Path.of(part.named), part.link, artifact, other=target)
         if not way.renamed:
             yield Step("remove", Path.of(part.real), part.mark, artifact, proof=proof, freed=part.freed)
     elif way.linked:
         expect = None if way.renamed else part.mark
         freed = 0 if way.renamed else part.freed
-        yield Step("link", Path.of(part.real), expect, artifact, proof=proof, freed=freed, other=target)
+        yield Step("symlink", Path.of(part.real), expect, artifact, proof=proof, freed=freed, other=target)
     elif not way.renamed:
         yield Step("remove", Path.of(part.real), part.mark, artifact, proof=proof, freed=part.freed)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from modelyard.inventory import Artifact
 from modelyard.plan import Below, Mark, Path, Step
-from modelyard.policies.clean import Candidate
+from modelyard.policies.clean import ORDER, Candidate
 from modelyard.problem import Problem
 from modelyard.walk.claims import Claims
 from modelyard.walk.read import read_link
@@ -24,16 +24,34 @@ def steps(
     chosen: Collection[int],
     proofs: Mapping[str, Candidate],
 ) -> list[Step]:
-    """One step a row that can go when all the chosen artifacts go, in an order that is safe to stop anywhere."""
+    """One step a row that can go when all the chosen artifacts go, in an order that is safe to stop anywhere.
+
+    What goes for several artifacts is told with the weakest of their proofs.
+    """
     owner: dict[int, int] = {}
     places: dict[int, tuple[int, int]] = {}
-    for number in sorted(chosen):
+    for number in sorted(chosen, key=lambda number: (-_weakness(proofs, artifacts[number].id), number)):
         for row, place in _places(tree, artifacts[number]):
             owner.setdefault(row, number)
             places[row] = max(places.get(row, place), place)
     rows = _with_holders(tree, claims.removable(chosen), {artifacts[number].holder for number in chosen})
     ordered = sorted(rows, key=lambda row: (_place(tree, row, places), tree.path(row)))
-    return [_step(tree, row, artifacts[_owner(tree, row, owner)], proofs) for row in ordered]
+    found = []
+    for row in ordered:
+        number = _owner(tree, row, owner)
+        also = _owners(claims, artifacts, row, chosen) - {number}
+        found.append(_step(tree, row, artifacts[number], [artifacts[each].id for each in sorted(also)], proofs))
+    return found
+
+
+def _owners(claims: Claims, artifacts: Sequence[Artifact], row: int, chosen: Collection[int]) -> set[int]:
+    """The chosen artifacts that a row is a part of: a holder is one of all whose folder it is."""
+    holding = {number for number in chosen if artifacts[number].holder == row}
+    return holding | (set(claims.owners_of(row)) & set(chosen))
+
+
+def _weakness(proofs: Mapping[str, Candidate], name: str) -> int:
+    return ORDER.index(proofs[name].proof) if name in proofs else len(ORDER)
 
 
 def _places(tree: Tree, artifact: Artifact) -> Iterator[tuple[int, tuple[int, int]]]:
@@ -88,12 +106,12 @@ def _owner(tree: Tree, row: int, owner: Mapping[int, int]) -> int:
     return owner[at]
 
 
-def _step(tree: Tree, row: int, artifact: Artifact, proofs: Mapping[str, Candidate]) -> Step:
+def _step(tree: Tree, row: int, artifact: Artifact, also: list[str], proofs: Mapping[str, Candidate]) -> Step:
     freed = tree.measure([row]).sizes.freed
     path = Path.of(tree.path(row))
     proof = proofs.get(artifact.id)
     words = f"{proof.proof}: {proof.evidence}" if proof else artifact.proof
-    return Step("remove", path, mark(tree, row), artifact.id, artifact.recovery, words, freed)
+    return Step("remove", path, mark(tree, row), artifact.id, artifact.recovery, words, freed, also=also)
 
 
 def mark(tree: Tree, row: int) -> Mark:
@@ -111,7 +129,7 @@ def mark(tree: Tree, row: int) -> Mark:
 
 def _below(tree: Tree, row: int) -> Below:
     totals = tree.totals(row)
-    return Below(totals.entries, totals.apparent, totals.newest or 0)
+    return Below(totals.entries, totals.apparent, totals.newest or 0, totals.print)
 
 
 def fetched(

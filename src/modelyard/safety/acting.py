@@ -100,7 +100,7 @@ def _build(machine: Machine) -> None:
     target = stack[-1]
     machine.watcher.build(target, state, at)
     if isinstance(target, Made):
-        target.state = state
+        target.state, target.built = state, True
     if machine.building is not None:
         machine.building(machine, target)
 

@@ -11,7 +11,9 @@ from modelyard.formats import zips
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.zips import Directory, Member
 from modelyard.safety.finding import Finding
-from modelyard.safety.others import scan_script, scan_zipped
+from modelyard.safety.graph_code import scan_script
+from modelyard.safety.numpy_files import NUMPY
+from modelyard.safety.others import scan_zipped
 from modelyard.safety.pickles import scan_streams
 from modelyard.safety.reading import AT_ONCE, Bytes, Report, unpacked
 from modelyard.safety.torch_files import RECORDS, Storages, loading, root_of
@@ -33,13 +35,13 @@ def scan_zip(file: File, member: str, report: Report, depth: int, scan: Scan) ->
         return
     _check_names(listing, member, report)
     root = root_of(listing)
-    if root is not None:
-        _torch(file, listing, root, member, report, depth, scan)
-        return
     known = scan_zipped(file, tuple(each.name for each in listing.members), member)
     if known is not None:
         report.format = report.format or known[0]
         report.findings += known[1]
+    if root is not None:
+        _torch(file, listing, root, member, report, depth, scan)
+        return
     report.format = report.format or "zip"
     for each in listing.members:
         if not each.name.endswith("/"):
@@ -68,10 +70,22 @@ def _torch(file: File, listing: Directory, root: str, member: str, report: Repor
         stored = name.startswith("data/") and name.removeprefix("data/") in storages.sizes
         if script and name.startswith("code/") and name.endswith(".py"):
             _script(file, each, member, report)
-        elif not stored and name not in RECORDS and not each.name.endswith("/"):
+        elif stored and not _is_array(file, each):
+            continue
+        elif name not in RECORDS and not each.name.endswith("/"):
             _scan_member(file, each, member, report, depth, scan)
     if not script and not member:
         report.loads = loading(names, protocols, report.findings)
+
+
+def _is_array(file: File, each: Member) -> bool:
+    """Whether a storage is an array to `numpy.load`, which opens every zip archive."""
+    if each.size < len(NUMPY):
+        return False
+    try:
+        return zips.opened(file, replace(each, flags=each.flags & ~ENCRYPTED), len(NUMPY)).head(len(NUMPY)) == NUMPY
+    except BrokenError:
+        return True
 
 
 def _script(file: File, each: Member, member: str, report: Report) -> None:

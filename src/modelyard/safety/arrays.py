@@ -12,13 +12,16 @@ from math import prod
 from modelyard.safety.machine import Machine
 from modelyard.safety.running import run
 from modelyard.safety.stream import HaltError, Reader, Source
-from modelyard.safety.values import WALKED, Made, Mapped, Reference, Value, items_of
+from modelyard.safety.values import HELD, WALKED, Made, Mapped, Reference, Value, items_of
 
 WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 KIND = re.compile(r"[<>=|]?([a-zA-Z?])(\d*)(?:\[\w+\])?")
 SIZES = {"?": 1, "b": 1, "B": 1, "U": 4}
-STRUCT_SIZE = 5
-"""The place of the element size in the state of a dtype of several fields."""
+STRUCT_SIZE, FLAGS = 5, 7
+"""The places of the element size and of the flags in the state of a dtype."""
+FLEXIBLE = ("S", "U", "V", "a")
+REFERENCES = 1
+"""The flag of elements that are objects."""
 
 
 class Arrays:
@@ -32,8 +35,10 @@ class Arrays:
         """Skips the elements behind the wrapper that was just built. HaltError for one that makes no sense."""
         if not isinstance(target, Made) or target.made_by is None:
             return
-        if (target.made_by.module, target.made_by.name) != WRAPPER or not isinstance(target.state, Mapped):
+        if (target.made_by.module, target.made_by.name) != WRAPPER:
             return
+        if not isinstance(target.state, Mapped) or len(target.state.pairs) >= 2 * HELD or target.state.spelled:
+            raise HaltError("an array that is told in a way joblib does not write")
         self.seen += 1
         dtype, shape = target.state.get("dtype"), target.state.get("shape")
         if _holds_objects(dtype):
@@ -63,7 +68,7 @@ def _name(dtype: Value) -> str:
     """The short name of a dtype: `f8`, `O8`, `V12`."""
     if not isinstance(dtype, Made) or dtype.made_by is None or dtype.made_by.module != "numpy":
         return ""
-    first = dtype.arguments[0] if isinstance(dtype.arguments, tuple) and dtype.arguments else None
+    first = dtype.arguments[0] if isinstance(dtype.arguments, tuple) and dtype.arguments and not dtype.named else None
     if isinstance(first, Reference):
         return {"float64": "f8", "float32": "f4", "int64": "i8", "object_": "O8"}.get(first.name, "")
     return first if isinstance(first, str) else ""
@@ -76,7 +81,7 @@ def _holds_objects(dtype: Value) -> bool:
         each = waiting.pop()
         seen += 1
         if isinstance(each, Made):
-            if _name(each).lstrip("<>=|").startswith("O"):
+            if _name(each).lstrip("<>=|").startswith("O") or _told(each)[1] & REFERENCES:
                 return True
             waiting += [each.arguments, each.state]
         else:
@@ -84,16 +89,30 @@ def _holds_objects(dtype: Value) -> bool:
     return bool(waiting)
 
 
+def _told(dtype: Made) -> tuple[int, int]:
+    """The element size and the flags that the state of a dtype tells; -1 and 0 where it has none."""
+    state = dtype.state
+    if not dtype.built or _name(dtype) == "":
+        return -1, 0
+    if not isinstance(state, tuple) or len(state) not in (8, 9) or state[0] not in (3, 4):
+        raise HaltError("a type of elements that is told in a way numpy does not write")
+    size, flags = state[STRUCT_SIZE], state[FLAGS]
+    if type(size) is not int or type(flags) is not int:
+        raise HaltError("a type of elements without a size")
+    return size, flags
+
+
 def element_size(dtype: Value) -> int:
     """Bytes of one element. HaltError where that is not told."""
     found = KIND.fullmatch(_name(dtype))
-    if not found:
+    if not found or not isinstance(dtype, Made):
         raise HaltError("an array of a type that is not known")
     kind, digits = found.groups()
-    if kind == "V" and isinstance(dtype, Made) and isinstance(dtype.state, tuple):
-        size = dtype.state[STRUCT_SIZE] if len(dtype.state) > STRUCT_SIZE else None
-        if type(size) is int and size >= 0:
-            return size
+    size, _ = _told(dtype)
+    if kind in FLEXIBLE and dtype.built:
+        if size < 0:
+            raise HaltError("a type of elements without a size")
+        return size  # numpy lets the state overrule the name
     if not digits and kind not in SIZES:
         raise HaltError("an array of a type that is not known")
     count = int(digits) if digits else 1

@@ -66,6 +66,11 @@ CODES: dict[str, Code] = {
         "That calls methods by surprise; in torch before 2.10 it could overwrite memory (CVE-2026-24747).",
         _DELETE,
     ),
+    "hooked-object": Code(
+        "it makes the loader call what the file put into an object",
+        "Unpicklers ask an object itself for __setstate__, append and extend, and call what they find there.",
+        _DELETE,
+    ),
     "kept-callable": Code(
         "it keeps a function to be called later that is only safe in one place",
         "Whoever calls it later chooses other arguments.",

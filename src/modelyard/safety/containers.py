@@ -22,9 +22,10 @@ def _index(machine: Machine) -> int:
 
 
 def _remember(machine: Machine, index: int) -> None:
+    top = machine.stack[-1]
     if index > len(machine.memo) + FAR:
         machine.watcher.oddity("memory-bomb", f"asks for a memo of {index:,} places", machine.reader.offset)
-    machine.memo[index] = machine.stack[-1]
+    machine.memo[index] = top
 
 
 def _binput(machine: Machine) -> None:
@@ -84,7 +85,9 @@ def _dict(machine: Machine) -> None:
     if len(pairs) % 2:
         raise HaltError("a key without a value")
     machine.hold(pairs)
-    machine.push(Mapped(pairs[: 2 * HELD]))
+    made = Mapped(pairs[: 2 * HELD])
+    machine.watcher.pairs(made, pairs, machine.reader.offset - 1)
+    machine.push(made)
 
 
 def _frozen_set(machine: Machine) -> None:
@@ -102,10 +105,13 @@ def _put_in(machine: Machine, how: str, items: list[Value]) -> None:
     elif isinstance(target, Mapped) and how == "set items":
         if len(items) % 2:
             raise HaltError("a key without a value")
+        machine.watcher.pairs(target, items, machine.reader.offset - 1)
         target.pairs.extend(items[: max(0, 2 * HELD - len(target.pairs))])
     elif isinstance(target, Grouped) and how == "add" and not target.frozen:
         target.items.extend(items[: max(0, HELD - len(target.items))])
     else:
+        if how == "set items":
+            machine.watcher.pairs(target, items, machine.reader.offset - 1)
         machine.watcher.fill(how, target, items, machine.reader.offset - 1)
         if items and not isinstance(target, Made | Reference | Unknown):
             machine.fails("items go into what cannot hold them")

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from os.path import splitext
 
 from modelyard.formats.file import BrokenError, File, looked_into
+from modelyard.formats.hdf5_objects import beginning
 from modelyard.formats.zips import END, is_zip
 from modelyard.problem import Problem
 from modelyard.safety.archives import scan_zip
 from modelyard.safety.finding import Finding, Scanned
-from modelyard.safety.others import scan_known
+from modelyard.safety.keras import is_hdf5, scan_hdf5
+from modelyard.safety.numpy_files import NUMPY, scan_arrays
+from modelyard.safety.others import guarded, scan_known
 from modelyard.safety.pickles import Streams, scan_streams
-from modelyard.safety.reading import DEEPEST, NOT_OPENED, Bytes, Report, Unpacker, compressor, unlimited, unpacked
-from modelyard.safety.stream import Part
+from modelyard.safety.reading import (
+    DEEPEST,
+    NOT_OPENED,
+    Bytes,
+    Report,
+    Unpacker,
+    compressor,
+    start_of_packed,
+    unlimited,
+    unpacked,
+)
 from modelyard.safety.tars import is_tar, scan_tar
 from modelyard.safety.torch_files import legacy, loading
 
@@ -22,8 +33,10 @@ PICKLED = (".pkl", ".pickle", ".pk", ".pt", ".pth", ".ckpt", ".joblib", ".jbl", 
 """Names that promise a pickle: what is broken there is unknown."""
 OFTEN = (".bin", ".dat", ".data", ".sav", ".model", ".p", ".weights", ".t7", ".th", ".tar", ".npy")
 """Names that may: what breaks off in the middle is unknown, what does not begin like one is another kind of file."""
+TELLING = ("dangerous-name", "dangerous-call", "unvetted-call", "unvetted-arguments", "computed-name", "computed-call",
+           "changed-name", "extension-code", "hooked-object", "kept-callable")  # fmt: skip
+"""What text and bytes of other kinds do not come to by chance."""
 HEAD = 65536
-NUMPY = b"\x93NUMPY"
 
 
 def scan_file(path: str) -> Scanned:
@@ -40,39 +53,49 @@ def scan_file(path: str) -> Scanned:
 
 
 def scan(file: File, member: str, report: Report, depth: int) -> None:
-    """Scans a file or a member of one into a report."""
+    """Scans a file or a member of one into a report: as what it is, and as what some readers take it for."""
     if depth > DEEPEST:
         report.findings.append(Finding("too-deep", "unknown", "archives lie too deep inside each other", member))
         return
     head = file.head(min(file.size, HEAD))
-    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "")
     if is_zip(head):
         scan_zip(file, member, report, depth, scan)
-    elif head.startswith(NUMPY):
-        _scan_numpy(file, member, report)
+        return
+    _scan_first(file, head, member, report, depth)
+    if not is_hdf5(head) and beginning(file) is not None:
+        report.format = report.format or "HDF5"
+        report.findings += guarded(scan_hdf5, file, member)
+    _scan_behind(file, member, report, depth)
+
+
+def _scan_first(file: File, head: bytes, member: str, report: Report, depth: int) -> None:
+    """Scans a file as what its first bytes say."""
+    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "")
+    if head.startswith(NUMPY):
+        scan_arrays(file, member, report, depth, scan)
     elif is_tar(head):
         scan_tar(file, member, report, depth, scan)
+        _scan_twice(file, member, report)
     elif (engine := compressor(head)) is not None and _is_unpacked(file, member, report, depth, *engine):
         return
     elif packed:
         report.format = report.format or packed
         report.findings.append(Finding("unsupported", "unknown", f"{packed} archives are not opened", member))
+    elif (known := scan_known(file, head, member)) is not None:
+        report.format = report.format or known[0]
+        report.findings += known[1]
+        _scan_twice(file, member, report)
     else:
-        known = scan_known(file, head, member)
-        if known is None:
-            _scan_other(file, member, report)
-        else:
-            report.format = report.format or known[0]
-            report.findings += known[1]
-            _scan_twice(file, member, report)
-        _scan_behind(file, member, report, depth)
+        _scan_other(file, member, report)
 
 
 def _is_unpacked(
     file: File, member: str, report: Report, depth: int, name: str, engine: Callable[[], Unpacker]
 ) -> bool:
     """Scans what a packed file holds; False where it only looked packed."""
-    inner, wrong = unpacked(file, engine, file.name, report.room())
+    start = start_of_packed(file)
+    source = file.part(file.name, start, file.size - start) if start else file
+    inner, wrong = unpacked(source, engine, file.name, report.room())
     if not inner.size:
         return False
     report.unpacked += inner.size
@@ -83,23 +106,6 @@ def _is_unpacked(
     kind = f"{report.format}, packed with {name}" if report.format else f"packed with {name}"
     report.format = before or kind
     return True
-
-
-def _scan_numpy(file: File, member: str, report: Report) -> None:
-    """An array: its elements are numbers, or a pickle where its type is object."""
-    report.format = report.format or "NumPy"
-    length, start = (struct.unpack("<H", file.at(8, 2))[0], 10) if file.at(6, 1) == b"\1" else (
-        struct.unpack("<I", file.at(8, 4))[0], 12)  # fmt: skip
-    text = file.at(start, length)
-    if b"'|O'" not in text and b"'O'" not in text and b"|O" not in text:
-        return
-    source = Bytes(file)
-    inner = Part(source, start + length, source.size)
-    found = scan_streams(inner, f"{member}!objects" if member else "objects")
-    report.findings += found.findings
-    if not found.findings:
-        what = "an array of objects, which loads with allow_pickle=True alone"
-        report.findings.append(Finding("needs-pickle", "safe", what, member))
 
 
 def _scan_other(file: File, member: str, report: Report) -> None:
@@ -124,8 +130,8 @@ def _scan_other(file: File, member: str, report: Report) -> None:
 
 def _is_pickle(found: Streams, size: int) -> bool:
     """Whether a file of any name is one: text that happens to parse ends nowhere and asks for nothing dangerous."""
-    dangerous = any(each.code in ("dangerous-name", "dangerous-call") for each in found.findings)
-    return dangerous or (found.count > 0 and (found.end == size or bool(found.names)))
+    telling = any(each.code in TELLING for each in found.findings)
+    return telling or (found.count > 0 and (found.end == size or bool(found.names)))
 
 
 def _scan_twice(file: File, member: str, report: Report) -> None:

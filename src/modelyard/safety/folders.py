@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,24 +24,24 @@ Progress = Callable[[int, int], object]
 
 
 def files_below(paths: Iterable[str]) -> list[str]:
-    """The plain files at and below some paths in order, each file once, by the first of its names that has a suffix.
+    """The plain files at and below some paths in order, each file once for each suffix that its names have.
 
+    What a file does depends on its name too: the same bytes are settings as `config.json` and words as `notes.txt`.
     Links to files are followed, links to folders only where they were asked for.
     """
-    names: dict[tuple[int, int] | str, str] = {}
+    names: dict[tuple[int, int] | str, dict[str, str]] = {}
     for path in paths:
         for each in _below(path, asked=True):
             try:
                 found = os.stat(each)
             except OSError:
-                names[each] = each  # told as unreadable by who scans it
+                names[each] = {"": each}  # told as unreadable by who scans it
                 continue
-            file = (found.st_dev, found.st_ino)
             if stat.S_ISREG(found.st_mode) or each == path:
-                known = names.setdefault(file, each)
-                if not os.path.splitext(known)[1] and os.path.splitext(each)[1]:
-                    names[file] = each  # blobs of the hub have no suffix, the links to them do
-    return list(names.values())
+                suffix = os.path.splitext(each)[1].lower()
+                names.setdefault((found.st_dev, found.st_ino), {}).setdefault(suffix, each)
+    # blobs of the hub have no suffix, the links to them do
+    return [each for known in names.values() for suffix, each in known.items() if suffix or len(known) == 1]
 
 
 def _below(path: str, *, asked: bool) -> Iterator[str]:
@@ -53,6 +54,25 @@ def _below(path: str, *, asked: bool) -> Iterator[str]:
             continue
         inner = [os.path.join(here, name) for name in names_in(here) if name not in SKIPPED]
         waiting += reversed([each for each in inner if not (os.path.islink(each) and os.path.isdir(each))])
+
+
+def identity(path: str) -> tuple[int, int, str] | str:
+    """Which file a path leads to, with the suffix of its name; the path itself where it leads nowhere."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return path
+    return found.st_dev, found.st_ino, os.path.splitext(path)[1].lower()
+
+
+def scan_until(paths: Sequence[str], end: float) -> list[Scanned] | None:
+    """What loading each of the files would execute; None when time is over, by the monotonic clock, before they are."""
+    found = []
+    for path in paths:
+        if time.monotonic() > end:
+            return None
+        found.append(scan_file(path))
+    return found
 
 
 def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: int = 0) -> list[Scanned]:

@@ -92,7 +92,19 @@ def scan_saved_model(file: File, member: str) -> list[Finding] | None:
     """Operators that reach files, Python or the network; None for what is no SavedModel."""
     if not isinstance(saved_model.read(file), Header):
         return None
-    used = {name for graph in _graphs(file) for name in _operators(graph)}
+    return _judged({name for graph in _graphs(file) for name in _operators(graph)}, member)
+
+
+def scan_graph(file: File, member: str) -> list[Finding] | None:
+    """The same of a frozen graph, and of the graph beside a checkpoint of TensorFlow 1; None for another file."""
+    whole = Message(file, 0, file.size)
+    used = set(_operators(whole))
+    for inner in _inner(whole, 2):
+        used |= set(_operators(inner))
+    return _judged(used, member) if used else None
+
+
+def _judged(used: set[str], member: str) -> list[Finding]:
     findings = []
     for name in sorted(used):
         if does := FILES.get(name, ""):

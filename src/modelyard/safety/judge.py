@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from modelyard.safety.finding import Finding, Verdict
+from modelyard.safety.hooks import is_hooked, is_spelled, is_spelled_state
 from modelyard.safety.policy import Dangerous, Name, Use, Vetted, lookup
 from modelyard.safety.rules import is_own_attribute, objection
-from modelyard.safety.values import Long, Made, Reference, Unknown, Value, clipped, shown_value
+from modelyard.safety.values import Long, Made, Mapped, Reference, Unknown, Value, clipped, shown_value
 
 MANY = 200
 """How many findings of each severity one stream keeps."""
@@ -84,10 +85,12 @@ class Judge:
 
     def _vetted_call(self, known: Vetted, callee: Reference, made: Made, offset: int) -> None:
         use = used_by(made)
+        if isinstance(made.arguments, tuple) and any(map(is_spelled_state, made.arguments)):
+            self._hook("gives it attributes whose names are spelled by calls", offset)
         if use not in known.uses:
             what = f"{_shown(callee, made)}: vetted as {known.kind}, not to be called"
             self.find("unvetted-use", "suspicious", what, offset)
-        elif use == "call" and (why := objection(known.rule, made, self)):
+        elif (use == "call" or made.arguments != () or made.named) and (why := objection(known.rule, made, self)):
             what = f"{_shown(callee, made)}: {why}"
             if known.kind == "enum lookup" and is_own_attribute(made):
                 self.find("unvetted-use", "suspicious", what, offset)
@@ -96,6 +99,8 @@ class Judge:
 
     def build(self, target: Value, state: Value, offset: int) -> None:
         """A state is given to an object. Given to a class, a function or a module it changes that for everybody."""
+        if is_spelled_state(state) or (isinstance(target, Made) and target.built):
+            self._hook("gives an object two states, or one whose names are spelled by calls", offset)
         if isinstance(target, Reference):
             self.find("changed-name", "dangerous", f"changes {clipped(str(target), 120)} itself", offset)
         elif isinstance(target, Made):
@@ -112,6 +117,8 @@ class Judge:
         """Items go into something by its own methods."""
         if isinstance(target, Made) and (cls := class_of(target)) is not None:
             known = self._known(cls.module, cls.name)
+            if isinstance(known, Vetted) and items and target.built:
+                self._hook("fills an object after its state, by methods that the state may have brought", offset)
             if not isinstance(known, Vetted) or FILLS[how] in known.uses:
                 return  # an unvetted one was found when it was named
         if items or isinstance(target, Made):
@@ -124,6 +131,19 @@ class Judge:
             known = self._known(value.module, value.name)
             if isinstance(known, Vetted) and known.guarded:
                 self.find("kept-callable", "dangerous", f"keeps {clipped(str(value), 120)} to be called later", offset)
+
+    def pairs(self, target: Value, pairs: list[Value], offset: int) -> None:
+        """Keys and values go into a dict or an object."""
+        if is_hooked(pairs):
+            self._hook("puts something to be called where the unpickler looks for __setstate__", offset)
+        if is_spelled(pairs):
+            if isinstance(target, Mapped):
+                target.spelled = True
+            else:
+                self._hook("spells the name of an attribute by a call", offset)
+
+    def _hook(self, what: str, offset: int) -> None:
+        self.find("hooked-object", "dangerous", what, offset)
 
     def outside(self, what: str, about: Value, offset: int) -> Value:
         """A value that the stream does not hold."""

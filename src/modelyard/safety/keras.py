@@ -12,10 +12,11 @@ from typing import Any
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.hdf5_objects import MAGIC, Hdf5
 from modelyard.formats.hdf5_values import texts
-from modelyard.formats.json_text import decode
 from modelyard.formats.zips import directory, opened
 from modelyard.safety.finding import Finding
+from modelyard.safety.hdf5_attributes import scan_attributes
 from modelyard.safety.policy import Dangerous, lookup
+from modelyard.safety.python_json import read_object
 from modelyard.safety.values import clipped
 
 VETTED = ("keras", "builtins", "tensorflow.keras", "keras_hub", "keras_nlp", "keras_cv")
@@ -32,6 +33,14 @@ FETCHES = (
     "legacy",
 )
 """What Keras itself has that reads files or loads more models (CVE-2025-8747)."""
+LOADERS = {
+    "TorchModuleWrapper": "loads a pickle out of the configuration",
+    "TFSMLayer": "loads a SavedModel from another folder",
+}
+"""CVE-2025-49655, keras #22035; a vocabulary from any path is CVE-2025-12058."""
+HOMES = ("activations", "losses", "metrics", "ops", "initializers", "regularizers", "constraints", "optimizers")
+"""Modules of Keras whose functions compute (CVE-2025-9906 calls one of keras.config)."""
+KERAS_MEMBERS = {"metadata.json", "model.weights.h5", "model.weights.npz"}
 MOST = 100_000
 CONFIGS = ("model_config", "training_config")
 LOOKED = 16 << 20
@@ -39,7 +48,7 @@ LOOKED = 16 << 20
 
 def is_keras(names: tuple[str, ...]) -> bool:
     """Whether an archive with these members is a Keras model."""
-    return "config.json" in names and bool({"metadata.json", "model.weights.h5"} & set(names))
+    return "config.json" in names and bool(KERAS_MEMBERS & set(names))
 
 
 def scan_archive(file: File, member: str) -> list[Finding]:
@@ -72,6 +81,7 @@ def scan_hdf5(file: File, member: str) -> list[Finding]:
     waiting, seen = [found.root], {found.root}
     while waiting and len(seen) < MOST:
         messages = found.messages(waiting.pop())
+        findings += scan_attributes(messages, found, member)
         for link in found.links(messages):
             if link.file:
                 what = f"the group {clipped(link.name, 80)} lies in the file {clipped(link.file, 120)}"
@@ -79,32 +89,30 @@ def scan_hdf5(file: File, member: str) -> list[Finding]:
             if link.address is not None and link.address not in seen:
                 seen.add(link.address)
                 waiting.append(link.address)
-    return findings
+    return list(dict.fromkeys(findings))
 
 
 def scan_config(data: bytes, place: str) -> list[Finding]:
     """What a configuration would make and call."""
     try:
-        whole = decode(data, dict[str, Any])
+        whole = read_object(data)
     except BrokenError as error:
         return [Finding("broken-file", "unknown", f"its configuration cannot be read: {error}", place)]
+    return judge_config(whole, place)
+
+
+def judge_config(whole: dict[str, Any], place: str) -> list[Finding]:
+    """What a configuration that was read would make and call."""
     findings: dict[Finding, None] = {}
-    for node in _nodes(whole):
-        for found in _judge(node, place):
-            findings[found] = None
-    return list(findings)
-
-
-def _nodes(whole: object) -> Iterator[dict[str, Any]]:
-    waiting, seen = [whole], 0
-    while waiting and seen < MOST:
+    waiting: list[object] = [whole]
+    while waiting:  # a document is no longer than what is read
         each = waiting.pop()
-        seen += 1
         if isinstance(each, dict):
-            yield each
+            findings |= dict.fromkeys(_judge(each, place))
             waiting += each.values()
         elif isinstance(each, list):
             waiting += each
+    return list(findings)
 
 
 def _judge(node: dict[str, Any], place: str) -> Iterator[Finding]:
@@ -112,9 +120,19 @@ def _judge(node: dict[str, Any], place: str) -> Iterator[Finding]:
     if kind in LAMBDAS:
         yield Finding("keras-lambda", "dangerous", "a Lambda layer: Python bytecode out of the file", place)
         return
+    if kind in LOADERS:
+        yield Finding("dangerous-name", "dangerous", f"a layer {kind}, which {LOADERS[str(kind)]}", place)
+    inner = node.get("config")
+    if isinstance(inner, dict) and isinstance(inner.get("vocabulary"), str):
+        what = f"reads its vocabulary from {clipped(inner['vocabulary'], 120)}"
+        yield Finding("external-data", "suspicious", what, place)
     if kind in FUNCTIONS or "fn_module" in node or "fn_name" in node:
         name = node.get("config") if isinstance(node.get("config"), str) else node.get("fn_name", kind)
-        yield from _name(str(module or node.get("fn_module") or ""), str(name), place)
+        home = str(module or node.get("fn_module") or "")
+        known = list(_name(home, str(name), place))
+        yield from known
+        if not known and home.partition(".")[0] == "keras" and not set(home.split(".")) & set(HOMES):
+            yield Finding("unvetted-name", "suspicious", clipped(f"calls {home}.{name}", 120), place)
     elif isinstance(module, str) and isinstance(kind, str):
         yield from _name(module, kind, place)
     elif isinstance(kind, str) and isinstance(node.get("registered_name"), str) and ">" in node["registered_name"]:

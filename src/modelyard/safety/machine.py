@@ -36,6 +36,9 @@ class Watcher(Protocol):
     def keep(self, value: Value, offset: int) -> None:
         """A value is put into something, while there are names about that may not be."""
 
+    def pairs(self, target: Value, pairs: list[Value], offset: int) -> None:
+        """Keys and values in turn, all of them, go into a dict or an object."""
+
     def outside(self, what: str, about: Value, offset: int) -> Value:
         """A value is asked from outside the stream: `persistent`, `extension` or `buffer`."""
 

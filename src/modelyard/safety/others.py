@@ -15,19 +15,24 @@ from modelyard.formats.sniffing import Head
 from modelyard.formats.zips import directory, opened
 from modelyard.problem import Problem
 from modelyard.safety.finding import Finding
-from modelyard.safety.graphs import scan_onnx, scan_saved_model
+from modelyard.safety.graph_code import is_exported, scan_exported
+from modelyard.safety.graphs import scan_graph, scan_onnx, scan_saved_model
 from modelyard.safety.keras import is_hdf5, is_keras, scan_archive, scan_hdf5
+from modelyard.safety.mlflow_model import NAME, scan_mlflow
 from modelyard.safety.policy import Dangerous, Vetted, lookup
-from modelyard.safety.settings import LONGEST, scan_json, scan_text, scan_yaml
+from modelyard.safety.settings import LONGEST, scan_json, scan_text, too_long
 from modelyard.safety.templates import is_gguf, scan_gguf, scan_template
 from modelyard.safety.values import clipped
+from modelyard.safety.yaml_text import scan_yaml
 
 NATIVE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
+ENGINES = (b"ftrt", b"ptrt")
 SHELL = re.compile(rb"#!\s*\S*(?:sh|python\d?|perl|ruby|node|env)\b")
+PROMISED = {"ONNX": (".onnx",), "GGUF": (".gguf",), "safetensors": (".safetensors",), "HDF5": (".h5", ".hdf5"),
+            "Keras": (".keras",), "skops": (".skops",), "npz": (".npz",), "pt2": (".pt2",)}  # fmt: skip
+"""Names for which one loader alone is asked: what it cannot read here it may read elsewhere."""
+GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
-OPERATOR = re.compile(r"\bops\.(\w+)\.(\w+)")
-OWN_OPERATORS = ("aten", "prim", "quantized", "prims", "_quantized", "inductor", "sparse", "profiler", "cuda")
-REACHES = ("from_file", "save", "load", "system", "_save", "_load")
 LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
 """Nodes of skops that call functions (CVE-2025-54412, CVE-2025-54413, CVE-2025-54886)."""
 
@@ -37,11 +42,12 @@ def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]
     name = basename(member.rpartition("!")[2] or file.name)
     for is_it, title, scan in _BY_CONTENT:
         if is_it(head):
-            return title, _guarded(scan, file, member)
+            return title, guarded(scan, file, member)
     return _by_name(file, head, splitext(name)[1].lower(), name, member)
 
 
-def _guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str) -> list[Finding]:
+def guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str) -> list[Finding]:
+    """What a scan of a format finds; a file that is not as the format says is a finding too."""
     try:
         return scan(file, member)
     except (BrokenError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
@@ -49,29 +55,50 @@ def _guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str
 
 
 def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tuple[str, list[Finding]] | None:
+    if head[:4] in ENGINES:
+        what = "an engine of TensorRT: code for one GPU, and libraries where it brings its own"
+        return "TensorRT", [Finding("native-code", "suspicious", what, member)]
     if head.startswith(NATIVE):
         return "program", [Finding("native-code", "suspicious", "a program or a library of machine code", member)]
     if suffix in SCRIPTS or SHELL.match(head):
         return "script", [Finding("code-file", "suspicious", "a script, which nothing needs to load a model", member)]
+    if name.lower() == NAME and file.size <= LONGEST:
+        return "MLflow model", scan_mlflow(file.whole(LONGEST), member)
     if suffix in (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini"):
         return _settings(file, suffix, name, member)
     guesses = (saved_model.sniff, scan_saved_model, "SavedModel"), (is_onnx, scan_onnx, "ONNX")
     for sniff, scan, title in guesses:
-        if sniff(Head(head)) and (found := scan(file, member)) is not None:
+        named = suffix in PROMISED.get(title, ())
+        if (named or sniff(Head(head))) and (found := _read_as(scan, file, member)) is not None:
             return title, found
+    if suffix in GRAPHS and (found := _read_as(scan_graph, file, member)) is not None:
+        return "TensorFlow graph", found
+    if any(suffix in promised for promised in PROMISED.values()) and file.size:
+        what = f"its name promises {suffix}, and it is none that can be read"
+        return "", [Finding("unsupported", "unknown", what, member)]
     return None
+
+
+def _read_as(scan: Callable[[File, str], list[Finding] | None], file: File, member: str) -> list[Finding] | None:
+    """What a scan finds in a file that may be of another kind altogether."""
+    try:
+        return scan(file, member)
+    except (BrokenError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+        what = f"it cannot be read to its end: {clipped(str(error), 200)}"
+        return [Finding("broken-file", "unknown", what, member)]
 
 
 def _settings(file: File, suffix: str, name: str, member: str) -> tuple[str, list[Finding]] | None:
     if file.size > LONGEST:
-        return "", []  # a vocabulary, not settings
+        return "", too_long(file.head(1 << 16), member or name)
     data = file.whole(LONGEST)
     if suffix == ".json":
-        found = scan_json(data, member)
+        found = scan_json(data, member or name)
     elif suffix in (".yaml", ".yml"):
         found = scan_yaml(data, member)
     elif suffix == ".jinja":
-        found = scan_template(data.decode("utf-8", "replace"), member)
+        chat = "chat" in (member or file.name).lower()
+        found = scan_template(data.decode("utf-8", "replace"), member, chat)
     else:
         found = list(scan_text(data, member))
     return ("settings" if found else ""), found
@@ -80,9 +107,11 @@ def _settings(file: File, suffix: str, name: str, member: str) -> tuple[str, lis
 def scan_zipped(file: File, names: tuple[str, ...], member: str) -> tuple[str, list[Finding]] | None:
     """The format of an archive that is more than its members, and what its directions would run."""
     if is_keras(names):
-        return "Keras", _guarded(scan_archive, file, member)
+        return "Keras", guarded(scan_archive, file, member)
+    if is_exported(names):
+        return "PyTorch exported program", guarded(scan_exported, file, member)
     if "schema.json" in names:
-        return "skops", _guarded(_scan_skops, file, member)
+        return "skops", guarded(_scan_skops, file, member)
     if "MAR-INF/MANIFEST.json" in names:
         what = "the handler that TorchServe runs is Python code of the archive"
         return "TorchServe archive", [Finding("remote-code", "suspicious", what, member)]
@@ -106,27 +135,13 @@ def _scan_skops(file: File, member: str) -> list[Finding]:
                 shown = clipped(f"{module}.{name}", 120)
                 if isinstance(known, Dangerous):
                     findings[Finding("dangerous-name", "dangerous", f"{shown}: {known.does}", place)] = None
-                elif not isinstance(known, Vetted) and not module.startswith(("numpy", "scipy.sparse", "sklearn.")):
+                elif not isinstance(known, Vetted):
                     findings[Finding("unvetted-name", "suspicious", shown, place)] = None
                 elif loader in LOADERS:
                     findings[Finding("unvetted-call", "suspicious", f"{shown}, by a {loader}", place)] = None
         elif isinstance(node, list):
             waiting += node
     return list(findings)
-
-
-def scan_script(text: str, place: str) -> list[Finding]:
-    """Code of TorchScript: its language computes; operators of others and those that reach files are told."""
-    findings: dict[str, Finding] = {}
-    for library, name in OPERATOR.findall(text):
-        if library not in OWN_OPERATORS:
-            what = f"the operator {clipped(f'{library}::{name}', 120)}, which a library must bring"
-            findings.setdefault(what, Finding("custom-operator", "suspicious", what, place))
-        elif name in REACHES:
-            findings.setdefault(
-                name, Finding("graph-operation", "dangerous", f"{library}::{name} reaches files", place)
-            )
-    return list(findings.values())
 
 
 def _scan_safetensors(file: File, member: str) -> list[Finding]:

@@ -132,7 +132,7 @@ class _Stream:
             self._once(start, {}, arrays=Arrays(self.source), dropping=True)
             self._once(start, {}, dropping=True)
         if arrays.seen:
-            self._once(start, {}, strict=True)
+            self._as_plain_pickle(start)
         if memo:
             ended = self._with_memo(start, memo, ended)
         memo.update(fresh)
@@ -144,13 +144,24 @@ class _Stream:
 
         Honest streams that were not written for that make no sense then: of theirs only what is dangerous counts.
         """
-        own, self.judge = self.judge, Judge(self.member, self.persistent, self.script)
-        again = self._once(start, memo, arrays=Arrays(self.source), strict=not ended.broken)
-        other, self.judge = self.judge, own
+        again, other = self._apart(start, memo, Arrays(self.source), strict=not ended.broken)
         for key, finding in other.findings.items():
             if ended.broken or finding.code in ("dangerous-name", "dangerous-call"):
                 self.judge.findings.setdefault(key, finding)
         return again if ended.broken and not again.broken else ended
+
+    def _as_plain_pickle(self, start: int) -> None:
+        """Follows what joblib wrote as one who knows of no arrays: honest elements make no sense then."""
+        for key, finding in self._apart(start, {}, None, strict=True)[1].findings.items():
+            if finding.severity == "dangerous":
+                self.judge.findings.setdefault(key, finding)
+
+    def _apart(self, start: int, memo: dict[int, Value], arrays: Arrays | None, strict: bool) -> tuple[Run, Judge]:
+        """Follows it once more, with a judge of its own."""
+        own, self.judge = self.judge, Judge(self.member, self.persistent, self.script)
+        ended = self._once(start, memo, arrays=arrays, strict=strict)
+        other, self.judge = self.judge, own
+        return ended, other
 
     def _once(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Protocol
 
 from modelyard.formats.file import BrokenError, File, Meter
 from modelyard.safety.finding import Finding
+from modelyard.safety.lz4 import Lz4
 
 UNPACKED = 2 << 30
 """Bytes that all members of one file are unpacked to: a bomb of a few megabytes fills more."""
@@ -75,6 +77,8 @@ class Unpacker(Protocol):
 
 def compressor(head: bytes) -> tuple[str, Callable[[], Unpacker]] | None:
     """How a file is packed, by its first bytes as joblib looks at them; None for what is not read here."""
+    if OLD_JOBLIB.match(head):
+        return "zlib", zlib.decompressobj
     if head[:2] in (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"):
         return "zlib", zlib.decompressobj
     if head[:2] == b"\x1f\x8b":
@@ -83,13 +87,26 @@ def compressor(head: bytes) -> tuple[str, Callable[[], Unpacker]] | None:
         return "bzip2", bz2.BZ2Decompressor
     if head[:6] == b"\xfd7zXZ\0":
         return "xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    if head[:4] == b"\x04\x22\x4d\x18":
+        return "lz4", Lz4
     if head[:3] == b"\x5d\0\0":
         return "lzma", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)
     return None
 
 
+OLD_JOBLIB = re.compile(rb"ZF0x[0-9a-f]+L? *")
+"""How joblib before 0.10 began a packed file (its numpy_pickle_compat.py): a length in 19 letters, perhaps a space."""
+
+
+def start_of_packed(file: File) -> int:
+    """Where the packed bytes of a file begin."""
+    if not OLD_JOBLIB.match(file.head(24)):
+        return 0
+    return 22 if file.at(21, 1) == b" " else 21
+
+
 NOT_OPENED = (
-    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x04\x22\x4d\x18", "broken LZ4"),
     (b"\x28\xb5\x2f\xfd", "zstandard"),
     (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
     (b"Rar!\x1a\x07", "RAR"),

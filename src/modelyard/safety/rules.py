@@ -7,6 +7,7 @@ from typing import Protocol
 
 from modelyard.safety.policy import Rule, Vetted, lookup
 from modelyard.safety.values import (
+    WALKED,
     Grouped,
     Long,
     Made,
@@ -15,10 +16,16 @@ from modelyard.safety.values import (
     Unknown,
     Value,
     all_plain,
+    items_of,
     shown_value,
 )
 
 BASES = {"object", "dict", "list", "tuple", "set", "frozenset", "int", "float", "complex", "str", "bytes", "bytearray"}
+DATA = ("array", "number", "type", "value", "enum", "encoder", "random", "compiled class", "unpickler", "maker",
+        "table", "tensor", "rebuild", "ufunc", "container", "exception")  # fmt: skip
+TABLES = ("pandas.core.arrays", "pandas.core.indexes", "pandas.core.dtypes", "pandas.arrays", "pandas.tseries",
+          "pandas.core.internals", "scipy.sparse", "numpy.")  # fmt: skip
+"""Where the classes of tables lie: columns, indexes and their types."""
 LARGEST = 1 << 24
 """How many items a number alone may ask for."""
 
@@ -43,7 +50,7 @@ def objection(rule: Rule, made: Made, court: Court) -> str:
         return "its arguments are not known"
     arguments = made.arguments if isinstance(made.arguments, tuple) else (made.arguments,)
     if made.named is not None and not (isinstance(made.named, Mapped) and not made.named.pairs):
-        return "" if rule == "plain values" and all_plain(made.named) else "it is given named arguments"
+        return "" if rule == "plain values" and _is_tame(made.named) else "it is given named arguments"
     return RULES[rule](arguments, court)
 
 
@@ -72,11 +79,38 @@ def _one_plain(arguments: tuple[Value, ...], court: Court) -> str:
 
 
 def _is_tame(value: Value) -> bool:
-    """Plain data, what vetted calls made, and vetted types as values: a time zone in a date, a type in a dtype."""
-    if isinstance(value, Made):
-        return value.made_by is not None and _vetted(value.made_by) is not None
-    known = _vetted(value)
-    return (known is not None and "name" in known.uses) or all_plain(value)
+    """Plain data, vetted types as values, and made data: a time zone in a date, a type in a dtype, an array in a tree.
+
+    Objects of other classes are not: to be counted through, compared or written out they run methods of their own,
+    over attributes of the file.
+    """
+    waiting, seen = [value], 0
+    while waiting and seen < WALKED:
+        each = waiting.pop()
+        seen += 1
+        if isinstance(each, Made):
+            if not _is_data(each):
+                return False
+        elif isinstance(each, Reference):
+            known = _vetted(each)
+            if known is None or not known.uses & {"name", "state"}:
+                return False
+        elif isinstance(each, Unknown):
+            return False
+        else:
+            waiting += items_of(each)
+    return not waiting
+
+
+def _is_data(made: Made) -> bool:
+    """Whether what a call gives is numbers, texts, dates or tables; its own arguments were judged when it was made."""
+    known = _vetted(made.made_by)
+    if known is None:
+        return False
+    if isinstance(made.arguments, tuple) and known.kind == "array" and len(made.arguments) == 2:
+        return not isinstance(made.arguments[1], Made) or _is_data(made.arguments[1])  # numpy hands objects through
+    homes = made.made_by is not None and made.made_by.module.startswith(TABLES)
+    return known.kind in DATA or (known.kind == "class" and homes)
 
 
 def _plain_values(arguments: tuple[Value, ...], court: Court) -> str:
@@ -84,7 +118,7 @@ def _plain_values(arguments: tuple[Value, ...], court: Court) -> str:
 
 
 def _plain_and_short(arguments: tuple[Value, ...], court: Court) -> str:
-    if not all(_is_tame(each) or isinstance(each, tuple | list) for each in arguments):
+    if not all(_is_tame(each) for each in arguments):
         return "it is given more than plain values"
     large = any(isinstance(each, int) and not isinstance(each, bool) and each > LARGEST for each in arguments)
     return "it would take the memory away" if len(arguments) == 1 and large else ""
@@ -156,7 +190,9 @@ def _random(arguments: tuple[Value, ...], court: Court) -> str:
 
 
 def _class_first(arguments: tuple[Value, ...], court: Court) -> str:
-    return "" if arguments and (_is_class(arguments[0]) or _is_judged(arguments[0])) else "it makes what is not vetted"
+    if not arguments or not (_is_class(arguments[0]) or _is_judged(arguments[0])):
+        return "it makes what is not vetted"
+    return _plain_values(arguments[1:], court)
 
 
 def _rebuild(arguments: tuple[Value, ...], court: Court) -> str:

@@ -7,40 +7,48 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelyard.formats.file import BrokenError
-from modelyard.formats.json_text import decode
 from modelyard.safety.finding import Finding
-from modelyard.safety.policy import Dangerous, lookup
+from modelyard.safety.keras import judge_config
+from modelyard.safety.python_json import read_object
 from modelyard.safety.templates import scan_template
 from modelyard.safety.values import clipped
 
 LONGEST = 8 << 20
 SECRETS = (
     (re.compile(rb"\bhf_[A-Za-z]{30,40}\b"), "a token of the Hugging Face hub"),
-    (re.compile(rb"\bAKIA[0-9A-Z]{16}\b"), "a key of AWS"),
+    (re.compile(rb"\bAKIA(?!\w{9}EXAMPLE)[0-9A-Z]{16}\b"), "a key of AWS"),
     (re.compile(rb"\bgh[pousr]_[A-Za-z0-9]{36}\b"), "a token of GitHub"),
     (re.compile(rb"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{32,}\b"), "a key of an AI service"),
     (re.compile(rb"\bAIza[0-9A-Za-z_-]{35}\b"), "a key of Google"),
     (re.compile(rb"\bxox[abprs]-[0-9A-Za-z-]{20,}\b"), "a token of Slack"),
     (re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"), "a private key"),
 )
-TARGET = re.compile(rb"^\s*(?:-\s*)?['\"]?_target_['\"]?\s*:\s*['\"]?([\w.]+)", re.MULTILINE)
-PYTHON_TAG = re.compile(rb"!!python/(?:object|name|module)[\w/]*:?\s*([\w.]*)")
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", "onnxruntime", "flax", "torch")
-NEMO = ("nemo.", "torch.optim.", "torch.nn.", "lightning.", "pytorch_lightning.", "megatron.")
 
 
 def scan_json(data: bytes, place: str) -> list[Finding]:
     """What a JSON file of settings makes a library do."""
     findings = list(scan_text(data, place))
     try:
-        whole = decode(data, dict[str, Any])
-    except BrokenError:
-        return findings
+        whole = read_object(data)
+    except BrokenError as error:
+        return findings + (too_long(data, place) if error.code == "too-large" else [])
     findings += _code(whole, place)
+    if isinstance(whole.get("class_name"), str) and "config" in whole:
+        findings += judge_config(whole, place)
     template = whole.get("chat_template")
     for text in _templates(template):
         findings += scan_template(text, f"{place}!chat_template" if place else "chat_template")
     return findings
+
+
+def too_long(begin: bytes, place: str) -> list[Finding]:
+    """What is said of settings that are longer than what is read; vocabularies are long, and hold nothing that runs."""
+    name = place.rpartition("!")[2].rpartition("/")[2].lower()
+    vocabulary = name.endswith(".json") and not any(word in name for word in ("config", "template", "model_index"))
+    if vocabulary and b'"class_name"' not in begin[:LONGEST]:
+        return []
+    return [Finding("too-long", "unknown", "settings that are longer than what is read", place)]
 
 
 def _templates(value: object) -> Iterator[str]:
@@ -92,19 +100,3 @@ def scan_text(data: bytes, place: str) -> Iterator[Finding]:
     for pattern, what in SECRETS:
         if match := pattern.search(data):
             yield Finding("secret", "suspicious", f"{what} stands in it", place, match.start())
-
-
-def scan_yaml(data: bytes, place: str) -> list[Finding]:
-    """Classes that Hydra and NeMo make by name, and YAML's own tags for Python."""
-    findings = list(scan_text(data, place))
-    for match in PYTHON_TAG.finditer(data):
-        what = f"a tag of YAML that makes Python objects: {clipped(match[0].decode('ascii', 'replace'), 120)}"
-        findings.append(Finding("dangerous-name", "dangerous", what, place, match.start()))
-    for match in TARGET.finditer(data):
-        name = match[1].decode("ascii", "replace")
-        module, _, last = name.rpartition(".")
-        if isinstance(lookup(module, last), Dangerous):
-            findings.append(Finding("dangerous-name", "dangerous", f"makes {clipped(name, 120)}", place, match.start()))
-        elif not name.startswith(NEMO):
-            findings.append(Finding("unvetted-name", "suspicious", f"makes {clipped(name, 120)}", place, match.start()))
-    return findings

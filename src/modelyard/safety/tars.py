@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from modelyard.formats.file import BrokenError, File
 from modelyard.safety.finding import Finding
-from modelyard.safety.pickles import scan_streams
 from modelyard.safety.reading import Bytes, Report
-from modelyard.safety.torch_files import Storages
+from modelyard.safety.torch_files import scan_tar_part
 from modelyard.walk.text import shown
 
 BLOCK = 512
@@ -16,6 +16,10 @@ MOST = 65_536
 LINKS = (b"1", b"2")
 FILES = (b"0", b"\0", b"7")
 LONG_NAME = b"L"
+EXTENDED = (b"x", b"g", b"X")
+OTHERS = (b"K", b"3", b"4", b"5", b"6")
+"""Kinds that hold no file: names of links, devices, folders, pipes."""
+RECORD = re.compile(rb"(\d{1,7}) ([^=]{1,200})=")
 TORCH = ("storages", "tensors", "pickle")
 
 
@@ -44,10 +48,11 @@ def scan_tar(
 ) -> None:
     """Scans every member. A header that makes no sense ends the walk with a finding."""
     report.format = report.format or "tar"
-    at, count, name_before = 0, 0, ""
+    at, count, told = 0, 0, dict[str, str]()
     while at + BLOCK <= file.size:
         header = file.at(at, BLOCK)
         if not header.strip(b"\0"):
+            _behind(file, at, member, report)
             return
         size = _number(header[124:136])
         if size is None or not _sum_is_right(header) or count >= MOST or at + BLOCK + size > file.size:
@@ -58,14 +63,45 @@ def scan_tar(
         kind = header[156:157]
         inner = file.part(file.name, at + BLOCK, size)
         if kind == LONG_NAME:
-            name_before = inner.head(4096).rstrip(b"\0").decode("utf-8", "replace")
-        else:
-            prefix = header[345:500].split(b"\0")[0] if header[257:263] == b"ustar\0" else b""
-            raw = b"/".join(part for part in (prefix, header[:100].split(b"\0")[0]) if part)
-            _one(inner, name_before or raw.decode("utf-8", "replace"), kind, member, report, depth, scan)
-            name_before = ""
+            told["path"] = inner.head(4096).rstrip(b"\0").decode("utf-8", "replace")
+        elif kind in EXTENDED:
+            told |= _extended(inner)
+        elif kind not in OTHERS:
+            if told.get("size", str(size)) != str(size) or any(key.startswith("GNU.sparse") for key in told):
+                what = "a member has two sizes, and readers choose"
+                report.findings.append(Finding("archive-mismatch", "unknown", what, member, at))
+            _one(inner, told.get("path", "") or _name(header), kind, member, report, depth, scan)
+            told = {}
         at += BLOCK + (size + BLOCK - 1) // BLOCK * BLOCK
         count += 1
+
+
+def _name(header: bytes) -> str:
+    prefix = header[345:500].split(b"\0")[0] if header[257:263] == b"ustar\0" else b""
+    raw = b"/".join(part for part in (prefix, header[:100].split(b"\0")[0]) if part)
+    return raw.decode("utf-8", "replace")
+
+
+def _extended(inner: File) -> dict[str, str]:
+    """The records of a pax header, which overrule those of the member behind it: a length, a key, a value."""
+    data, found = inner.head(1 << 20), {}
+    while match := RECORD.match(data):
+        record = data[: int(match[1])]
+        value = record[match.end() :].removesuffix(b"\n")
+        found[match[2].decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+        data = data[max(1, int(match[1])) :]
+    return found
+
+
+def _behind(file: File, at: int, member: str, report: Report) -> None:
+    """What stands behind the end of the archive: nothing but zeros in honest ones."""
+    while at < file.size:
+        piece = file.at(at, min(1 << 20, file.size - at))
+        if piece.strip(b"\0"):
+            what = f"{file.size - at:,} bytes behind the end of the archive"
+            report.findings.append(Finding("unaccounted-bytes", "suspicious", what, member, at))
+            return
+        at += len(piece)
 
 
 def _one(
@@ -84,10 +120,8 @@ def _one(
         report.findings.append(Finding("path-escape", "suspicious", "it would be unpacked as a link", place))
     elif kind in FILES and name in TORCH:
         try:
-            found = scan_streams(Bytes(inner), place, most=2, persistent=Storages(legacy=True))
-        except BrokenError as error:
+            report.findings += scan_tar_part(Bytes(inner), place, name)
+        except (BrokenError, OSError) as error:
             report.findings.append(Finding("broken-archive", "unknown", str(error), place))
-            return
-        report.findings += [each for each in found.findings if name == "pickle" or each.severity == "dangerous"]
-    elif kind in FILES:
+    else:  # tarfile takes kinds that it does not know for plain files
         scan(inner, place, report, depth)

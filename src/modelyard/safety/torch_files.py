@@ -90,6 +90,43 @@ def legacy(source: Source, member: str) -> Streams | None:
     return found
 
 
+def scan_tar_part(source: Source, place: str, name: str) -> list[Finding]:
+    """What a member of a tar archive of before 0.1.10 does: `pickle` alone is one stream.
+
+    From torch's serialization.py: `storages` and `tensors` are a number, and for each a stream with raw bytes behind
+    it; the views of storages are a stream behind all of them.
+    """
+    answer = Storages(legacy=True)
+    if name == "pickle":
+        return scan_streams(source, place, most=2, persistent=answer).findings
+    found = scan_streams(source, place, most=1, persistent=answer)
+    findings, at = found.findings, found.end
+    count = found.values[0] if found.values else None
+    if type(count) is not int:
+        return [*findings, Finding("broken-stream", "unknown", "it does not begin with a number", place)]
+    for _ in range(count):
+        each = scan_streams(source, place, most=1, start=at, persistent=answer)
+        raw = _raw(source, each, name)
+        findings += each.findings
+        if raw is None:
+            return [*findings, Finding("broken-stream", "unknown", "it ends before its last part", place, at)]
+        at = each.end + raw
+    return findings + scan_streams(source, place, start=at, persistent=answer).findings
+
+
+def _raw(source: Source, stream: Streams, name: str) -> int | None:
+    """How many raw bytes stand behind a stream; None where that cannot be told."""
+    told = stream.values[0] if stream.values else None
+    if not isinstance(told, tuple) or len(told) != 3:
+        return None
+    if name == "tensors":
+        dimensions = int.from_bytes(source.read(stream.end, 4), "little")
+        return 16 + 16 * dimensions if dimensions <= 64 else None
+    kind, count = told[2], int.from_bytes(source.read(stream.end, 8), "little")
+    width = SIZES.get(kind.name.removesuffix("Storage"), 0) if isinstance(kind, Reference) else 0
+    return 8 + count * width if width and stream.end + 8 + count * width <= source.size else None
+
+
 def loading(names: Iterable[Name], protocols: Iterable[int], findings: Iterable[Finding]) -> str:
     """Which call loads a torch file: with `weights_only=True`, or why not."""
     refused = sorted(f"{each.module}.{each.name}" for each in names if each not in weights_only_names())

@@ -39,6 +39,8 @@ class Made:
     arguments: Value
     named: Value = None
     state: Value = None
+    built: bool = False
+    """Whether it was given a state."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +48,8 @@ class Mapped:
     """A dict: keys and values in turn, the first `HELD` of each."""
 
     pairs: list[Value]
+    spelled: bool = False
+    """Whether a call spelled one of its keys."""
 
     def items(self) -> Iterator[tuple[Value, Value]]:
         """The pairs that are kept."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from modelyard.inventory import Artifact
-from modelyard.stores.checkpoint_history import UNTOLD, History, lightning_history, trainer_history
+from modelyard.stores.checkpoint_history import UNTOLD, History, lightning_history, own_history, trainer_history
+from modelyard.stores.checkpoint_own import FORMAT
 from modelyard.stores.checkpoint_weights import resume_pieces, weights_trouble
 from modelyard.units import SECOND
 from modelyard.walk.text import shown
@@ -109,6 +110,8 @@ def _step(each: Artifact) -> int:
 
 def _history(tree: Tree, folder: int, format_: str, members: Sequence[Artifact]) -> History:
     whole = [each for each in members if each.state == "complete"]
+    if whole and format_ == FORMAT:
+        return own_history(tree, [each.blobs[0] for each in whole])
     if not whole or format_ not in ("Trainer", "Lightning"):
         return History(unjudged=UNTOLD)
     highest, latest = max(whole, key=_by_step), max(whole, key=lambda each: (each.written or 0, _step(each)))

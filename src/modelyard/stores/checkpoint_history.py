@@ -13,6 +13,7 @@ import msgspec
 from modelyard.formats.pickled_values import Unmade, read_values
 from modelyard.formats.weight_headers import Archive
 from modelyard.problem import Problem
+from modelyard.stores.checkpoint_own import judge
 from modelyard.stores.checkpoint_run import STATE_CAP, TrainerState, best_name
 from modelyard.stores.checkpoint_weights import spans
 from modelyard.stores.json import parsed
@@ -116,6 +117,14 @@ def _ranked(values: Mapping[str, Mapping[int, float]], best: float | None, step:
             sign = 1 if best == high else -1
             found.append((name, {at: sign * value for at, value in by_step.items()}))
     return found[0] if len(found) == 1 else ("", {})
+
+
+def own_history(tree: Tree, rows: Sequence[int]) -> History:
+    """The history that modelyard's own checkpoints tell: each has its metrics, and which of them judges."""
+    found = judge(tree, rows)
+    if found.best is None:
+        return History(unjudged=found.trouble)
+    return History(frozenset({found.best}), found.scores, found.metric, found.trouble)
 
 
 def lightning_history(tree: Tree, folder: int, newest: Sequence[int]) -> History:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from modelyard.inventory import State
+from modelyard.stores.checkpoint_own import FORMAT, is_own
 from modelyard.walk.tree import Tree
 
 LIGHTNING_KEY = b"pytorch-lightning_version"
@@ -93,6 +94,8 @@ def classify(tree: Tree, row: int) -> CheckpointKind | None:
 
 def _classify(tree: Tree, row: int) -> CheckpointKind | None:
     name, names = tree.name(row).rpartition(b"/")[2], frozenset(tree.children(row))
+    if is_own(name, names):
+        return CheckpointKind(FORMAT, "complete")
     return _trainer(name, names) or _sharded(name, names) or _stepped(name, names)
 
 

@@ -12,6 +12,7 @@ import msgspec
 from modelyard.inventory import Artifact, LastUsed, Recovery, Root
 from modelyard.problem import Problem
 from modelyard.stores.checkpoint_kinds import CheckpointKind
+from modelyard.stores.checkpoint_own import FORMAT, STATE, judge
 from modelyard.stores.json import parsed
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
@@ -64,6 +65,8 @@ class Run:
         if self.last and self.last.kind.format == "Trainer":
             self._judge(self.last.row)
             self.judged = self.judged and self._saved_in_order(whole)
+        elif self.last and self.last.kind.format == FORMAT:
+            self.best = judge(tree, [each.row for each in whole if each.kind.format == FORMAT]).best
 
     def _mtime(self, row: int) -> int:
         seen = self.tree.entry(row)
@@ -139,6 +142,7 @@ class Run:
 
     def _saved(self, row: int) -> LastUsed | None:
         state = self.tree.child(row, b"trainer_state.json")
+        state = self.tree.child(row, STATE) if state is None else state
         return None if state is None else LastUsed(self._mtime(state), "saved then", "medium")
 
     def _recovery(self, each: Checkpoint, tags: tuple[str, ...]) -> Recovery:

@@ -28,6 +28,7 @@ STORE = Store(
         "*_optim_states.pt",
         "_CHECKPOINT_METADATA",
         "manifest.ocdbt",
+        "step-*",
     ),
     scattered=True,
     kinds=("checkpoint",),

@@ -11,6 +11,7 @@ from modelyard.apply.marks import lonely
 from modelyard.plan import Copy, Step
 from modelyard.uses.locks import guarded
 from modelyard.uses.processes import LOCKS, Grip, grips
+from modelyard.walk.mounts import mounts_within
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree, walk
 
@@ -44,7 +45,14 @@ class Guard:
         """The reason to refuse a step, empty when there is none."""
         path = bytes(step.path)
         reason = self._outside(path) or self._foreign(step, path) or lonely(self.copies, step.artifact)
-        return reason or self._in_use(bytes(step.other) if step.do == "copy" and step.other else path)
+        used = bytes(step.other) if step.do == "copy" and step.other else path
+        return reason or _mounted(path) or self._in_use(used)
+
+    def held(self, path: bytes) -> str:
+        """The process that holds something at or below a path by that name, empty when none does."""
+        below = path + b"/"
+        found = (each for each in self._held_by() if each.path == path or each.path.startswith(below))
+        return next((f"{each.who} {each.evidence}" for each in found), "")
 
     def _outside(self, path: bytes) -> str:
         """Whether links above the path lead out of what was surveyed."""
@@ -66,10 +74,9 @@ class Guard:
         return f"files of user {min(owners)} lie in it" if owners else ""
 
     def _in_use(self, path: bytes) -> str:
-        below = path + b"/"
+        if why := self.held(path):
+            return why
         for each in self._held_by():
-            if each.path == path or each.path.startswith(below):
-                return f"{each.who} {each.evidence}"
             place = guarded(each.path)
             if place and (path + b"/").startswith(place + b"/"):
                 return f"{each.who} {LOCKS} {shown(each.path)}"
@@ -89,6 +96,12 @@ class Guard:
             if grip := self._inodes.get(inode):
                 return f"{grip.who} {grip.evidence} by another name"
         return ""
+
+
+def _mounted(path: bytes) -> str:
+    """Whether a rename would take another file system along, whose files are not what was looked at."""
+    found = mounts_within(path)
+    return f"{shown(found[0])} is mounted in it" if found else ""
 
 
 def _inodes_below(path: bytes) -> Iterable[tuple[int, int]]:

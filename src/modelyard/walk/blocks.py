@@ -84,10 +84,15 @@ def _ahead(descriptor: int) -> Iterator[memoryview]:
                 return
 
 
-def _buffered(descriptor: int, start: int) -> Iterator[memoryview]:
+def read_ahead(descriptor: int) -> None:
+    """Tells the system that a file will be read from its beginning to its end."""
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+
+
+def _buffered(descriptor: int, start: int) -> Iterator[memoryview]:
+    read_ahead(descriptor)
     room = memoryview(bytearray(BLOCK))
     while count := os.preadv(descriptor, [room], start):
         start += count

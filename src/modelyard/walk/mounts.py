@@ -71,6 +71,13 @@ def mounts_below(roots: list[bytes]) -> list[tuple[int, int, bytes, int]]:
     return found
 
 
+def mounts_within(path: bytes) -> list[bytes]:
+    """What is mounted at a path or below it now. Renaming a folder takes along what is mounted in it."""
+    mounts.cache_clear()
+    below = path.rstrip(b"/") + b"/"
+    return [mount.path for mount in mounts() if (mount.path + b"/").startswith(below)]
+
+
 def mount_of(device: int) -> Mount | None:
     """The mount of a device number; of several the first, which is the device's own place."""
     return next((mount for mount in mounts() if mount.device == device), None)

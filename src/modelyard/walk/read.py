@@ -126,3 +126,34 @@ def read_setting(path: str) -> str | Problem:
     if b"\0" in data:
         return Problem(shown(name), "not-text", "text was expected here")
     return data.decode("utf-8", "replace")
+
+
+@contextmanager
+def opened_folder(path: bytes) -> Iterator[int]:
+    """A descriptor of a folder that is no link. OSError as the system raises it."""
+    descriptor = _open(path, FLAGS | getattr(os, "O_DIRECTORY", 0) | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def opened_below(folder: int, name: bytes) -> Iterator[int]:
+    """A descriptor of a regular file below an open folder, with no link on the way. OSError as the system raises it."""
+    here = os.dup(folder)
+    try:
+        *above, last = name.split(b"/")
+        for part in above:
+            inner = os.open(part, FLAGS | getattr(os, "O_DIRECTORY", 0) | os.O_NOFOLLOW, dir_fd=here)
+            here, outer = inner, here
+            os.close(outer)
+        descriptor = os.open(last, FLAGS | os.O_NOFOLLOW, dir_fd=here)
+    finally:
+        os.close(here)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fsdecode(name))
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -23,7 +23,7 @@ GROUPS: dict[str, tuple[list[str], str, str]] = {
     "class": (["new", "state"], "any", "made without its __init__; its state becomes attributes"),
     "dict class": (["new", "state", "items"], "any", "a dict with attributes"),
     "list class": (["new", "state", "append"], "any", "a list with attributes"),
-    "compiled class": (["call", "new", "state"], "any", "compiled number crunching: numbers in, numbers kept"),
+    "compiled class": (["call", "new", "state"], "plain values", "compiled number crunching: numbers in, numbers kept"),
     "unpickler": (["call"], "vetted class first", "makes an instance of the compiled class it is given"),
     "ufunc": (["name"], "never", "arithmetic on arrays, kept as a value"),
     "function": (["name"], "never", "a function kept as a value, not called while loading"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from modelyard.apply.acts import asking, carrying, copying, swapping
+from modelyard.apply.acts import asking, carrying, cloning, copying, sharing, swapping
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner
 from modelyard.apply.journal import Ledger, Record
@@ -26,7 +26,7 @@ class Act(Protocol):
         """What became of an interrupted step, finished or rolled back; None when that cannot be known now."""
         ...
 
-    def back(self, disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+    def back(self, disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
         """Takes a step back."""
         ...
 
@@ -36,7 +36,10 @@ ACTS: dict[Do, Act] = {
     "move": carrying,
     "write": swapping,
     "relink": swapping,
-    "link": swapping,
+    "share": sharing,
+    "clone": cloning,
+    "link": cloning,
+    "symlink": swapping,
     "copy": copying,
     "ask": asking,
 }

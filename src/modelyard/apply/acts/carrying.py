@@ -11,6 +11,7 @@ from modelyard.apply.hands import Hands, Owner, words
 from modelyard.apply.journal import Ledger, Record
 from modelyard.apply.trash import ELSEWHERE, out_of_reach
 from modelyard.plan import Path
+from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 LOST = "it is neither where it was nor where it went"
@@ -74,6 +75,19 @@ def looked_again(hands: Hands, record: Record, tree: Tree) -> Record:
     return hands.record("refused", number, why=f"{why} at the last moment")
 
 
+def withdrawn(hands: Hands, record: Record) -> Record:
+    """Takes a thing back that was carried away just now; it stays in the trash where it cannot."""
+    assert record.place is not None
+    step = hands.step(record.step)
+    if step.do != "remove":
+        return record
+    try:
+        hands.disk.move(bytes(record.place), bytes(step.path))
+    except OSError:
+        return record
+    return hands.record("refused", record.step, why=f"something else of {step.artifact} changed at the last moment")
+
+
 def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str] | None:
     """By which of the two names is there; None while the drive of both is away."""
     here = os.path.lexists(bytes(ledger.plan.steps[number].path))
@@ -87,14 +101,14 @@ def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, 
     return ("refused", INTERRUPTED) if here else ("failed", LOST)
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Renames it back. What is in the way stays, and so does what it hides."""
     path, where = bytes(ledger.plan.steps[number].path), ledger.places[number]
     try:
         with_folders(disk, os.path.dirname(path))
         disk.move(where, path)
     except FileExistsError:
-        return "done", TAKEN.format(place=os.fsdecode(where))
+        return "done", TAKEN.format(place=shown(where))
     except OSError as error:
         if error.errno is not None and not os.path.lexists(where) and os.path.lexists(path):
             return "undone", ""  # it went back before an interruption

@@ -89,7 +89,7 @@ def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, 
     return ("done", "") if os.path.lexists(target) else ("refused", INTERRUPTED)
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Takes the copy away again while its source is there; what an unfinished plan proved waits for the next one."""
     step = ledger.plan.steps[number]
     assert step.other is not None

@@ -9,16 +9,21 @@ from __future__ import annotations
 import base64
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from modelyard.apply import marks
-from modelyard.apply.acts.carrying import INTERRUPTED, TAKEN, with_folders
+from modelyard.apply.acts.carrying import INTERRUPTED, TAKEN
+from modelyard.apply.acts.cloning import with_folders
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner, words
 from modelyard.apply.journal import Ledger, Record
+from modelyard.apply.lease import InUseError, read_lease
 from modelyard.apply.trash import remove_tree
 from modelyard.plan import Step
-from modelyard.walk.compare import equal
-from modelyard.walk.read import read_file
+from modelyard.walk.compare import same_bytes, unlike
+from modelyard.walk.read import opened, read_file
+from modelyard.walk.text import shown
 
 NEW_FILE = 0o600
 
@@ -28,9 +33,12 @@ class Different(OSError):  # noqa: N818 - a reason to leave everything as it is
 
 
 def place(hands: Hands, number: int) -> bytes | None:
-    """A name in the trash for the old file, none where there is no old one."""
+    """A name in the trash for the old file, none where there is no old one; a new one gets the folders above it."""
     step = hands.step(number)
-    return next(hands.trash.places(bytes(step.path), number), None) if step.expect else None
+    if step.expect:
+        return next(hands.trash.places(bytes(step.path), number), None)
+    with_folders(hands.disk, os.path.dirname(bytes(step.path)))
+    return None
 
 
 def _beside(ledger: Ledger, number: int) -> bytes:
@@ -43,14 +51,30 @@ def make(hands: Hands, intent: Record) -> Record:
     """Makes the new file and exchanges the two."""
     number, beside = intent.step, _beside(hands.journal.ledger, intent.step)
     try:
-        _new_file(hands, hands.step(number), beside)
-        return _exchanged(hands, intent, beside)
+        with _leased(hands.step(number)):
+            _new_file(hands, hands.step(number), beside)
+            return _exchanged(hands, intent, beside)
     except OSError as error:
         why = str(error) if isinstance(error, Different) else words(error)
         _drop(hands.disk, hands.step(number), beside)
         if os.path.lexists(beside):
-            why += f"; the file that was there lies at {os.fsdecode(beside)}"
+            why += f"; the file that was there lies at {shown(beside)}"
         return hands.record("refused" if isinstance(error, Different) else "failed", number, why=why)
+
+
+@contextmanager
+def _leased(step: Step) -> Iterator[None]:
+    """While two files are compared and one takes the other's place, nobody may begin to write into either."""
+    if step.do != "relink" or step.other is None:
+        yield
+        return
+    with ExitStack() as stack:
+        files = [stack.enter_context(opened(bytes(path))) for path in (step.other, step.path)]
+        try:
+            stack.enter_context(read_lease(*files))
+        except InUseError as error:
+            raise Different("somebody has one of the two files open for writing") from error
+        yield
 
 
 def _new_file(hands: Hands, step: Step, beside: bytes) -> None:
@@ -61,17 +85,28 @@ def _new_file(hands: Hands, step: Step, beside: bytes) -> None:
         return
     assert step.other is not None
     source = bytes(step.other)
-    if step.do == "link":
+    if step.do == "symlink":
         hands.disk.symlink(source, beside)
         return
-    seen = marks.take(source)
-    ours = seen is not None and (seen.device, seen.inode) in hands.moved
-    why = marks.drift(step.source, seen, moved=ours)
-    if why or not equal(source, bytes(step.path)):
-        raise Different(f"the other file: {why}" if why else "the two files are not equal")
-    hands.disk.link(source, beside)
-    assert seen is not None
+    with opened(source) as first, opened(bytes(step.path)) as second:
+        _compared(hands, step, first, second)
+        hands.disk.link(source, beside)
+        seen = marks.take(beside)
+    if seen is None or marks.drift(step.source, seen, moved=True):
+        raise Different("the other file was replaced at the last moment")
     hands.moved.add((seen.device, seen.inode))
+
+
+def _compared(hands: Hands, step: Step, first: int, second: int) -> None:
+    """Proves the two equal, byte for byte, while nobody writes into either where the file system can tell."""
+    for name, descriptor, expected in (("the other file: ", first, step.source), ("", second, step.expect)):
+        seen = marks.of_open(descriptor)
+        if why := marks.drift(expected, seen, moved=(seen.device, seen.inode) in hands.moved):
+            raise Different(name + why)
+    if why := unlike(first, second):
+        raise Different(why)
+    if not same_bytes(first, second):
+        raise Different("the two files are not equal")
 
 
 def _written(disk: Disk, step: Step, beside: bytes) -> None:
@@ -97,7 +132,7 @@ def _exchanged(hands: Hands, intent: Record, beside: bytes) -> Record:
     try:
         hands.disk.exchange(beside, path)
     except OSError as error:
-        if error.errno != errno.ENOTSUP or step.do != "link":
+        if error.errno != errno.ENOTSUP or step.do != "symlink":
             raise
         return _one_by_one(hands, intent, beside)
     why = marks.drift(step.expect, marks.take(beside), moved=True)
@@ -137,7 +172,7 @@ def _one_by_one(hands: Hands, intent: Record, beside: bytes) -> Record:
 
 def _as_made(step: Step, path: bytes, *, whole: bool = True) -> bool:
     """Whether a file is the one that the step made; not `whole`: or the beginning of it."""
-    if step.do == "link":
+    if step.do == "symlink":
         return os.path.islink(path) and step.other is not None and os.readlink(path) == bytes(step.other)
     seen = marks.take(path)
     if seen is None or seen.kind != "file":
@@ -194,7 +229,7 @@ def _settled_back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
     return "undone", ""
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Gives the old file its name back, unless somebody changed the new one."""
     step, path = ledger.plan.steps[number], bytes(ledger.plan.steps[number].path)
     try:
@@ -220,11 +255,11 @@ def _restored(disk: Disk, step: Step, path: bytes, where: bytes) -> tuple[str, s
         _drop(disk, step, where)
         return "undone", ""
     if not _as_made(step, path):
-        return "done", TAKEN.format(place=os.fsdecode(where))
+        return "done", TAKEN.format(place=shown(where))
     try:
         disk.exchange(where, path)
     except OSError as error:
-        if error.errno != errno.ENOTSUP or step.do != "link":
+        if error.errno != errno.ENOTSUP or step.do != "symlink":
             raise
         _drop(disk, step, path)
         disk.move(where, path)

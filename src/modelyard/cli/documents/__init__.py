@@ -21,7 +21,15 @@ from modelyard.cli.documents.changing import (
     SkippedLine,
     StepLine,
 )
-from modelyard.cli.documents.converting import Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.converting import AgreementLine, Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.deduping import (
+    AlikeLine,
+    Duplicated,
+    EqualFileLine,
+    EqualLine,
+    FormatsLine,
+    PhaseLine,
+)
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -50,16 +58,32 @@ from modelyard.cli.documents.looking import (
     WhereLine,
 )
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
+from modelyard.cli.documents.registering import (
+    Aliases,
+    Compared,
+    Described,
+    EntryLine,
+    Founded,
+    Registered,
+    SavedVersion,
+    TakenOut,
+    TensorDifference,
+    VerifiedLine,
+    VerifiedVersions,
+    VersionLine,
+)
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "ComplaintLine", "Converted",
-    "DiskLine", "DtypeLine", "Examined", "FileLine", "FindingLine", "Frozen", "Headers", "InsideLine",
-    "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "MoveLine", "NeedLine",
-    "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
-    "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "RootLine", "ScannedFiles", "ScannedLine", "SharerLine",
-    "Shown", "SkippedLine", "StepLine", "StoreLine", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
-    "Where", "WhereLine", "WrittenLine",
+    "DOCUMENTS", "AgreementLine", "Aliases", "AlikeLine", "ArtifactLine", "BreakLine", "BudgetLine", "Built",
+    "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "Duplicated",
+    "EntryLine", "EqualFileLine", "EqualLine", "Examined", "FileLine", "FindingLine", "FormatsLine", "Founded",
+    "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine",
+    "Listing", "Made", "MoveLine", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PhaseLine", "PinLine",
+    "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine",
+    "Registered", "RootLine", "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine",
+    "StepLine", "StoreLine", "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine",
+    "Used", "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -68,7 +92,10 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "show": Shown,
     "top": Top,
     "where": Where,
+    "dupes": Duplicated,
     "clean": Planned,
+    "dedupe": Planned,
+    "link": Planned,
     "move": Planned,
     "apply": Made,
     "env freeze": Frozen,
@@ -83,5 +110,14 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "doctor": Examined,
     "inspect": Headers,
     "convert": Converted,
+    "registry init": Founded,
+    "registry ls": Registered,
+    "registry show": Described,
+    "registry save": SavedVersion,
+    "registry load": TakenOut,
+    "registry verify": VerifiedVersions,
+    "registry diff": Compared,
+    "registry alias": Aliases,
+    "registry rm": Made,
     "demo": Built,
 }

@@ -8,7 +8,7 @@ from modelyard.cli.documents.looking import SCHEMA_VERSION
 
 
 class WrittenLine(msgspec.Struct):
-    """A file that was written, with the SHA-256 of all of it and how many tensors it holds."""
+    """A file that was written or read, with the SHA-256 of all of it and how many tensors it holds."""
 
     path: str
     size: int
@@ -23,8 +23,25 @@ class LeftOutLine(msgspec.Struct):
     why: str
 
 
+class AgreementLine(msgspec.Struct):
+    """How near a copy is to its source where it cannot be equal: numbers `compared`, the `largest` difference of two.
+
+    `overflowed`: finite numbers that rounding made infinite, which `largest` does not count. `seeds`, `sizes`: of the
+    inputs that were generated, and how many samples they had.
+    """
+
+    how: str
+    compared: int
+    tolerance: str
+    largest: float
+    overflowed: int
+    seeds: list[int]
+    sizes: list[int]
+
+
 class Converted(msgspec.Struct):
-    """A proven copy. `compared`: bytes of elements that were read again from both files and are equal.
+    """A proven copy. `compared`: bytes of elements that were read again from both files; `agreement`: how near they
+    are, null where they are equal byte for byte. `others`: the other files of a source that is a set of files.
 
     `tied`: other names of tensors that are written once, by the name that is kept. `index`: the file that says which
     tensor lies where, empty for one file. `replaced`: the plan that `modelyard undo` takes back, null without one.
@@ -44,4 +61,6 @@ class Converted(msgspec.Struct):
     notes: list[str]
     at: str
     replaced: str | None
+    others: list[WrittenLine]
+    agreement: AgreementLine | None
     schema_version: int = SCHEMA_VERSION

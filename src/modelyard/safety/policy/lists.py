@@ -37,6 +37,7 @@ class Vetted:
     def guarded(self) -> bool:
         """Whether it may be called by its rule, and be kept as a value by nobody."""
         free = self.rule in ("any", "plain values") or (self.rule == "vetted class first" and self.kind == "rebuild")
+        free = free or self.kind == "random"  # numpy 1.26 hands one to the other
         return not free and not self.uses & {"name", "new"}
 
 

@@ -240,6 +240,19 @@ static void meet(Tree *t, Meeting *m, uint32_t folder, uint32_t file) {
     common->allocated -= FILE_COLUMN(t, allocated, file);
 }
 
+static uint64_t mixed(uint64_t x) {                  /* splitmix64's finaliser */
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* Which file it is and what was last written: another file of the same size and an older time is another one. */
+static uint64_t print_of(const Tree *t, uint32_t file) {
+    uint64_t seen = mixed((uint64_t)FILE_COLUMN(t, inode, file) + 0x9e3779b97f4a7c15u);
+    seen = mixed(seen ^ (uint64_t)FILE_COLUMN(t, size, file));
+    return mixed(seen ^ (uint64_t)FILE_COLUMN(t, mtime, file));
+}
+
 static void count_entries(Tree *t, Meeting *m, uint32_t row) {
     Folder *f = folder_at(t, row);
     f->flags |= ON_PATH;
@@ -254,6 +267,7 @@ static void count_entries(Tree *t, Meeting *m, uint32_t row) {
         f->apparent += FILE_COLUMN(t, size, file);
         f->allocated += FILE_COLUMN(t, allocated, file);
         if (FILE_COLUMN(t, mtime, file) > f->newest) f->newest = FILE_COLUMN(t, mtime, file);
+        f->print += print_of(t, file);
         if (FILE_COLUMN(t, nlink, file) > 1) meet(t, m, row, file);
     }
 }
@@ -297,6 +311,7 @@ void total_folders(Tree *t) {
         Folder *f = folder_at(t, row), *p = folder_at(t, f->parent);
         p->apparent += f->apparent; p->allocated += f->allocated; p->entries += f->entries; p->troubles += f->troubles;
         if (f->newest > p->newest) p->newest = f->newest;
+        p->print += f->print;
     }
     free(m.last);
     free(cursor);

@@ -1,0 +1,33 @@
+"""Looks once more before a plan is made that was not made just now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from modelyard.api import lately
+from modelyard.cli.errors import HelpfulError
+from modelyard.cli.looking import everyone, look, place
+from modelyard.cli.options import Request
+from modelyard.plan import Plan
+from modelyard.policies.rules import Rules
+
+FRESH = 20.0
+"""Seconds for which what a plan saw is believed."""
+
+
+def doubts(request: Request, plan: Plan, ruled: Rules) -> Mapping[str, str]:
+    """By artifact why it must stay by now; nothing where the plan was made just now."""
+    if 0 <= time.time() - datetime.fromisoformat(plan.created).timestamp() < FRESH:
+        return {}
+    home = Path(plan.origin.home)
+    if home != place(request)[1]:
+        request = replace(request, home=home)
+    more = [Path(root) for root in plan.origin.roots if not Path(root).is_relative_to(home.resolve())]
+    found, _ = look(replace(request, roots=(*request.roots, *(root for root in more if root.is_dir()))))
+    if found.partial:
+        raise HelpfulError("interrupted; nothing was changed", "run it again", 130)
+    return lately.doubts(found, everyone(request, found), plan, ruled, time.time_ns())
