@@ -165,6 +165,7 @@ def load(): return torch.load(bentoml.models.get("net").path_of("model.pt"), wei
 """By name: what is made ready before the clock runs, and what gives a state dict."""
 LOAD = """
 import torch
+torch.set_num_threads(1)
 prepare()
 if sys.argv[3] == "cold":
     for each in files():

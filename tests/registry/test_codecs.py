@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import modelyard as my
-from modelyard.registry.errors import UnsafeError
+from modelyard.registry.errors import RegistryError, UnsafeError
 
 os.environ["KERAS_BACKEND"] = "torch"
 RANDOM = np.random.default_rng(7)
@@ -235,3 +235,29 @@ def test_a_whole_torch_module_only_when_pickle_is_asked_for(tmp_path: Path) -> N
     assert torch.equal(loaded(torch.ones(3)), model(torch.ones(3)))
     with pytest.raises(UnsafeError, match="allow_pickle=True"):
         my.Registry(tmp_path).load("model")
+
+
+def test_files_from_the_disk_are_loaded_by_their_format(tmp_path: Path) -> None:
+    import gguf
+    import safetensors.torch
+    import skops.io
+    from sklearn.linear_model import LinearRegression
+
+    model = LinearRegression().fit(X, Y)
+    skops.io.dump(model, tmp_path / "line.skops")
+    assert np.array_equal(again(tmp_path / "a", tmp_path / "line.skops").predict(X), model.predict(X))
+    safetensors.torch.save_file({"w": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "w.bin", {"format": "pt"})
+    assert again(tmp_path / "b", tmp_path / "w.bin")["w"].dtype is torch.bfloat16
+    writer = gguf.GGUFWriter(tmp_path / "tiny.gguf", "llama")
+    writer.add_tensor("w", np.ones((2, 32), np.float32))
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    registry = my.Registry(tmp_path / "c")
+    which = registry.save(tmp_path / "tiny.gguf", "tiny")
+    with pytest.raises(RegistryError, match=r"kept, not loaded; `modelyard registry load tiny@1\.0\.0 --to"):
+        registry.load(which)
+    assert "tiny.gguf" in registry.copy_out(which, tmp_path / "out")
+    assert (tmp_path / "out" / "tiny.gguf").read_bytes() == (tmp_path / "tiny.gguf").read_bytes()
+    (tmp_path / "half.safetensors").write_bytes((tmp_path / "w.bin").read_bytes()[:-1])
+    with pytest.raises(RegistryError, match="ends before"):
+        registry.save(tmp_path / "half.safetensors", "half")

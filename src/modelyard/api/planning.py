@@ -37,13 +37,14 @@ def now_text() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
-    """The survey that a plan comes from, with `more` folders in which it changes something.
+def exact_now() -> str:
+    """The same to the microsecond: two plans that are made one after the other are two plans."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
-    Its time is exact, so that the same wish a moment later makes another plan.
-    """
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], at)
+
+def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
+    """The survey that a plan comes from, with `more` folders in which it changes something."""
+    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], exact_now())
 
 
 def plan_clean(

@@ -140,6 +140,16 @@ class Yard:
             undo(self._disk, journal, now_text)
         whole(self._disk, journal, now_text)
 
+    def apply_whole(self, plan: Plan, progress: Progress = silent) -> Receipt:
+        """Makes all steps of a plan, or none: where one could not be made the others are taken back."""
+        done = self.apply(plan, progress)
+        if done.skipped or done.failed:
+            for ledger in self.ledgers():
+                if isinstance(ledger, Ledger) and ledger.plan.id == plan.id:
+                    self.undo(ledger)
+            return replace(done, done=0)
+        return done
+
     @contextmanager
     def _begun(self, plan: Plan) -> Iterator[Journal]:
         """A new journal, in memory where the home has no room for it."""
@@ -178,6 +188,10 @@ def receipt(
     steps = ledger.plan.steps
     wanted: tuple[State, ...] = ("done", "purged") if reached == "done" else (reached,)
     made = [number for number in ledger.steps(*wanted) if number not in already]
+    left = ledger.steps(*OPEN[reached])
+    if reached == "purged":  # what was written or moved does not lie in the trash
+        there = {*ledger.waiting(), *ledger.steps("purging")}
+        left = [number for number in left if number in there]
     predicted = ledger.plan.predicted
     if len(made) < len(steps):
         predicted = min(predicted, sum(steps[number].freed for number in made))

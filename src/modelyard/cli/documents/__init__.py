@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from modelyard.cli.documents.archiving import Archived, Recalled
 from modelyard.cli.documents.changing import (
     BreakLine,
     BudgetLine,
@@ -73,17 +74,19 @@ from modelyard.cli.documents.registering import (
     VersionLine,
 )
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
+from modelyard.cli.documents.verifying import OutcomeLine, RepairLine, VerifiedFiles
 
 __all__ = [
-    "DOCUMENTS", "AgreementLine", "Aliases", "AlikeLine", "ArtifactLine", "BreakLine", "BudgetLine", "Built",
-    "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "Duplicated",
+    "DOCUMENTS", "AgreementLine", "Aliases", "AlikeLine", "Archived", "ArtifactLine", "BreakLine", "BudgetLine",
+    "Built", "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "Duplicated",
     "EntryLine", "EqualFileLine", "EqualLine", "Examined", "FileLine", "FindingLine", "FormatsLine", "Founded",
     "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine",
-    "Listing", "Made", "MoveLine", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PhaseLine", "PinLine",
-    "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine",
-    "Registered", "RootLine", "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine",
-    "StepLine", "StoreLine", "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine",
-    "Used", "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
+    "Listing", "Made", "MoveLine", "NeedLine", "OpportunityLine", "OutcomeLine", "Overview", "PartLine", "PhaseLine",
+    "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine", "Rebuilt", "Recalled",
+    "ReceiptLine", "RefusedLine", "Registered", "RepairLine", "RootLine", "SavedVersion", "ScannedFiles",
+    "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TakenOut", "TensorDifference",
+    "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedFiles", "VerifiedLine", "VerifiedVersions",
+    "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -107,9 +110,12 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "pin": Pinned,
     "check": Checked,
     "scan": ScannedFiles,
+    "verify": VerifiedFiles,
     "doctor": Examined,
     "inspect": Headers,
     "convert": Converted,
+    "archive": Archived,
+    "recall": Recalled,
     "registry init": Founded,
     "registry ls": Registered,
     "registry show": Described,
