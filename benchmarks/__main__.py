@@ -20,6 +20,7 @@ PARTS = {
     "reclaiming": "Reclaiming",
     "scanning": "Scanning",
     "converting": "Converting",
+    "registering": "Saving and loading",
     "serving": "Serving",
 }
 """By the name of its file: what it is called in results.md."""

@@ -13,7 +13,7 @@ from typed import Answer, Run
 
 VARIABLES = (
     "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "PYTORCH_", "SENTENCE_", "LLAMA_", "OLLAMA_", "TORCH_", "CONDA_", "MAMBA_",
-    "PIP_CACHE", "PIP_CONFIG", "DOCKER_", "CONTAINER_", "XDG_", "COLUMNS", "NO_COLOR", "FORCE_COLOR",
+    "PIP_CACHE", "PIP_CONFIG", "MODELYARD_", "DOCKER_", "CONTAINER_", "XDG_", "COLUMNS", "NO_COLOR", "FORCE_COLOR",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modelyard.api.registering import Registry as Registry
+    from modelyard.library import Registry as Registry
     from modelyard.registry.checkpoints import Checkpoints as Checkpoints
 
 __version__ = "0.1.0"
@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """Registry and Checkpoints, imported when they are asked for: commands need neither."""
     if name == "Registry":
-        from modelyard.api.registering import Registry
+        from modelyard.library import Registry
 
         return Registry
     if name == "Checkpoints":

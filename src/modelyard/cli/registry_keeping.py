@@ -9,11 +9,11 @@ from typing import Any
 import click
 import msgspec
 
-from modelyard.api.registering import Registry
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.registry_place import helpful, in_registry, opened
+from modelyard.library import Registry
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
 from modelyard.walk.text import shown

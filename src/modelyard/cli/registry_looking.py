@@ -7,11 +7,11 @@ from typing import Any
 import click
 import msgspec
 
-from modelyard.api.registering import Reference, Registry, RegistryError
 from modelyard.cli import as_json, documents
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, line, table
 from modelyard.cli.registry_place import in_registry, meant, opened
+from modelyard.library import Reference, Registry, RegistryError
 from modelyard.registry.layout import METADATA
 from modelyard.registry.metadata import Metadata, Port
 from modelyard.units import size

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from modelyard.api.registering import Reference, Registry, RegistryError, UnsafeError
 from modelyard.cli.errors import ERROR, REFUSED, USAGE, HelpfulError
 from modelyard.cli.options import with_place
+from modelyard.library import Reference, Registry, RegistryError, UnsafeError
 from modelyard.registry.layout import MARKER
 from modelyard.walk.text import shown
 

@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from modelyard.api.registering import removal
 from modelyard.cli.errors import REFUSED
 from modelyard.cli.options import Request
 from modelyard.cli.plans import TRASHED, tell
 from modelyard.cli.registry_place import in_registry, opened
 from modelyard.cli.yards import opened as yard_opened
+from modelyard.library import removal
 from modelyard.units import size
 from modelyard.walk.text import shown
 

@@ -7,7 +7,7 @@ SUFFIXES = {
     "GGUF": ("gguf", "imatrix"),
     "PyTorch exported program": ("pt2", "pte"),
     "TorchScript": ("ptl", "torchscript"),
-    "PyTorch": ("pt", "pth", "bin", "ckpt", "ckpt_*", "distcp", "mar", "weights"),
+    "PyTorch": ("pt", "pth", "bin", "ckpt", "ckpt_*", "distcp", "mar", "weights", "tdict"),
     "Keras": ("keras",),
     "skops": ("skops",),
     "NumPy arrays": ("npz",),

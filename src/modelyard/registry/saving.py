@@ -8,8 +8,6 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from typing import Any
 
 from modelyard import __version__
@@ -75,6 +73,9 @@ def describe(name: str, codec: str, saved: Saved, facts: Facts) -> Metadata:
 
 
 def _version_of(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError  # late: a load needs none
+    from importlib.metadata import version as version_of
+
     try:
         return version_of(package)
     except PackageNotFoundError:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from modelyard.registry.codec import Codec
 from modelyard.registry.errors import RegistryError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 CODECS = {
     "file": ("files", ("pathlib", "builtins")),
@@ -34,6 +36,8 @@ def _own(name: str) -> Codec:
 @cache
 def others() -> dict[str, EntryPoint]:
     """The codecs of installed packages, by name; looked for once in a process."""
+    from importlib.metadata import entry_points  # late: listing models needs no codec
+
     return {each.name: each for each in entry_points(group=GROUP) if each.name not in CODECS}
 
 

@@ -1,26 +1,22 @@
-"""The registry as programs use it: what the layer below saves and loads, and removal, which needs journal and trash."""
+"""The library: a registry that also removes, for which it needs the plans, the journal and the trash of the verbs."""
 
 from __future__ import annotations
 
 import os
-import platform as machine
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.plan import Origin, Plan, Step
-from modelyard.plan import Path as Place
 from modelyard.registry import layout
 from modelyard.registry.errors import RegistryError as RegistryError
 from modelyard.registry.errors import UnsafeError as UnsafeError
 from modelyard.registry.references import Reference as Reference
 from modelyard.registry.registry import Registry as _Registry
 from modelyard.registry.versions import Version
-from modelyard.units import rfc3339
 
-if TYPE_CHECKING:  # whoever removes nothing needs no journal
+if TYPE_CHECKING:  # whoever removes nothing needs no plans and no journal
     from modelyard.api.reclaim import Receipt, Yard
+    from modelyard.plan import Plan, Step
 
 TITLE = "registry rm"
 UNPROVEN = "unproven: it exists nowhere else"
@@ -70,12 +66,18 @@ def removal(registry: _Registry, which: Sequence[Reference]) -> Plan:
         if meant and not _goes_whole(registry, each.name, which):
             hint = f"point it elsewhere first: modelyard registry alias {each.name} {meant[0]} VERSION"
             raise RegistryError(f"{each} is what {meant[0]!r} means", "in-use", hint)
+    import platform
+    import time
+
+    from modelyard.plan import Origin, Plan
+    from modelyard.units import rfc3339
+
     steps = [_step(registry.path(each), f"registry:{each}") for each in which]
     for name in dict.fromkeys(each.name for each in which if _goes_whole(registry, each.name, which)):
         aliases = Path(layout.folder_of(registry.root, name)) / layout.ALIASES
         steps += [_step(aliases, f"registry:{name}")] if aliases.exists() else []
     now, freed = rfc3339(time.time_ns()), sum(each.freed for each in steps)
-    origin = Origin(machine.node(), os.getuid(), str(Path.home()), [registry.root], now)
+    origin = Origin(platform.node(), os.getuid(), str(Path.home()), [registry.root], now)
     return Plan(TITLE, now, origin, steps, [registry.root], freed, False, "unproven", []).sealed()
 
 
@@ -86,6 +88,8 @@ def _goes_whole(registry: _Registry, name: str, which: Sequence[Reference]) -> b
 
 def _step(path: Path, artifact: str) -> Step:
     from modelyard.apply.marks import take
+    from modelyard.plan import Path as Place
+    from modelyard.plan import Step
     from modelyard.walk.tree import walk
 
     real = os.fsencode(os.path.join(os.path.realpath(path.parent), path.name))
