@@ -23,7 +23,6 @@ from modelyard.registry.versions import Version
 
 if TYPE_CHECKING:
     from modelyard.registry.diffing import Difference
-    from modelyard.registry.remotes.remote import Pushed
 
 
 class Registry:
@@ -170,42 +169,6 @@ class Registry:
             for name in files.entries:
                 files.check(name)
             return sorted(files.entries)
-
-    def card(self, which: str | Reference, *, write: bool = False) -> str:
-        """The model card of a version in Hugging Face form; `write`: it is put beside its files as `README.md` too.
-
-        RegistryError: the version cannot be read, or has another `README.md`.
-        """
-        from modelyard.registry.card import card
-        from modelyard.registry.carding import write_card
-
-        meant = self.resolve(which)
-        return write_card(self.root, meant) if write else card(self.metadata(meant))
-
-    def push(self, which: str | Reference, to: str | os.PathLike[str], **options: Any) -> Pushed:
-        """Copies a version to another place, and verifies every file of it there by SHA-256.
-
-        `to`: a folder or fsspec URL, which gets `NAME/vVERSION` in it, or `hf://org/name[@branch]`, which gets a commit
-        and the tag `vVERSION`. `options` are those of its client. RegistryError: damaged here, another version there,
-        or the place cannot be reached (`remote`). A version that is there already is only verified.
-        """
-        from modelyard.registry.remotes import remote_of
-
-        with loading.opened(self.root, self.resolve(which)) as (files, found):
-            return remote_of(to, options).send(files, found, self.resolve(which))
-
-    def pull(self, from_: str | os.PathLike[str], name: str | None = None, **options: Any) -> Reference:
-        """Brings a version from another place, its metadata byte for byte; it appears when every digest was verified.
-
-        `from_`: as `push` knows it, or the address of one version; `name`: `net`, `net@1.0.0` or `net@^1` of a place
-        with several. RegistryError: no version there, damaged, another version of that number here, or `remote`.
-        """
-        from modelyard.registry.pulling import receive
-        from modelyard.registry.remotes import remote_of
-
-        source = remote_of(from_, options).find(name)
-        self.init()
-        return receive(self.root, source, name)
 
     def copy_out(self, which: str | Reference, target: str | os.PathLike[str]) -> list[str]:
         """Copies the files of a version, verified while they are copied, into a new folder; their paths in it."""

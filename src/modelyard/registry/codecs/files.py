@@ -11,10 +11,12 @@ from modelyard.formats.header import Header
 from modelyard.problem import Problem
 from modelyard.registry.codec import Loading, Saved, Saving
 from modelyard.registry.errors import RegistryError, UnsafeError, raised
+from modelyard.registry.foreign import ForeignFile
 from modelyard.registry.held import Held
 from modelyard.registry.layout import is_inside
 from modelyard.registry.metadata import Metadata
 from modelyard.safety.files import scan_file
+from modelyard.safety.finding import worst
 from modelyard.walk.read import opened
 
 NAME = "file"
@@ -30,8 +32,8 @@ KNOWN = {
 
 
 def takes(model: Any) -> bool:
-    """A path."""
-    return isinstance(model, Path)
+    """A path, or a file that another program keeps."""
+    return isinstance(model, Path | ForeignFile)
 
 
 def save(model: Any, to: Folder, wish: Saving) -> Saved:
@@ -41,25 +43,34 @@ def save(model: Any, to: Folder, wish: Saving) -> Saved:
     """
     from modelyard.formats.known import read_header
 
-    path = os.path.abspath(model)
+    foreign = model if isinstance(model, ForeignFile) else None
+    path = os.path.abspath(foreign.path if foreign else model)
     header = read_header(path)
     if isinstance(header, Problem):
         raise raised(header)
     if not header.complete:
         raise RegistryError(f"{path} ends before its last tensor", "truncated", "get or make it again")
-    _refuse_code(path, wish)
+    refuse_code(path, wish, bool(foreign and foreign.pickled))
     name, codec, framework = KNOWN.get(header.format, (os.path.basename(path), NAME, header.format))
+    if foreign:
+        name, codec, framework = foreign.inside, foreign.codec, foreign.framework
     needs = _needs(path, header)
     for inside, full in {name: path, **needs}.items():
         with opened(os.fsencode(full), follow=True) as descriptor:
             to.copy(inside, descriptor)
+    if foreign:
+        return Saved(framework, config=foreign.config, codec=codec)
     return Saved(header.framework or framework, codec=codec)
 
 
-def _refuse_code(path: str, wish: Saving) -> None:
+def refuse_code(path: str, wish: Saving, known: bool = False) -> None:
+    """UnsafeError for what is dangerous, and unless it is allowed for what is a pickle; `known`: it is said to be."""
     found = scan_file(path)
     worse = [each for each in found.findings if each.severity != "safe"]
-    pickled = "pickle" in found.format or "joblib" in found.format or "PyTorch" in found.format
+    if known and worst(each.severity for each in worse) == "dangerous":
+        listed = f"{worse[0].runs} ({worse[0].severity})"
+        raise UnsafeError(f"{path} is dangerous: {listed}", "dangerous", "`modelyard scan` tells more")
+    pickled = known or "pickle" in found.format or "joblib" in found.format or "PyTorch" in found.format
     if (worse or pickled) and not wish.allow_pickle:
         why = f"{worse[0].runs} ({worse[0].severity})" if worse else f"{found.format}, which loads by unpickling"
         hint = "`modelyard convert` makes a safe copy of its tensors; allow_pickle=True keeps it as it is"
