@@ -32,7 +32,7 @@ class WritableHub(Hub):
         self.RequestHandlerClass = _Writing
         self.uploaded: dict[str, bytes] = {}
         self.fails: list[str] = []
-        """Paths of requests that are refused with 500, by a pattern."""
+        """Paths of requests that are refused, by a pattern."""
         self.changes: dict[str, bytes] = {}
         """What a commit keeps in place of what was sent, by the path of the file."""
 
@@ -116,18 +116,17 @@ class _Writing(_Request):
         repository, branch = self._repository(found), unquote(found["revision"])
         files = dict(repository.commits.get(repository.refs.get(branch, ""), {}))
         for line in body.splitlines():
-            self._apply(json.loads(line), files)
+            self._apply(**json.loads(line), files=files)
         told = repr((found["name"], len(repository.commits), sorted(files.items())))
         commit = hashlib.sha1(told.encode()).hexdigest()
         repository.commits[commit], repository.refs[branch] = files, commit
         self._send_all({"commitUrl": f"{self.hub.url}/{found['name']}/commit/{commit}", "commitOid": commit})
 
-    def _apply(self, told: dict[str, dict[str, str]], files: dict[str, bytes]) -> None:
-        value = told["value"]
-        if told["key"] == "deletedFile":
+    def _apply(self, key: str, value: dict[str, str], files: dict[str, bytes]) -> None:
+        if key == "deletedFile":
             del files[value["path"]]
-        elif told["key"] != "header":
-            sent = base64.b64decode(value["content"]) if told["key"] == "file" else self.writable.uploaded[value["oid"]]
+        elif key != "header":
+            sent = base64.b64decode(value["content"]) if key == "file" else self.writable.uploaded[value["oid"]]
             files[value["path"]] = self.writable.changes.get(value["path"], sent)
 
     def reference(self, found: re.Match[str], body: bytes) -> None:

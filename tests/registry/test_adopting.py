@@ -116,10 +116,11 @@ def test_a_store_of_bentoml(registry: Registry, tmp_path: Path) -> None:
     (root / "tagger" / "latest").write_text("aaaa")
     done = {each.name: each for each in registry.adopt(root.parent)}
     assert (done["tagger"].reference, done["tagger"].kind) == ("tagger@1.0.0", "bentoml")
-    assert ("may execute code" in done["pickled"].why, "none of its files" in done["empty"].why) == (True, True)
+    assert ("is dangerous" in done["pickled"].why, "none of its files" in done["empty"].why) == (True, True)
     kept = registry.metadata("tagger").extra["bentoml"]
     assert (kept["tag"], kept["labels"]) == ("tagger:aaaa", {"team": "a"})
     assert registry.load("tagger").SerializeToString() == data
+    assert "is dangerous" in {each.name: each.why for each in registry.adopt(root, allow_pickle=True)}["pickled"]
 
 
 def mlflow_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from modelyard.walk.text import shown
 HINTS = {
     "no-model": "`modelyard registry ls` lists what is there",
     "no-version": "`modelyard registry ls NAME` lists its versions",
+    "bad-address": "`modelyard registry push --help` lists what is a place",
     "wrong-digest": "`modelyard registry verify` lists what else is damaged",
 }
 FOR_SAFETY = ("version-exists", "exists", "in-use")

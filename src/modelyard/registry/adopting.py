@@ -192,7 +192,7 @@ def adopt(registry: Registry, found: Candidate, dry_run: bool, allow_pickle: boo
         if known := _known(registry, found.name, found.file.path):
             return replace(done, reference=known, why="it is here already")
         if dry_run:
-            refuse_code(found.file.path, Saving(allow_pickle=allow_pickle), found.file.pickled)
+            refuse_code(found.file.path, Saving(allow_pickle=allow_pickle), found.file)
             return done
         free = found.version and parse(found.version) not in registry.versions(found.name)
         extra = {**found.told, "adopted": {"path": shown(found.path)}}
@@ -201,7 +201,7 @@ def adopt(registry: Registry, found: Candidate, dry_run: bool, allow_pickle: boo
         )
         return replace(done, reference=str(which))
     except RegistryError as error:
-        return replace(done, why=str(error))
+        return replace(done, why=error.message)
     except OSError as error:
         return replace(done, why=os.strerror(error.errno or 0))
 

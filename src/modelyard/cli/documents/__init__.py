@@ -50,11 +50,15 @@ from modelyard.cli.documents.looking import (
 )
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
 from modelyard.cli.documents.registering import (
+    AdoptedLine,
+    AdoptedModels,
     Aliases,
+    Card,
     Compared,
     Described,
     EntryLine,
     Founded,
+    PushedVersion,
     Registered,
     SavedVersion,
     TakenOut,
@@ -66,13 +70,14 @@ from modelyard.cli.documents.registering import (
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
 
 __all__ = [
-    "DOCUMENTS", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "Compared", "ComplaintLine",
-    "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine", "Examined", "FileLine", "FindingLine", "Founded",
-    "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing",
-    "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned",
-    "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered", "RootLine",
-    "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine",
-    "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedLine",
+    "DOCUMENTS", "AdoptedLine", "AdoptedModels", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built",
+    "Card", "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine",
+    "Examined", "FileLine", "FindingLine", "Founded", "Frozen", "Headers", "InsideLine", "InspectedLine",
+    "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine",
+    "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine",
+    "PushedVersion", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered", "RootLine", "SavedVersion",
+    "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TakenOut",
+    "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedLine",
     "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
@@ -105,5 +110,9 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "registry diff": Compared,
     "registry alias": Aliases,
     "registry rm": Made,
+    "registry card": Card,
+    "registry push": PushedVersion,
+    "registry pull": SavedVersion,
+    "registry import": AdoptedModels,
     "demo": Built,
 }

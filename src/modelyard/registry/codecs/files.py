@@ -50,7 +50,7 @@ def save(model: Any, to: Folder, wish: Saving) -> Saved:
         raise raised(header)
     if not header.complete:
         raise RegistryError(f"{path} ends before its last tensor", "truncated", "get or make it again")
-    refuse_code(path, wish, bool(foreign and foreign.pickled))
+    refuse_code(path, wish, foreign)
     name, codec, framework = KNOWN.get(header.format, (os.path.basename(path), NAME, header.format))
     if foreign:
         name, codec, framework = foreign.inside, foreign.codec, foreign.framework
@@ -63,14 +63,15 @@ def save(model: Any, to: Folder, wish: Saving) -> Saved:
     return Saved(header.framework or framework, codec=codec)
 
 
-def refuse_code(path: str, wish: Saving, known: bool = False) -> None:
-    """UnsafeError for what is dangerous, and unless it is allowed for what is a pickle; `known`: it is said to be."""
+def refuse_code(path: str, wish: Saving, foreign: ForeignFile | None = None) -> None:
+    """UnsafeError for a pickle unless it is allowed; for what is dangerous always where it comes from elsewhere."""
     found = scan_file(path)
     worse = [each for each in found.findings if each.severity != "safe"]
-    if known and worst(each.severity for each in worse) == "dangerous":
-        listed = f"{worse[0].runs} ({worse[0].severity})"
-        raise UnsafeError(f"{path} is dangerous: {listed}", "dangerous", "`modelyard scan` tells more")
-    pickled = known or "pickle" in found.format or "joblib" in found.format or "PyTorch" in found.format
+    if foreign and worst(each.severity for each in worse) == "dangerous":
+        message = f"loading {path} is dangerous: {worse[0].runs}"
+        raise UnsafeError(message, "dangerous", "no flag takes it; `modelyard scan` tells more")
+    pickled = "pickle" in found.format or "joblib" in found.format or "PyTorch" in found.format
+    pickled = pickled or bool(foreign and foreign.pickled)
     if (worse or pickled) and not wish.allow_pickle:
         why = f"{worse[0].runs} ({worse[0].severity})" if worse else f"{found.format}, which loads by unpickling"
         hint = "`modelyard convert` makes a safe copy of its tensors; allow_pickle=True keeps it as it is"
