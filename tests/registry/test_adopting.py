@@ -90,6 +90,21 @@ def test_a_name_that_is_no_text_and_files_that_cannot_be_read(registry: Registry
         registry.adopt(tmp_path / "nothing")
 
 
+def test_what_transformers_saved_stays_together(registry: Registry, tmp_path: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    settings = BertConfig(
+        vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8,
+        max_position_embeddings=8,
+    )  # fmt: skip
+    model = BertModel(settings)
+    model.save_pretrained(tmp_path / "old" / "bert")
+    (done,) = registry.adopt(tmp_path / "old")
+    assert (done.reference, "config.json" in contents(registry.path("bert"))) == ("bert@1.0.0", True)
+    again = registry.load("bert").state_dict()
+    assert all(torch.equal(each, again[name]) for name, each in model.state_dict().items())
+
+
 def bento(root: Path, name: str, version: str, module: str, **files: bytes) -> Path:
     """A model as BentoML 1.4 keeps it."""
     folder = root / name / version

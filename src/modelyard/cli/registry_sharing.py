@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from modelyard.cli import as_json, documents
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, line, table
 from modelyard.cli.registry_place import in_registry, opened
-from modelyard.registry.adopting import Adopted
 from modelyard.registry.layout import CARD
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # it knows every format, which the other verbs have no need of
+    from modelyard.registry.adopting import Adopted
 
 
 @click.command("card")

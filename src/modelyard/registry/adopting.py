@@ -22,6 +22,7 @@ from modelyard.registry.layout import FORBIDDEN, LONGEST_PART, MARKER, RESERVED,
 from modelyard.registry.metadata import Metadata
 from modelyard.registry.mlflow_names import Named, named_models
 from modelyard.registry.mlflow_reading import MLMODEL, read_mlflow
+from modelyard.registry.pretrained import WEIGHTS, beside
 from modelyard.registry.versions import parse
 from modelyard.walk.read import opened, pieces
 from modelyard.walk.text import shown
@@ -133,12 +134,16 @@ def _below(folder: str) -> Iterator[str]:
 def _files(folder: str, names: list[str]) -> Iterator[Candidate]:
     """The model files of a folder, without those that only belong to another one."""
     found = {name: header for name in names if (header := _header(os.path.join(folder, name))) is not None}
+    pretrained = beside(folder, names)
     parts = {each.path for header in found.values() for each in header.needs}
     for name, header in found.items():
         path = os.path.join(folder, name)
         if name not in parts:
             why = "" if header.complete else "it ends before its last tensor"
-            yield Candidate(path, "", "file", ForeignFile(path, *_as_known(path, header)), why=why)
+            file = ForeignFile(path, *_as_known(path, header))
+            if pretrained and name == WEIGHTS:
+                file = ForeignFile(path, WEIGHTS, "transformers", "Transformers", beside=pretrained)
+            yield Candidate(path, "", "file", file, why=why)
 
 
 def _header(path: str) -> Header | None:

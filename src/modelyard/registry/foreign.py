@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -18,3 +18,5 @@ class ForeignFile:
     config: Mapping[str, Any] | None = None
     pickled: bool = False
     """Whether it is loaded by unpickling, as its program says."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Further files that it is no model without, by the name that they get: the configuration, the tokenizer."""

@@ -54,7 +54,7 @@ def save(model: Any, to: Folder, wish: Saving) -> Saved:
     name, codec, framework = KNOWN.get(header.format, (os.path.basename(path), NAME, header.format))
     if foreign:
         name, codec, framework = foreign.inside, foreign.codec, foreign.framework
-    needs = _needs(path, header)
+    needs = {**_needs(path, header), **(foreign.beside if foreign else {})}
     for inside, full in {name: path, **needs}.items():
         with opened(os.fsencode(full), follow=True) as descriptor:
             to.copy(inside, descriptor)
