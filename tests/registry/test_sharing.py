@@ -20,7 +20,10 @@ import numpy as np
 import pytest
 
 import modelyard as my
+from modelyard.apply.folder import Folder
 from modelyard.library import Registry, RegistryError
+from modelyard.registry.pulling import receive
+from modelyard.registry.remotes.urls import UrlRemote
 from registry.forging import forge
 
 KEYS = {"AWS_ACCESS_KEY_ID": "some", "AWS_SECRET_ACCESS_KEY": "thing", "AWS_DEFAULT_REGION": "us-west-2"}
@@ -215,17 +218,52 @@ def test_a_store_that_keeps_something_else_is_found_out(here: Registry, broken: 
 def test_metadata_that_name_files_elsewhere_are_refused(here: Registry, there: Registry, path: str) -> None:
     folder = here.path("team/net")
     told = json.loads((folder / "metadata.json").read_text())
-    digest = "0" * 64
-    told["files"].append({"path": path, "size": 1, "sha256": digest})
+    told["files"].append({"path": path, "size": 1, "sha256": hashlib.sha256(b"x").hexdigest()})
     text = json.dumps(told).encode()
     lines = [f"{each['sha256']}  {each['path']}" for each in told["files"]]
     lines.append(f"{hashlib.sha256(text).hexdigest()}  metadata.json")
-    sums = ("\n".join(lines) + "\n").encode()
-    fs = fsspec.filesystem("memory")
-    fs.pipe({"/evil/metadata.json": text, "/evil/SHA256SUMS": sums})
-    with pytest.raises(RegistryError):
-        there.pull("memory://evil")
-    assert not [each for each in Path(there.root).rglob("*") if each.is_file() and not each.name.startswith(".")]
+    evil = Evil({"metadata.json": text, "SHA256SUMS": ("\n".join(lines) + "\n").encode()}, folder)
+    before = set(Path(there.root).parent.iterdir())
+    with pytest.raises(RegistryError) as caught:
+        receive(there.root, evil, None)
+    assert caught.value.code in ("damaged-metadata", "damaged-sums")
+    assert set(Path(there.root).parent.iterdir()) == before
+
+
+class Evil:
+    """A place that has a file under every name that it tells."""
+
+    address = "evil"
+
+    def __init__(self, own: dict[str, bytes], folder: Path) -> None:
+        self.own, self.folder = own, folder
+
+    def read(self, name: str) -> bytes | None:
+        return self.own[name]
+
+    def fetch(self, name: str, size: int, made: Folder) -> None:
+        path = self.folder / name
+        made.write(name, path.read_bytes() if size > 1 else b"x")
+
+
+@pytest.mark.parametrize("kind", ["memory", "s3"])
+def test_of_two_who_push_the_same_number_at_once_one_is_refused(
+    kind: str, request: pytest.FixtureRequest, here: Registry, there: Registry, tmp_path: Path
+) -> None:
+    options = request.getfixturevalue("s3") if kind == "s3" else {}
+    address = f"s3://models/{tmp_path.name}" if kind == "s3" else f"memory://{tmp_path.name}"
+    usual = UrlRemote._put
+
+    def late(self: UrlRemote, source: Any, name: str, text: bytes, which: Any) -> None:
+        if name == "SHA256SUMS":
+            source.fs.pipe_file(f"{source.path}/{name}", b"of another one")
+        usual(self, source, name, text, which)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(UrlRemote, "_put", late)
+        with pytest.raises(RegistryError) as caught:
+            here.push("team/net", address, **options)
+    assert caught.value.code == "version-exists"
 
 
 def test_a_damaged_version_is_not_pushed(here: Registry, tmp_path: Path) -> None:
