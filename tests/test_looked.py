@@ -73,7 +73,11 @@ def test_a_scan_of_everything_fills_the_list(run: Run, hub: Path, home: Path) ->
 
 def test_show_tells_the_verdict_and_the_list_knows_it_then(run: Run, hub: Path) -> None:
     shown = run("show", "acme/evil").out
-    assert "Verdict" in shown and "dangerous: `modelyard scan ID` tells what would run" in shown
+    assert (
+        "Verdict" in shown
+        and "dangerous: `modelyard scan hf:model/acme/evil@" in shown
+        and f" --home {Path.home()}` tells why" in shown
+    )
     told = json.loads(run("show", "acme/a", "--json").out)
     assert inside(told["artifact"]) == (*A, "safe")
     assert told["facts"]["Verdict"] == "safe"

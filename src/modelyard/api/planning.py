@@ -37,6 +37,16 @@ def now_text() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def exact_now() -> str:
+    """The same to the microsecond: two plans that are made one after the other are two plans."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
+    """The survey that a plan comes from, with `more` folders in which it changes something."""
+    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], exact_now())
+
+
 def plan_clean(
     survey: Survey,
     everyone: Everyone,
@@ -94,11 +104,6 @@ def check(survey: Survey, rules: Rules) -> list[Budget]:
     """The budgets of the rules against what is here, the exceeded ones first."""
     taken = {each.store.name: each.sizes.allocated + each.unclaimed for each in survey.holdings}
     return budgets(rules, taken, disks_of(survey))
-
-
-def origin_of(survey: Survey) -> Origin:
-    """Where a plan of this survey comes from."""
-    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
 
 
 def roots_of(survey: Survey) -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from modelyard.api import Survey, find_artifact
 from modelyard.inventory import Artifact
+from modelyard.safety.beside import FOLDER as FOLDER
+from modelyard.safety.beside import with_code
 from modelyard.safety.codes import CODES as CODES
 from modelyard.safety.codes import Code as Code
 from modelyard.safety.codes import advice as advice
@@ -28,7 +30,7 @@ def scan(paths: Iterable[str], progress: Progress | None = None, workers: int = 
 
     Reads them and runs nothing. What cannot be read or followed is `unknown`, never safe.
     """
-    return scan_many(files_below(paths), progress, workers)
+    return with_code(scan_many(files_below(paths), progress, workers))
 
 
 def artifacts_of(survey: Survey, names: Sequence[str]) -> list[Artifact]:
@@ -46,18 +48,23 @@ def files_of(survey: Survey, artifacts: Iterable[Artifact]) -> list[str]:
 
 def verdicts(survey: Survey, artifacts: Iterable[Artifact], found: Iterable[Scanned]) -> dict[str, Verdict]:
     """The verdict of each artifact by its id, out of a scan of the files of all of them."""
-    told = {identity(each.path): each.verdict for each in found if not os.path.isdir(each.path)}
-    folders = {each.path: each.verdict for each in found if os.path.isdir(each.path)}
+    told = {identity(each.path): each.verdict for each in found if each.format != FOLDER}
+    folders = {each.path: each.verdict for each in found if each.format == FOLDER}
     judged: dict[str, Verdict] = {}
     for artifact in artifacts:
         files = files_below(files_of(survey, [artifact]))
-        around = {os.path.dirname(each) for each in files}
+        around = {each for file in files for each in _above(file, folders)}
         own = [told.get(identity(each), "unknown") for each in files]
         judged[artifact.id] = worst([*own, *(verdict for folder, verdict in folders.items() if folder in around)])
     return judged
 
 
+def _above(path: str, folders: Iterable[str]) -> Iterable[str]:
+    """Which of the folders a file lies in, however deep."""
+    return (folder for folder in folders if path.startswith(folder.rstrip("/") + "/"))
+
+
 def verdict_of(survey: Survey, artifact: Artifact, seconds: float) -> Verdict | None:
     """The verdict of one artifact; None when its files cannot be scanned in about so many seconds."""
     found = scan_until(files_below(files_of(survey, [artifact])), time.monotonic() + seconds)
-    return None if found is None else worst(each.verdict for each in found)
+    return None if found is None else worst(each.verdict for each in with_code(found))

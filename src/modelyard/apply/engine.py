@@ -48,7 +48,16 @@ class Engine:
     """Artifacts of which a step was not made: names that stay must not lose the bytes they stand for."""
 
     def run(self, numbers: Sequence[int]) -> None:
-        """Makes these steps of the plan, in order. What is refused or fails does not stop the others."""
+        """Makes these steps of the plan, in order. What is refused or fails does not stop the others, unless they are
+        to be made together.
+        """
+        ledger = self.hands.journal.ledger
+        if ledger.plan.together:
+            for number in numbers:
+                if ledger.steps("refused", "failed", "intent"):
+                    return
+                self._batch([number])
+            return
         for start in range(0, len(numbers), BATCH):
             self._batch(numbers[start : start + BATCH])
 

@@ -60,6 +60,8 @@ class Hands:
     owner: Owner
     moved: set[tuple[int, int]] = field(default_factory=set)
     """Inodes that this plan renamed or linked already: their ctime is ours."""
+    told: Callable[[int, int], None] = lambda done, total: None
+    """Told how many bytes of how many are copied and proven."""
 
     def step(self, number: int) -> Step:
         """A step of the plan."""

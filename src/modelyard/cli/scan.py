@@ -154,9 +154,8 @@ def _print(found: Sequence[Scanned], everything: bool) -> None:
             _one(out, each)
     counts = Counter(each.verdict for each in found)
     told = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in reversed(scanning.VERDICTS) if counts[verdict])
-    line(
-        out, f"{len(found):,} file{'' if len(found) == 1 else 's'} scanned, nothing executed: {told or 'none'}", "bold"
-    )
+    files = sum(each.format != scanning.FOLDER for each in found)
+    line(out, f"{files:,} file{'' if files == 1 else 's'} scanned, nothing executed: {told or 'none'}", "bold")
 
 
 def _one(out: Console, each: Scanned) -> None:

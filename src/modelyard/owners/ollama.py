@@ -18,6 +18,7 @@ from modelyard.walk.text import shown
 T = TypeVar("T")
 PORT, SECONDS, CAP = 11434, 4.0, 64 << 20
 REMOVING = 120.0
+PULLING = 86400.0
 LOCAL = {"", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"}  # noqa: S104 - compared with, never bound to
 LOADED = "the server has it loaded (/api/ps)"
 FROM = re.compile(r"^FROM (/.*)$", re.MULTILINE)
@@ -91,6 +92,15 @@ def present(address: str, ask: Ask) -> bool | None:
     """Whether the server lists that very model; None where it does not answer."""
     listed = listed_as(address, ask)
     return None if isinstance(listed, Problem) else listed is not None and listed.digest == ask.seen
+
+
+def pulled(address: str, name: str) -> Problem | None:
+    """Lets the server pull a model, of which it fetches what is not there; a Problem where it could not."""
+    reply = sent(address, "POST", "/api/pull", {"model": name, "name": name, "stream": False}, PULLING)
+    if isinstance(reply, Problem):
+        return reply
+    words = words_of(*reply)
+    return Problem(address, "service-error", words) if words else None
 
 
 def listed_as(address: str, ask: Ask) -> Model | Problem | None:

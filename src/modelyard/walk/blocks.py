@@ -93,7 +93,8 @@ def read_ahead(descriptor: int) -> None:
 
 def _buffered(descriptor: int, start: int) -> Iterator[memoryview]:
     read_ahead(descriptor)
-    room = memoryview(bytearray(BLOCK))
+    left = os.fstat(descriptor).st_size - start
+    room = memoryview(bytearray(min(BLOCK, max(left, 0) + 1)))  # a megabyte of zeros takes longer than a small file
     while count := os.preadv(descriptor, [room], start):
         start += count
         yield room[:count]

@@ -134,7 +134,7 @@ def hash_files(
     `told` is called from several threads. Whoever stops taking stops the reading after the files under way.
     """
     places = sorted((_place(path), number) for number, path in enumerate(paths))
-    threads = 1 if any(_rotates(device) for device in {place[0] for place, _ in places}) else AT_ONCE
+    threads = 1 if any(rotates(device) for device in {place[0] for place, _ in places}) else AT_ONCE
     with ThreadPoolExecutor(threads) as pool:
         waiting = []
         try:
@@ -156,7 +156,7 @@ def _place(path: bytes) -> tuple[int, int]:
         return 0, 0
 
 
-def _rotates(device: int) -> bool:
+def rotates(device: int) -> bool:
     """Whether the disk has to move a head between two files. A virtual disk says so whatever it lies on."""
     place = os.path.realpath(BLOCKS_OF % (os.major(device), os.minor(device)))
     for disk in (place, os.path.dirname(place)):  # a partition lies in the folder of its disk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from modelyard.apply.acts import asking, carrying, cloning, sharing, swapping
+from modelyard.apply.acts import asking, carrying, cloning, copying, sharing, swapping
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner
 from modelyard.apply.journal import Ledger, Record
@@ -39,5 +39,7 @@ ACTS: dict[Do, Act] = {
     "share": sharing,
     "clone": cloning,
     "link": cloning,
+    "symlink": swapping,
+    "copy": copying,
     "ask": asking,
 }

@@ -105,7 +105,7 @@ def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, st
     """Renames it back. What is in the way stays, and so does what it hides."""
     path, where = bytes(ledger.plan.steps[number].path), ledger.places[number]
     try:
-        _with_folders(disk, os.path.dirname(path))
+        with_folders(disk, os.path.dirname(path))
         disk.move(where, path)
     except FileExistsError:
         return "done", TAKEN.format(place=shown(where))
@@ -116,8 +116,8 @@ def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, st
     return "undone", ""
 
 
-def _with_folders(disk: Disk, folder: bytes) -> None:
+def with_folders(disk: Disk, folder: bytes) -> None:
     """The folders above a path, for an owner may have removed those that became empty."""
     if not os.path.lexists(folder):
-        _with_folders(disk, os.path.dirname(folder))
+        with_folders(disk, os.path.dirname(folder))
         disk.make_folder(folder)

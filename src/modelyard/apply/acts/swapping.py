@@ -1,7 +1,7 @@
-"""Lets a new file take the name of an old one in one exchange: another content, or another name of an equal file.
+"""Lets a new thing take an old one's name in one exchange: another content, another name of an equal file, a link.
 
-The new file is made under a name of its own beside the old one; after the exchange the old one has that name, is
-looked at again, and goes into the trash.
+The new one is made under a name of its own beside the old one; after the exchange the old one has that name, is looked
+at again, and goes into the trash.
 """
 
 from __future__ import annotations
@@ -79,10 +79,15 @@ def _leased(step: Step) -> Iterator[None]:
 
 def _new_file(hands: Hands, step: Step, beside: bytes) -> None:
     if step.do == "write":
+        if step.expect is None:
+            with_folders(hands.disk, os.path.dirname(beside))
         _written(hands.disk, step, beside)
         return
     assert step.other is not None
     source = bytes(step.other)
+    if step.do == "symlink":
+        hands.disk.symlink(source, beside)
+        return
     with opened(source) as first, opened(bytes(step.path)) as second:
         _compared(hands, step, first, second)
         hands.disk.link(source, beside)
@@ -110,6 +115,8 @@ def _written(disk: Disk, step: Step, beside: bytes) -> None:
         disk.append(descriptor, base64.b64decode(step.content))
         if step.expect is not None:
             disk.mode(descriptor, os.stat(bytes(step.path)).st_mode & 0o7777)
+        elif step.mode:
+            disk.mode(descriptor, step.mode)
         disk.sync(descriptor)
     finally:
         os.close(descriptor)
@@ -122,7 +129,12 @@ def _exchanged(hands: Hands, intent: Record, beside: bytes) -> Record:
         hands.disk.move(beside, path)
         return hands.record("done", number, mark=marks.take(path))
     assert intent.place is not None
-    hands.disk.exchange(beside, path)
+    try:
+        hands.disk.exchange(beside, path)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP or step.do != "symlink":
+            raise
+        return _one_by_one(hands, intent, beside)
     why = marks.drift(step.expect, marks.take(beside), moved=True)
     try:
         if not why:
@@ -137,8 +149,31 @@ def _exchanged(hands: Hands, intent: Record, beside: bytes) -> Record:
     return hands.record("done", number, place=intent.place, mark=marks.take(path))
 
 
+def _one_by_one(hands: Hands, intent: Record, beside: bytes) -> Record:
+    """Two renames, where a file system cannot exchange names: between them there is nothing in the place."""
+    number, step = intent.step, hands.step(intent.step)
+    assert intent.place is not None
+    assert step.expect is not None
+    path, where = bytes(step.path), bytes(intent.place)
+    hands.disk.move(path, where)
+    why = marks.drift(step.expect, marks.take(where), moved=True)
+    try:
+        if not why:
+            hands.disk.move(beside, path)
+    except OSError:
+        hands.disk.move(where, path)
+        raise
+    if why:
+        hands.disk.move(where, path)
+        raise Different(f"{why} at the last moment")
+    hands.moved.add((step.expect.device, step.expect.inode))
+    return hands.record("done", number, place=intent.place, mark=marks.take(path))
+
+
 def _as_made(step: Step, path: bytes, *, whole: bool = True) -> bool:
     """Whether a file is the one that the step made; not `whole`: or the beginning of it."""
+    if step.do == "symlink":
+        return os.path.islink(path) and step.other is not None and os.readlink(path) == bytes(step.other)
     seen = marks.take(path)
     if seen is None or seen.kind != "file":
         return False
@@ -174,6 +209,8 @@ def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, 
             return "refused", INTERRUPTED
         return ("done", "") if _as_made(step, path) else ("refused", INTERRUPTED)
     if os.path.lexists(ledger.places[number]):
+        if not os.path.lexists(path) and _as_made(step, beside):
+            disk.move(beside, path)  # between the two renames of a file system that cannot exchange
         return "done", ""
     if _is_old(step, beside):
         disk.move(beside, ledger.places[number])
@@ -219,7 +256,14 @@ def _restored(disk: Disk, step: Step, path: bytes, where: bytes) -> tuple[str, s
         return "undone", ""
     if not _as_made(step, path):
         return "done", TAKEN.format(place=shown(where))
-    disk.exchange(where, path)
+    try:
+        disk.exchange(where, path)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP or step.do != "symlink":
+            raise
+        _drop(disk, step, path)
+        disk.move(where, path)
+        return "undone", ""
     if not _as_made(step, where):
         disk.exchange(where, path)
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
