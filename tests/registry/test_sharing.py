@@ -246,24 +246,33 @@ class Evil:
         made.write(name, path.read_bytes() if size > 1 else b"x")
 
 
+@pytest.mark.parametrize("at", ["model.safetensors", "SHA256SUMS"])
 @pytest.mark.parametrize("kind", ["memory", "s3"])
-def test_of_two_who_push_the_same_number_at_once_one_is_refused(
-    kind: str, request: pytest.FixtureRequest, here: Registry, there: Registry, tmp_path: Path
+def test_of_two_who_push_the_same_number_at_once_one_is_refused_and_the_other_stays(
+    kind: str, at: str, request: pytest.FixtureRequest, here: Registry, there: Registry, tmp_path: Path
 ) -> None:
     options = request.getfixturevalue("s3") if kind == "s3" else {}
     address = f"s3://models/{tmp_path.name}" if kind == "s3" else f"memory://{tmp_path.name}"
+    there.save({"w": np.zeros(900)}, "team/net", version="1.1.0")
     usual = UrlRemote._put
 
-    def late(self: UrlRemote, source: Any, name: str, text: bytes, which: Any) -> None:
-        if name == "SHA256SUMS":
-            source.fs.pipe_file(f"{source.path}/{name}", b"of another one")
-        usual(self, source, name, text, which)
+    def late(self: UrlRemote, source: Any, name: str, what: Any, which: Any) -> None:
+        if name == at:
+            with pytest.MonkeyPatch.context() as inner:
+                inner.setattr(UrlRemote, "_put", usual)
+                if source.fs.exists(source.path):
+                    source.fs.rm(source.path, recursive=True)
+                there.push("team/net", address, **options)
+        usual(self, source, name, what, which)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(UrlRemote, "_put", late)
         with pytest.raises(RegistryError) as caught:
             here.push("team/net", address, **options)
-    assert caught.value.code == "version-exists"
+    assert caught.value.code == ("version-exists" if at == "SHA256SUMS" else "wrong-digest")
+    other = my.Registry(tmp_path / "other")
+    other.pull(address, "team/net", **options)
+    assert contents(other.path("team/net")) == contents(there.path("team/net"))
 
 
 def test_a_damaged_version_is_not_pushed(here: Registry, tmp_path: Path) -> None:

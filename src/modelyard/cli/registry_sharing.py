@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -100,18 +101,23 @@ def import_command(request: Request, place: str, folder: str, dry_run: bool, all
         ]
         as_json.emit(documents.AdoptedModels(shown(root), dry_run, items))
     else:
-        _print(found, dry_run)
+        _print(found, folder, dry_run)
     return 0
 
 
-def _print(found: list[Adopted], dry_run: bool) -> None:
+def _print(found: list[Adopted], folder: str, dry_run: bool) -> None:
     out = console()
     good = [each for each in found if not each.why]
     if found:
         rows = [
-            (each.reference or ("" if each.why else each.name), each.kind, shown(each.path), shown(each.why))
+            (
+                each.reference or ("" if each.why else each.name),
+                each.kind,
+                shown(os.path.relpath(each.path, folder)),
+                shown(each.why.replace(f"{each.path}: ", "").replace(f"loading {each.path} ", "it ")),
+            )
             for each in found
         ]
-        table(out, ("Version", "Kind", "From", "Why not"), rows, flexible=2, spare=(3,))
+        table(out, ("Version", "Kind", "From", "Why not"), rows, flexible=3, spare=(1,))
     words = "would be taken: run it without --dry-run" if dry_run and good else "taken"
     line(out, f"{len(good):,} of {len(found):,} models {words}", "bold")

@@ -83,7 +83,7 @@ class UrlSource:
         for piece in self._pieces(name, size) if there == size else ():
             read.update(piece)
         if there != size or read.hexdigest() != sha256:
-            hint = "the store keeps something else than was sent; run it again"
+            hint = "the store keeps something else, or another push was there first: remove it there, and run it again"
             raise RegistryError(f"{self.address}/{name} is not the file that was sent", "wrong-digest", hint)
 
 
@@ -136,8 +136,7 @@ class UrlRemote:
             files.check(name)
         for name, entry in files.entries.items():
             if known is None:
-                with _asking(f"{there.address}/{name}"):
-                    there.fs.put_file(files.shown(name), f"{there.path}/{name}")
+                self._put(there, name, files.shown(name), which)
             there.verify(name, entry.size, entry.sha256)
         for name in (METADATA, SUMS):
             text = files.own[name]
@@ -146,10 +145,18 @@ class UrlRemote:
             there.verify(name, len(text), hashlib.sha256(text).hexdigest())
         return Pushed(there.address, (*sorted(files.entries), METADATA, SUMS), HOW)
 
-    def _put(self, there: UrlSource, name: str, text: bytes, which: Reference) -> None:
-        """A small file; the sums only where nobody else has just put theirs."""
+    def _put(self, there: UrlSource, name: str, what: str | bytes, which: Reference) -> None:
+        """A file, or a text, where nobody has put one: another who pushes meanwhile loses nothing.
+
+        What a push that broke left there stays, and is verified like all others. RegistryError for other sums.
+        """
+        path = f"{there.path}/{name}"
         with _asking(f"{there.address}/{name}"):
             try:
-                there.fs.pipe_file(f"{there.path}/{name}", text, mode="create" if name == SUMS else "overwrite")
+                if isinstance(what, str):
+                    there.fs.put_file(what, path, mode="create")
+                else:
+                    there.fs.pipe_file(path, what, mode="create")
             except FileExistsError as error:
-                raise taken(there.address, which) from error
+                if name == SUMS:
+                    raise taken(there.address, which) from error
