@@ -179,5 +179,15 @@ def test_root_leaves_no_notes_in_other_homes(run: Run, hub: Path, home: Path, mo
 
 def test_a_scan_that_takes_too_long_says_so(run: Run, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelyard.cli.show.PATIENCE", -1.0)
-    assert "not known, it has too many files" in run("show", "acme/evil").out
+    assert "not known, its files are not all here or too many" in run("show", "acme/evil").out
     assert inside(listed(run)["acme/evil"])[3] is None
+
+
+def test_what_could_not_be_seen_whole_has_no_verdict(
+    run: Run, hub: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing found in a folder that is closed, or that is not on this disk, is not the same as safe."""
+    monkeypatch.setattr("modelyard.walk.tree.Tree.is_whole", lambda *_: False)
+    assert "not known" in run("show", "acme/a").out
+    assert run("scan").code == 5
+    assert {inside(each)[3] for each in listed(run).values()} == {None}

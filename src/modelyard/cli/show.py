@@ -81,7 +81,7 @@ def _verdict(request: Request, verdict: str | None, name: str) -> str:
 
     command = f"`{again(request, 'scan', name)}`"
     if verdict is None:
-        return f"not known, it has too many files to scan along the way: {command} does"
+        return f"not known, its files are not all here or too many to scan along the way: {command} does"
     return verdict if verdict == "safe" else f"{verdict}: {command} tells why"
 
 
