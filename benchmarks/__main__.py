@@ -21,6 +21,7 @@ PARTS = {
     "scanning": "Scanning",
     "converting": "Converting",
     "registering": "Saving and loading",
+    "deduping": "Finding duplicates",
     "checkpointing": "Checkpoints",
     "serving": "Serving",
 }

@@ -104,7 +104,7 @@ def test_an_empty_home_is_fine(run: Run) -> None:
 def test_ls_in_a_pipe_is_tab_separated_and_whole(run: Run, full: Path) -> None:
     lines = run("ls").out.splitlines()
     assert lines[0].split("\t")[0] == "Id"
-    assert all(line.count("\t") == 7 for line in lines)
+    assert all(line.count("\t") == 10 for line in lines)
     assert any(line.startswith("conda:pkg/tiny-1.0-0\t") for line in lines)
 
 

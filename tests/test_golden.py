@@ -20,8 +20,8 @@ from modelyard.demo.build import build
 from modelyard.demo.writer import DAY, TODAY
 from walk.disks import loop_disk
 
+WRITES = bool(os.environ.get("MODELYARD_WRITE_GOLDEN"))  # asked before a test takes all such variables away
 GOLDEN = Path(__file__).parent / "golden"
-WRITING = bool(os.environ.get("MODELYARD_WRITE_GOLDEN"))  # before the variables go
 COMMANDS = {
     "overview": (),
     "overview.json": ("--json",),
@@ -34,6 +34,7 @@ COMMANDS = {
     "clean": ("clean", "--dry-run"),
     "help-convert": ("convert", "--help"),
     "help-clean": ("clean", "--help"),
+    "help-move": ("move", "--help"),
     "top": ("top", "8"),
     "where": ("where",),
     "where.json": ("where", "--json"),
@@ -73,7 +74,7 @@ def test_the_whole_output(
     if name.endswith(".json"):
         text = json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n"
     file = GOLDEN / f"{name}.txt"
-    if WRITING:
+    if WRITES:
         file.write_text(text)
     assert err == ""
     assert text == file.read_text()

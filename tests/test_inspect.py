@@ -109,7 +109,8 @@ def test_an_artifact_of_the_inventory(run: Run, home: Path) -> None:
     (line,) = json.loads(answer.out)["files"]
     assert (line["parameters"], os.path.basename(line["path"])) == (77, "model.safetensors")
     facts = json.loads(run("show", "hf:model/a/b", "--json").out)["facts"]
-    assert facts == {"Format": "safetensors", "Parameters": "77", "Precision": "F32, 32.00 bits a weight"}
+    header = {"Format": "safetensors", "Parameters": "77", "Precision": "F32, 32.00 bits a weight"}
+    assert facts == {**header, "Verdict": "safe"}
 
 
 def test_what_is_no_model_and_what_is_not_there(run: Run, model: Path, home: Path) -> None:

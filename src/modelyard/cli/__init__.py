@@ -24,7 +24,11 @@ COMMANDS = {
     "recall": "Bring back what was archived, byte for byte.",
     "registry": "Save, list, verify and compare one's own models.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
+    "dupes": "What is kept more than once: files, tensors, formats.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
+    "dedupe": "Keep equal bytes once: shared extents, or hard links where they are safe.",
+    "link": "Use a model of one tool in another without a second copy.",
+    "move": "Another place for a store or a model, proven, told to its owner.",
     "apply": "Make a plan that was saved.",
     "undo": "Bring back what a plan removed.",
     "purge": "Free what waits in the trash.",
@@ -74,8 +78,8 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo, purge, pin, archive, recall, `verify --repair` and `registry rm` change anything; `env`,
-    `convert`, `registry` and `demo` write new files.
+    Only clean, dedupe, link, move, archive, recall, apply, undo, purge, pin, `verify --repair` and `registry rm` change
+    anything; `env`, `convert`, `registry` and `demo` write new files.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

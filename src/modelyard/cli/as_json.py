@@ -6,6 +6,7 @@ import sys
 
 import msgspec
 
+from modelyard.api.looked import Looked, Note
 from modelyard.cli import documents
 from modelyard.inventory import Artifact, Inventory, Sizes
 from modelyard.problem import Problem
@@ -23,9 +24,9 @@ def problems(found: tuple[Problem, ...]) -> list[documents.ProblemLine]:
     return [documents.ProblemLine(each.path, each.code, each.message, each.hint) for each in found]
 
 
-def artifact_line(artifact: Artifact) -> documents.ArtifactLine:
-    """An artifact as a document."""
-    used = artifact.last_used
+def artifact_line(artifact: Artifact, known: Note) -> documents.ArtifactLine:
+    """An artifact as a document, with what is known of its files."""
+    used, model = artifact.last_used, known.model
     return documents.ArtifactLine(
         artifact.id,
         artifact.store,
@@ -45,12 +46,17 @@ def artifact_line(artifact: Artifact) -> documents.ArtifactLine:
         artifact.state,
         artifact.proof,
         artifact.detail,
+        model.format or None if model else None,
+        model.precision or None if model else None,
+        model.parameters if model else None,
+        known.verdict,
     )
 
 
-def listing(inventory: Inventory, chosen: list[Artifact]) -> documents.Listing:
+def listing(inventory: Inventory, chosen: list[Artifact], looked: Looked) -> documents.Listing:
     """The chosen artifacts as a document."""
-    return documents.Listing([artifact_line(each) for each in chosen], inventory.partial, problems(inventory.problems))
+    lines = [artifact_line(each, looked.of(each)) for each in chosen]
+    return documents.Listing(lines, inventory.partial, problems(inventory.problems))
 
 
 def emit(document: msgspec.Struct) -> None:

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rich.console import Console
 
-from modelyard.api.inspecting import Header, Inspected, Tensor, models_only
+from modelyard.api.inspecting import Header, Inspected, Tensor
 from modelyard.cli import documents
 from modelyard.cli.output import line, table
-from modelyard.units import size
+from modelyard.units import count, size
 from modelyard.walk.text import shown
 
 MOST_FACTS, MOST_NEEDS, MOST_DTYPES = 12, 6, 5
-SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"))
 WIDTH = 13
-
-
-def count(parameters: int) -> str:
-    """A number as people say it, three digits of a large one: `6.74 billion`."""
-    for scale, word in SCALES:
-        if parameters >= scale:
-            value = parameters / scale
-            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-            return f"{value:.{digits}f} {word}"
-    return f"{parameters:,}"
 
 
 def precision(header: Header) -> str:
@@ -127,17 +115,10 @@ def print_summary(out: Console, found: Sequence[tuple[Inspected, Header]]) -> No
         out.print(f"{len(found):,} model files, {size(total)}", style="dim")
 
 
-def model_facts(found: Sequence[Inspected]) -> tuple[tuple[str, str], ...]:
-    """Format, parameters and precision of an artifact: those of its largest model and of the parts it is split into."""
-    models = [(each, each.header) for each in models_only(found) if isinstance(each.header, Header)]
-    largest = max(models, key=lambda each: each[1].parameters, default=None)
-    if largest is None or not largest[1].tensors:
+def model_facts(whole: Header | None) -> tuple[tuple[str, str], ...]:
+    """Format, parameters and precision of an artifact's model."""
+    if whole is None:
         return ()
-    folder = os.path.dirname(largest[0].path)
-    parts = {os.path.join(folder, each.path) for each in largest[1].needs}
-    headers = [largest[1], *(header for each, header in models if each.path in parts)]
-    tensors = tuple(tensor for header in headers for tensor in header.tensors)
-    whole = replace(largest[1], tensors=tensors)
     mix = dict(whole.metadata).get("quantisation", "")
     return (
         ("Format", shown(f"{whole.format} {mix}".strip())),

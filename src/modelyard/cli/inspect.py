@@ -16,13 +16,15 @@ from modelyard.api.inspecting import (
     inspect_artifact,
     inspect_file,
     inspect_folder,
+    largest_model,
     models_only,
     problem_of,
+    told,
 )
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import ERROR, OK, PARTLY, HelpfulError
 from modelyard.cli.headers import document, print_file, print_summary
-from modelyard.cli.looking import look
+from modelyard.cli.looking import look, looked
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console
 from modelyard.problem import Problem
@@ -67,7 +69,12 @@ def _found(request: Request, names: tuple[str, ...]) -> tuple[list[Inspected], b
             except LookupError as error:
                 why = f"there is no file {name!r}, and {error.args[0]}"
                 raise HelpfulError(why, "give a path, or an id that `modelyard ls -q` prints") from error
-            found += _some(models_only(inspect_artifact(survey, artifact)), name)
+            remembered = looked(request, survey)
+            remembered.mark(artifact)
+            own = list(inspect_artifact(survey, artifact))
+            remembered.put(artifact, model=told(largest_model(own)))
+            remembered.save()
+            found += _some(models_only(own), name)
             single = False
     return found, single or len(found) == 1
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from modelyard import api
+from modelyard.api.looked import Looked
 from modelyard.cli.errors import USAGE, HelpfulError
 from modelyard.cli.options import Request
 from modelyard.units import size
@@ -73,6 +74,12 @@ def look(request: Request) -> tuple[api.Survey, float]:
         if line:
             line.clear()
     return found, time.perf_counter() - started
+
+
+def looked(request: Request, found: api.Survey) -> Looked:
+    """What is remembered of the artifacts of a survey."""
+    env, home, _ = place(request)
+    return Looked(found.tree, env, home, api.this_platform())
 
 
 def exit_code(found: api.Survey) -> int:

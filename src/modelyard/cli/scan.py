@@ -14,7 +14,7 @@ from modelyard.api import scanning
 from modelyard.api.scanning import Scanned, Verdict
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import COMPLAINTS, HelpfulError
-from modelyard.cli.looking import WIDTH, look
+from modelyard.cli.looking import WIDTH, look, looked
 from modelyard.cli.options import Request, with_place
 from modelyard.walk.text import shown
 
@@ -57,7 +57,7 @@ def command(
     """
     if explain is not None:
         return _explain(explain)
-    found = scanning.scan(_paths(request, targets), _progress(request))
+    found = _scanned(request, targets)
     verdict = scanning.worst(each.verdict for each in found)
     if sarif:
         from modelyard.cli.sarif import document
@@ -76,18 +76,29 @@ def command(
     return COMPLAINTS
 
 
-def _paths(request: Request, targets: Sequence[str]) -> list[str]:
-    """Paths as they are; what is no path is an id of the inventory."""
+def _scanned(request: Request, targets: Sequence[str]) -> list[Scanned]:
+    """Scans paths as they are; what is no path is an id of the inventory, and what is found of it is remembered."""
     paths = [target for target in targets if os.path.lexists(target)]
     ids = [target for target in targets if not os.path.lexists(target)]
-    if ids or not targets:
-        survey, _ = look(request)
-        try:
-            paths += scanning.files_of(survey, ids)
-        except LookupError as error:
-            hint = "`modelyard ls -q` prints all ids; a path must exist"
-            raise HelpfulError(str(error.args[0]), hint) from error
-    return paths
+    if not ids and targets:
+        return scanning.scan(paths, _progress(request))
+    from modelyard.api.inspecting import read_headers  # late: a scan of a path has no use for it
+
+    survey, _ = look(request)
+    try:
+        artifacts = scanning.artifacts_of(survey, ids)
+    except LookupError as error:
+        hint = "`modelyard ls -q` prints all ids; a path must exist"
+        raise HelpfulError(str(error.args[0]), hint) from error
+    remembered = looked(request, survey)
+    for each in artifacts:
+        remembered.mark(each)
+    found = scanning.scan([*paths, *scanning.files_of(survey, artifacts)], _progress(request))
+    verdicts = scanning.verdicts(survey, artifacts, found)
+    for each in artifacts:
+        remembered.put(each, verdict=verdicts[each.id])
+    read_headers(survey, artifacts, remembered)
+    return found
 
 
 def _progress(request: Request) -> scanning.Progress | None:
@@ -143,9 +154,8 @@ def _print(found: Sequence[Scanned], everything: bool) -> None:
             _one(out, each)
     counts = Counter(each.verdict for each in found)
     told = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in reversed(scanning.VERDICTS) if counts[verdict])
-    line(
-        out, f"{len(found):,} file{'' if len(found) == 1 else 's'} scanned, nothing executed: {told or 'none'}", "bold"
-    )
+    files = sum(each.format != scanning.FOLDER for each in found)
+    line(out, f"{files:,} file{'' if files == 1 else 's'} scanned, nothing executed: {told or 'none'}", "bold")
 
 
 def _one(out: Console, each: Scanned) -> None:

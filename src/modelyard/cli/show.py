@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 
 import click
 from rich.console import Console
 
 from modelyard import api
 from modelyard.api.expecting import wanted
-from modelyard.api.inspecting import inspect_artifact
-from modelyard.api.verifying import known
+from modelyard.api.inspecting import HAVE_HEADERS, model_of, told
+from modelyard.api.looked import Note
+from modelyard.api.scanning import HOLDS_MODELS, verdict_of
+from modelyard.api.verifying import known as verified_before
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.headers import model_facts
-from modelyard.cli.looking import everyone, exit_code, look, place
+from modelyard.cli.looking import everyone, exit_code, look, looked, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, freed, line, table
 from modelyard.inventory import Artifact, Use
@@ -25,8 +26,8 @@ from modelyard.units import ago, rfc3339, size
 from modelyard.walk.text import shown
 
 MOST = 12
-MOST_READ = 64
-"""Model files of an artifact whose headers are read."""
+PATIENCE = 5.0
+"""Seconds for a scan of its files."""
 NOBODY = "No use or reference seen among {files:,} files of code, the processes and kernels; that proves nothing."
 
 
@@ -43,16 +44,14 @@ def command(request: Request, name: str) -> int:
         number, artifact = api.find_artifact(found, name)
     except LookupError as error:
         raise HelpfulError(str(error.args[0]), "`modelyard ls -q` prints all ids") from error
-    if artifact.kind in ("model", "checkpoint"):
-        read = list(islice(inspect_artifact(found, artifact), MOST_READ))
-        artifact = replace(artifact, facts=(*artifact.facts, *model_facts(read)))
+    artifact, known = _looked_into(request, found, artifact)
     if verified := _verified(request, found, artifact):
         artifact = replace(artifact, facts=(*artifact.facts, ("Verified", verified)))
     others = api.sharers(found, number)
     all_users = everyone(request, found)
     uses, gaps = all_users.of(number), all_users.gaps()
     if request.json:
-        as_json.emit(_document(found, artifact, others, uses, gaps))
+        as_json.emit(_document(found, artifact, known, others, uses, gaps))
     else:
         _print(found, artifact, others)
         _print_uses(uses, gaps, all_users.code.files)
@@ -62,20 +61,49 @@ def command(request: Request, name: str) -> int:
 def _verified(request: Request, found: api.Survey, artifact: Artifact) -> str:
     """What `modelyard verify` remembers of it, empty where it never looked."""
     env, home, _ = place(request)
-    told = known(wanted(found, (artifact.id,)), (env, home, api.this_platform()))
-    if told is None or told.at is None:
+    seen = verified_before(wanted(found, (artifact.id,)), (env, home, api.this_platform()))
+    if seen is None or seen.at is None:
         return ""
-    bad = sum(count for state, count in told.counts.items() if state != "ok")
-    whole = f"{told.counts.get('ok', 0):,} {'file' if told.counts.get('ok', 0) == 1 else 'files'} whole"
+    bad = sum(count for state, count in seen.counts.items() if state != "ok")
+    whole = f"{seen.counts.get('ok', 0):,} {'file' if seen.counts.get('ok', 0) == 1 else 'files'} whole"
     words = f"{whole}, {bad:,} not as given" if bad else whole
-    return f"{words}; the first was read {rfc3339(told.at)}"
+    return f"{words}; the first was read {rfc3339(seen.at)}"
+
+
+def _looked_into(request: Request, found: api.Survey, artifact: Artifact) -> tuple[Artifact, Note]:
+    """The artifact with what its files say, and what loading them would execute. What was found is remembered."""
+    remembered = looked(request, found)
+    if artifact.kind in HOLDS_MODELS:
+        remembered.mark(artifact)
+    if artifact.kind in HAVE_HEADERS:
+        header = model_of(found, artifact)
+        remembered.put(artifact, model=told(header))
+        artifact = replace(artifact, facts=(*artifact.facts, *model_facts(header)))
+    if artifact.kind in HOLDS_MODELS:
+        verdict = remembered.of(artifact).verdict or verdict_of(found, artifact, PATIENCE)
+        if verdict:
+            remembered.put(artifact, verdict=verdict)
+        artifact = replace(artifact, facts=(*artifact.facts, ("Verdict", _verdict(verdict))))
+    remembered.save()
+    return artifact, remembered.of(artifact)
+
+
+def _verdict(verdict: str | None) -> str:
+    if verdict is None:
+        return "not known, it has too many files to scan along the way: `modelyard scan ID` does"
+    return verdict if verdict == "safe" else f"{verdict}: `modelyard scan ID` tells what would run"
 
 
 def _document(
-    found: api.Survey, artifact: Artifact, others: list[api.Sharer], uses: list[Use], gaps: list[str]
+    found: api.Survey,
+    artifact: Artifact,
+    known: Note,
+    others: list[api.Sharer],
+    uses: list[Use],
+    gaps: list[str],
 ) -> documents.Shown:
     return documents.Shown(
-        as_json.artifact_line(artifact),
+        as_json.artifact_line(artifact, known),
         dict(artifact.facts),
         _files(found, artifact.blobs),
         _files(found, artifact.pins),

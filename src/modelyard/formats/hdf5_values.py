@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from modelyard.formats.file import BrokenError
 from modelyard.formats.hdf5_objects import (
@@ -100,7 +102,30 @@ def texts(messages: list[Message], file: Hdf5) -> dict[str, str]:
     return found
 
 
-def _attribute(data: bytes, file: Hdf5) -> tuple[str, str | None]:
+def byte_texts(messages: list[Message], file: Hdf5, most: int) -> Iterator[tuple[str, bytes | None]]:
+    """The attributes that are one text, as the bytes they are kept in, at most so many; None for one kept elsewhere."""
+    for each in messages:
+        if each.kind == ATTRIBUTE and not each.shared:
+            found = _parts(each.data, file)
+            if found.kind is None:
+                yield found.name, None
+            elif found.kind.text and found.single:
+                heap = found.kind.heap
+                yield found.name, _heap_text(found.value, file, most) if heap else found.value[: found.kind.width]
+        elif each.kind == ATTRIBUTE:
+            yield "", None
+
+
+class _Attribute(NamedTuple):
+    """A name, a datatype (None where it is written elsewhere), whether it is one element, and the elements' bytes."""
+
+    name: str
+    kind: Kind | None
+    single: bool
+    value: bytes
+
+
+def _parts(data: bytes, file: Hdf5) -> _Attribute:
     version = data[0]
     sizes = [int.from_bytes(data[at : at + 2], "little") for at in (2, 4, 6)]
     at = 9 if version == 3 else 8
@@ -109,22 +134,29 @@ def _attribute(data: bytes, file: Hdf5) -> tuple[str, str | None]:
         parts.append(data[at : at + size])
         at += (size + 7) // 8 * 8 if version == 1 else size
     name = parts[0].partition(b"\0")[0].decode("utf-8", "replace")
-    if version > 1 and data[1] & 1:  # its datatype is written elsewhere
-        return name, None
-    kind = kind_of(parts[1])
-    if shape_of(parts[2], file) not in ((), (1,)):
-        return name, None
-    return name, _value(data[at:], kind, file)
+    if version > 1 and data[1] & 1:
+        return _Attribute(name, None, False, b"")
+    return _Attribute(name, kind_of(parts[1]), shape_of(parts[2], file) in ((), (1,)), data[at:])
+
+
+def _attribute(data: bytes, file: Hdf5) -> tuple[str, str | None]:
+    found = _parts(data, file)
+    if found.kind is None or not found.single:
+        return found.name, None
+    return found.name, _value(found.value, found.kind, file)
+
+
+def _heap_text(data: bytes, file: Hdf5, most: int) -> bytes:
+    address = int.from_bytes(data[4 : 4 + file.wide], "little")
+    index = int.from_bytes(data[4 + file.wide : 8 + file.wide], "little")
+    if file.missing(address) or not address:
+        return b""
+    return file.heap_object(address, index, min(int.from_bytes(data[:4], "little"), most))
 
 
 def _value(data: bytes, kind: Kind, file: Hdf5) -> str | None:
     if kind.heap and kind.text:
-        address = int.from_bytes(data[4 : 4 + file.wide], "little")
-        index = int.from_bytes(data[4 + file.wide : 8 + file.wide], "little")
-        if file.missing(address) or not address:
-            return ""
-        length = int.from_bytes(data[:4], "little")
-        return file.heap_object(address, index, min(length, LONGEST)).decode("utf-8", "replace")
+        return _heap_text(data, file, LONGEST).decode("utf-8", "replace")
     if kind.text:
         return data[: kind.width].partition(b"\0")[0].decode("utf-8", "replace")
     if kind.dtype[:1] in "IU" and kind.dtype[1:].isdecimal():

@@ -87,6 +87,13 @@ def versions_in(folder: str) -> list[Version]:
     )
 
 
+def versions_of(root: str, name: str) -> list[Version]:
+    """The versions of a model, the lowest first; none where a part of its name is a link, which could lead anywhere."""
+    parts = name.split("/")
+    folders = (os.path.join(root, *parts[: at + 1]) for at in range(len(parts)))
+    return versions_in(folder_of(root, name)) if all(map(is_folder, folders)) else []
+
+
 def models(root: str, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, list[Version]]]:
     """Every model with its versions, by name."""
     if depth > DEEPEST:

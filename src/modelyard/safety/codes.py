@@ -144,7 +144,12 @@ CODES: dict[str, Code] = {
         "read those files, and pin the revision that was read",
     ),
     "native-code": Code("machine code", "Loading a library or starting a program runs it.", _VET),
-    "code-file": Code("a script lies beside the weights", "No loader of models needs it.", "read it before it runs"),
+    "code-file": Code(
+        "code lies beside the weights",
+        "Loading the weights needs none of it: it runs when its user agrees (trust_remote_code, custom pipelines, "
+        "handlers) or starts it.",
+        "read it before it runs, and leave trust_remote_code off",
+    ),
     "secret": Code(
         "a secret stands in the file", "Whoever gets the file can use it.", "revoke the secret, then remove it"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,25 @@ def _below(path: str, *, asked: bool) -> Iterator[str]:
             continue
         inner = [os.path.join(here, name) for name in names_in(here) if name not in SKIPPED]
         waiting += reversed([each for each in inner if not (os.path.islink(each) and os.path.isdir(each))])
+
+
+def identity(path: str) -> tuple[int, int, str] | str:
+    """Which file a path leads to, with the suffix of its name; the path itself where it leads nowhere."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return path
+    return found.st_dev, found.st_ino, os.path.splitext(path)[1].lower()
+
+
+def scan_until(paths: Sequence[str], end: float) -> list[Scanned] | None:
+    """What loading each of the files would execute; None when time is over, by the monotonic clock, before they are."""
+    found = []
+    for path in paths:
+        if time.monotonic() > end:
+            return None
+        found.append(scan_file(path))
+    return found
 
 
 def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: int = 0) -> list[Scanned]:

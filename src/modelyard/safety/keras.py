@@ -14,6 +14,7 @@ from modelyard.formats.hdf5_objects import MAGIC, Hdf5
 from modelyard.formats.hdf5_values import texts
 from modelyard.formats.zips import directory, opened
 from modelyard.safety.finding import Finding
+from modelyard.safety.hdf5_attributes import scan_attributes
 from modelyard.safety.policy import Dangerous, lookup
 from modelyard.safety.python_json import read_object
 from modelyard.safety.values import clipped
@@ -80,6 +81,7 @@ def scan_hdf5(file: File, member: str) -> list[Finding]:
     waiting, seen = [found.root], {found.root}
     while waiting and len(seen) < MOST:
         messages = found.messages(waiting.pop())
+        findings += scan_attributes(messages, found, member)
         for link in found.links(messages):
             if link.file:
                 what = f"the group {clipped(link.name, 80)} lies in the file {clipped(link.file, 120)}"
@@ -87,7 +89,7 @@ def scan_hdf5(file: File, member: str) -> list[Finding]:
             if link.address is not None and link.address not in seen:
                 seen.add(link.address)
                 waiting.append(link.address)
-    return findings
+    return list(dict.fromkeys(findings))
 
 
 def scan_config(data: bytes, place: str) -> list[Finding]:

@@ -18,6 +18,7 @@ from modelyard.safety.finding import Finding
 from modelyard.safety.graph_code import is_exported, scan_exported
 from modelyard.safety.graphs import scan_graph, scan_onnx, scan_saved_model
 from modelyard.safety.keras import is_hdf5, is_keras, scan_archive, scan_hdf5
+from modelyard.safety.mlflow_model import NAME, scan_mlflow
 from modelyard.safety.policy import Dangerous, Vetted, lookup
 from modelyard.safety.settings import LONGEST, scan_json, scan_text, too_long
 from modelyard.safety.templates import is_gguf, scan_gguf, scan_template
@@ -61,6 +62,8 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
         return "program", [Finding("native-code", "suspicious", "a program or a library of machine code", member)]
     if suffix in SCRIPTS or SHELL.match(head):
         return "script", [Finding("code-file", "suspicious", "a script, which nothing needs to load a model", member)]
+    if name.lower() == NAME and file.size <= LONGEST:
+        return "MLflow model", scan_mlflow(file.whole(LONGEST), member)
     if suffix in (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini"):
         return _settings(file, suffix, name, member)
     guesses = (saved_model.sniff, scan_saved_model, "SavedModel"), (is_onnx, scan_onnx, "ONNX")

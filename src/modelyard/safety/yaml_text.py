@@ -24,13 +24,18 @@ NEMO = ("nemo.", "torch.optim.", "torch.nn.", "lightning.", "pytorch_lightning."
 def scan_yaml(data: bytes, place: str) -> list[Finding]:
     """What a YAML file of settings makes a library do."""
     findings = list(scan_text(data, place))
-    text = ESCAPE.sub(_letter, data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace"))
+    text = unescaped(data)
     for match in TAG.finditer(text):
         tag = unquote(match[0])
         if "python" in tag:
             what = f"a tag of YAML that makes Python objects: {clipped(tag, 120)}"
             findings.append(Finding("dangerous-name", "dangerous", what, place, match.start()))
     return findings + list(dict.fromkeys(_targets(text, place)))
+
+
+def unescaped(data: bytes) -> str:
+    """The text of a YAML file with its escapes spelled out."""
+    return ESCAPE.sub(_letter, data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace"))
 
 
 def _letter(match: re.Match[str]) -> str:

@@ -84,10 +84,15 @@ def _ahead(descriptor: int) -> Iterator[memoryview]:
                 return
 
 
-def _buffered(descriptor: int, start: int) -> Iterator[memoryview]:
+def read_ahead(descriptor: int) -> None:
+    """Tells the system that a file will be read from its beginning to its end."""
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError):
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+
+
+def _buffered(descriptor: int, start: int) -> Iterator[memoryview]:
+    read_ahead(descriptor)
     left = os.fstat(descriptor).st_size - start
     room = memoryview(bytearray(min(BLOCK, max(left, 0) + 1)))  # a megabyte of zeros takes longer than a small file
     while count := os.preadv(descriptor, [room], start):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from modelyard.problem import Problem, from_errno
-from modelyard.walk.blocks import blocks
+from modelyard.walk.blocks import BLOCK, blocks
 from modelyard.walk.extents import first_place
 from modelyard.walk.read import opened, read_setting
 from modelyard.walk.text import shown
@@ -98,6 +98,21 @@ def hash_open(descriptor: int, methods: Sequence[Method], told: Told | None = No
     if read != seen.size or Seen.of(os.fstat(descriptor)) != seen:
         raise OSError(errno.ESTALE, CHANGED)
     return Hashed(seen, at, {method: each.digest() for method, each in zip(methods, hashers, strict=True)})
+
+
+def hash_range(descriptor: int, start: int, length: int, told: Told | None = None) -> bytes | None:
+    """The BLAKE3 digest of `length` bytes of an open file from `start` on; None where it ends before."""
+    found, left = hasher("blake3", length), length
+    room = memoryview(bytearray(min(BLOCK, max(length, 1))))
+    while left:
+        count = os.preadv(descriptor, [room[: min(left, len(room))]], start + length - left)
+        if not count:
+            return None
+        found.update(room[:count])
+        left -= count
+        if told:
+            told(count)
+    return found.digest()
 
 
 def hash_file(path: bytes, methods: Sequence[Method], told: Told | None = None) -> Hashed | Problem:

@@ -12,6 +12,7 @@ from modelyard.cli.documents.changing import (
     JournalLine,
     Journals,
     Made,
+    MoveLine,
     PinLine,
     Pinned,
     PlanLine,
@@ -22,6 +23,14 @@ from modelyard.cli.documents.changing import (
     StepLine,
 )
 from modelyard.cli.documents.converting import AgreementLine, Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.deduping import (
+    AlikeLine,
+    Duplicated,
+    EqualFileLine,
+    EqualLine,
+    FormatsLine,
+    PhaseLine,
+)
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -68,14 +77,15 @@ from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedL
 from modelyard.cli.documents.verifying import OutcomeLine, RepairLine, VerifiedFiles
 
 __all__ = [
-    "DOCUMENTS", "AgreementLine", "Aliases", "Archived", "ArtifactLine", "BreakLine", "BudgetLine", "Built",
-    "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine",
-    "Examined", "FileLine", "FindingLine", "Founded", "Frozen", "Headers", "InsideLine", "InspectedLine",
-    "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "NeedLine", "OpportunityLine",
-    "OutcomeLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
-    "PruneLine", "Rebuilt", "Recalled", "ReceiptLine", "RefusedLine", "Registered", "RepairLine", "RootLine",
-    "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine",
-    "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedFiles",
+    "DOCUMENTS", "AgreementLine", "Aliases", "AlikeLine", "Archived", "ArtifactLine", "BreakLine", "BudgetLine",
+    "Built", "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine",
+    "Duplicated", "EntryLine", "EqualFileLine", "EqualLine", "Examined", "FileLine", "FindingLine", "FormatsLine",
+    "Founded", "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine",
+    "LeftOutLine", "Listing", "Made", "MoveLine", "NeedLine", "OpportunityLine", "OutcomeLine", "Overview",
+    "PartLine", "PhaseLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved", "PruneLine",
+    "Rebuilt", "Recalled", "ReceiptLine", "RefusedLine", "Registered", "RepairLine", "RootLine", "SavedVersion",
+    "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine", "TakenOut",
+    "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedFiles",
     "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
@@ -85,7 +95,11 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "show": Shown,
     "top": Top,
     "where": Where,
+    "dupes": Duplicated,
     "clean": Planned,
+    "dedupe": Planned,
+    "link": Planned,
+    "move": Planned,
     "apply": Made,
     "env freeze": Frozen,
     "env restore": Rebuilt,

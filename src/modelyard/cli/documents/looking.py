@@ -92,7 +92,10 @@ class Used(msgspec.Struct):
 
 
 class ArtifactLine(msgspec.Struct):
-    """One artifact."""
+    """One artifact. `format`, `precision`, `parameters` of its largest model and the `verdict` of its files are null
+
+    where nobody looked since they were written: `ls --headers` looks at headers, `scan` at what loading would execute.
+    """
 
     id: str
     store: str
@@ -112,6 +115,10 @@ class ArtifactLine(msgspec.Struct):
     state: str
     proof: str
     detail: str
+    format: str | None = None
+    precision: str | None = None
+    parameters: int | None = None
+    verdict: str | None = None
 
 
 class Listing(msgspec.Struct):
