@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelyard.registry import layout
 from modelyard.registry.errors import RegistryError as RegistryError
 from modelyard.registry.errors import UnsafeError as UnsafeError
+from modelyard.registry.metadata import Export as Export
 from modelyard.registry.references import Reference as Reference
 from modelyard.registry.sharing import SharedRegistry as _Registry
 from modelyard.registry.versions import Version
@@ -42,6 +43,31 @@ class Registry(_Registry):
 
         with Own(os.environ, Path.home(), this_platform(), wait=10.0) as own:
             return own.apply(plan)
+
+    def export(
+        self,
+        which: str | Reference,
+        to: str = "onnx",
+        *,
+        example_input: Any = None,
+        tolerance: float | None = None,
+        allow_pickle: bool = False,
+        code: bool = False,
+        trusted: Sequence[Any] = (),
+    ) -> Export:
+        """Writes a version as ONNX beside its weights, with a free batch axis, and compares it with the original.
+
+        Without `example_input` one is made up of the schema that was saved. `tolerance`: the share of an output's
+        largest number that another may be off by; None for one by dtype. What was found is in the metadata.
+        RegistryError: nothing exports it, it is there already, or it computes something else; nothing changes then.
+        UnsafeError as `load` raises it.
+        """
+        from modelyard.api.exporting import export
+
+        return export(
+            self, which, to, example=example_input, tolerance=tolerance, allow_pickle=allow_pickle, code=code,
+            trusted=trusted,
+        )  # fmt: skip
 
     def meant(self, *which: str | Reference) -> list[Reference]:
         """The versions of some names, `name@*` for all of a model. RegistryError for a name without a version."""

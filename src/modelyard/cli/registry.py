@@ -14,6 +14,7 @@ VERBS = {
     "show": ("looking", "Everything known about one version."),
     "save": ("keeping", "Save a model file as a version."),
     "load": ("keeping", "Verify a version, and copy its files out."),
+    "export": ("exporting", "Write a version as ONNX, compared with the original."),
     "verify": ("comparing", "Whether every file is what was saved."),
     "diff": ("comparing", "What differs between two versions."),
     "alias": ("keeping", "Let a name mean a version."),

@@ -10,14 +10,14 @@ import msgspec
 from modelyard.cli import as_json, documents
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, line, table
-from modelyard.cli.registry_place import in_registry, meant, opened
+from modelyard.cli.registry_place import in_registry, meant, opened, ports_text
 from modelyard.units import size
 from modelyard.walk.read import read_file
 from modelyard.walk.text import shown
 
 if TYPE_CHECKING:  # help needs none of them
     from modelyard.library import Reference, Registry
-    from modelyard.registry.metadata import Metadata, Port
+    from modelyard.registry.metadata import Export, Metadata
 
 CAP = 16 << 20
 
@@ -107,7 +107,9 @@ def _describe(which: Reference, found: Metadata, aliases: list[str], chain: list
     facts = (
         ("path", shown(path)), ("aliases", ", ".join(aliases)), ("saved", found.created), ("task", found.task),
         ("made with", packages), ("Python", f"{found.python} on {found.platform}"), ("code", code),
-        ("metrics", _metrics(found.metrics)), ("input", _ports(found.inputs)), ("output", _ports(found.outputs)),
+        ("metrics", _metrics(found.metrics)), ("input", ports_text(found.inputs)),
+        ("output", ports_text(found.outputs)),
+        ("exported", "; ".join(_exported(each) for each in found.exports)),
         ("training", ", ".join(f"{key} {value}" for key, value in found.training.items())),
         ("data", ", ".join(f"{each.name} {each.digest}".strip() for each in found.datasets)),
         ("made from", " from ".join(chain[1:])), ("licence", found.license), ("tags", ", ".join(found.tags)),
@@ -120,10 +122,5 @@ def _describe(which: Reference, found: Metadata, aliases: list[str], chain: list
     table(out, ("File", "Size", "SHA-256"), rows, right=(1,), flexible=2)
 
 
-def _ports(ports: list[Port]) -> str:
-    """`x float32[n, 4]`: n for a free axis."""
-    words = []
-    for each in ports[:8]:
-        sides = ", ".join("n" if side is None else str(side) for side in each.shape)
-        words.append(f"{each.name} {each.dtype}[{sides}]")
-    return ", ".join(words) + (f" and {len(ports) - 8} more" if len(ports) > 8 else "")
+def _exported(each: Export) -> str:
+    return f"{each.path}, at most {each.error:.1e} apart from the original"

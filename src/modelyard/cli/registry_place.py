@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from modelyard.walk.text import shown
 
 if TYPE_CHECKING:  # help needs none of them
     from modelyard.library import Reference, Registry
+    from modelyard.registry.metadata import Port
 
 HINTS = {
     "no-model": "`modelyard registry ls` lists what is there",
@@ -71,3 +72,12 @@ def meant(registry: Registry, names: tuple[str, ...]) -> list[Reference]:
     known = {each.name for each in found} if names else set()
     found += [registry.resolve(each) for each in names if each not in known]
     return list(dict.fromkeys(found))
+
+
+def ports_text(ports: Sequence[Port]) -> str:
+    """`x float32[n, 4]`: n for a free axis."""
+    words = []
+    for each in ports[:8]:
+        sides = ", ".join("n" if side is None else str(side) for side in each.shape)
+        words.append(f"{each.name} {each.dtype}[{sides}]")
+    return ", ".join(words) + (f" and {len(ports) - 8} more" if len(ports) > 8 else "")

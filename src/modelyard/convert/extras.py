@@ -8,7 +8,7 @@ from modelyard.problem import Problem
 
 EXTRAS = {
     "numpy": "numpy", "torch": "torch", "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx",
-    "skl2onnx": "sklearn", "sklearn": "sklearn", "skops": "sklearn",
+    "onnxmltools": "trees", "skl2onnx": "sklearn", "sklearn": "sklearn", "skops": "sklearn",
 }  # fmt: skip
 """The extra of modelyard that brings a package."""
 

@@ -77,7 +77,12 @@ class Session:
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.inputs = [each.name for each in self._session.get_inputs()]
+        self._ranks = {each.name: each.shape for each in self._session.get_inputs()}
         self.outputs = [each.name for each in self._session.get_outputs()]
+
+    def shaped(self, name: str, array: Array) -> tuple[int, ...]:
+        """The shape of an array of samples as that input: without an axis for one number where it has none."""
+        return array.shape if len(self._ranks.get(name, array.shape)) != 1 else array.shape[:1]
 
     def run(self, inputs: Mapping[str, Array]) -> list[Array]:
         """The outputs in order. BrokenError for inputs that are not among those given."""

@@ -17,6 +17,7 @@ from modelyard.apply.disk import Disk
 from modelyard.apply.whole import scratch
 from modelyard.convert.copying import failing, free
 from modelyard.convert.extras import wanted
+from modelyard.convert.onnx_names import Names
 from modelyard.convert.source import held
 from modelyard.convert.weights import Agreement, Written
 from modelyard.formats.file import BrokenError
@@ -51,14 +52,16 @@ def export_module(
     *,
     named: Mapping[str, object] | None = None,
     dynamic_shapes: object = None,
+    names: Names | None = None,
     tolerance: float | None = None,
     disk: Disk | None = None,
 ) -> Exported | Problem:
     """Writes a torch module as ONNX at `target`, in the mode for inference, and proves it on generated inputs.
 
     `example`: arguments that the module takes, `named` those with names; `dynamic_shapes` as `torch.export` has it,
-    None for shapes that never change. `tolerance`: share of an output's largest number, None for one by dtype.
-    The module stays as it is. A Problem where torch cannot, or ONNX computes something else; nothing is left then.
+    `batch` for a free first axis, None for shapes that never change. `tolerance`: share of an output's largest number,
+    None for one by dtype. `names`: what inputs and outputs are to be called. The module stays as it is.
+    A Problem where torch cannot, or ONNX computes something else; nothing is left then.
     """
     if missing := _missing(("torch", "onnx", "onnxscript", "onnxruntime"), "a module as ONNX"):
         return missing
@@ -66,7 +69,7 @@ def export_module(
     def write(path: str) -> Agreement:
         from modelyard.convert.onnx_torch import exported, program_of  # late: it needs torch
 
-        return exported(program_of(module, example, named, dynamic_shapes), path, tolerance)
+        return exported(program_of(module, example, named, dynamic_shapes), path, tolerance, names)
 
     return placed(type(module).__name__, target, write, disk or Disk())
 
@@ -76,6 +79,7 @@ def export_estimator(
     target: str,
     *,
     example: object = None,
+    names: Names | None = None,
     tolerance: float | None = None,
     disk: Disk | None = None,
 ) -> Exported | Problem:
@@ -90,9 +94,30 @@ def export_estimator(
     def write(path: str) -> Agreement:
         from modelyard.convert.onnx_sklearn import exported  # late: it needs scikit-learn
 
-        return exported(estimator, path, example, tolerance)
+        return exported(estimator, path, example, tolerance, names=names)
 
     return placed(type(estimator).__name__, target, write, disk or Disk())
+
+
+def export_trees(
+    model: object,
+    target: str,
+    *,
+    example: object = None,
+    names: Names | None = None,
+    tolerance: float | None = None,
+    disk: Disk | None = None,
+) -> Exported | Problem:
+    """Writes a model of XGBoost or LightGBM as ONNX at `target`, and proves it. Arguments and Problem as above."""
+    if missing := _missing(("onnxmltools", "sklearn", "skl2onnx", "onnx", "onnxruntime"), "trees as ONNX"):
+        return missing
+
+    def write(path: str) -> Agreement:
+        from modelyard.convert.onnx_trees import exported  # late: it needs onnxmltools
+
+        return exported(model, path, example, tolerance, names)
+
+    return placed(type(model).__name__, target, write, disk or Disk())
 
 
 def _missing(packages: tuple[str, ...], what: str) -> Problem | None:

@@ -6,8 +6,8 @@ Needs scikit-learn, skl2onnx, onnx and onnxruntime.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import numpy as np
 import skl2onnx
@@ -15,6 +15,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import is_classifier
 
 from modelyard.convert.onnx_compare import SEEDS, Array, Case, Session, agreement
+from modelyard.convert.onnx_names import Names, rename
 from modelyard.convert.weights import Agreement
 from modelyard.formats.file import BrokenError
 
@@ -52,24 +53,36 @@ class Table(Protocol):
         ...
 
 
-def exported(estimator: object, path: str, example: object, tolerance: float | None) -> Agreement:
+def exported(
+    estimator: object,
+    path: str,
+    example: object,
+    tolerance: float | None,
+    *,
+    names: Names | None = None,
+    write: Callable[[], Any] | None = None,
+) -> Agreement:
     """Writes a fitted estimator as ONNX and proves it. `example`: samples, rows of an array or a table; None generates.
 
-    BrokenError where skl2onnx cannot express it, or where it computes something else.
+    `write`: another converter than skl2onnx. BrokenError where it cannot express the estimator, or where what it
+    wrote computes something else.
     """
     sample = _sample(estimator, example)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            made = _written(estimator, sample, example is None)
+            made = write() if write else _written(estimator, sample, example is None)
+            outputs = [each.name for each in made.graph.output]
+            if names is not None:
+                rename(made, names)
             skl2onnx.helpers.onnx_helper.save_onnx_model(made, path)
-            return agreement(path, lambda session: list(_cases(estimator, sample, session)), tolerance)
+            return agreement(path, lambda session: list(_cases(estimator, sample, session, outputs)), tolerance)
     except FAILURES as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise BrokenError(f"cannot be written as ONNX: {lines[0][:300]}", "unsupported") from error
 
 
-def _written(estimator: object, sample: object, generated: bool) -> object:
+def _written(estimator: object, sample: object, generated: bool) -> Any:
     """The model by skl2onnx, probabilities as an array where it gives any."""
     kinds = [("input", FloatTensorType([None, cast(Array, sample).shape[1]]))] if generated else None
     options = ({"zipmap": False}, None) if is_classifier(estimator) else (None,)
@@ -88,7 +101,8 @@ def _sample(estimator: object, example: object) -> object:
     """Samples from which the inputs are made up: floats of 32 bits, or the table as it is."""
     if example is not None:
         if hasattr(example, "columns"):
-            return example
+            wide = [name for name in example.columns if np.asarray(cast(Table, example)[name]).dtype == np.float64]
+            return cast(Any, example).astype(dict.fromkeys(wide, np.float32))
         plain = np.asarray(example)
         return plain.astype(np.float32) if plain.dtype.kind == "f" else plain
     count = getattr(estimator, "n_features_in_", None)
@@ -97,12 +111,15 @@ def _sample(estimator: object, example: object) -> object:
     return np.random.default_rng(0).normal(size=(50, int(count))).astype(np.float32)
 
 
-def _cases(estimator: object, sample: object, session: Session) -> Iterator[Case]:
+def _cases(estimator: object, sample: object, session: Session, told: Sequence[str]) -> Iterator[Case]:
+    """`told`: what the converter called the outputs."""
     for seed, size in zip(SEEDS, SIZES, strict=True):
         rows = _generated(sample, size, np.random.default_rng(seed))
-        inputs = _columns(rows, session.inputs)
+        inputs = {
+            name: each.reshape(session.shaped(name, each)) for name, each in _columns(rows, session.inputs).items()
+        }
         wide = rows.astype(np.float64) if isinstance(rows, np.ndarray) and rows.dtype.kind == "f" else rows
-        outputs = [_answer(estimator, name, wide, len(session.outputs) == 1) for name in session.outputs]
+        outputs = [_answer(estimator, name, wide, len(told) == 1) for name in told]
         yield Case(seed, size, inputs, outputs, _undecided(estimator, wide))
 
 

@@ -9,17 +9,23 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch.utils import _pytree
 
 from modelyard.convert.onnx_compare import SEEDS, SIZES, Array, Case, Session, agreement
+from modelyard.convert.onnx_names import BATCH, Names, name_ports
 from modelyard.convert.weights import Agreement
 from modelyard.formats.file import BrokenError
 
 OUTSIDE = 256 << 20
 """Bytes of weights from which on they lie in a file of their own; a protobuf cannot be longer than 2 GiB."""
+SAMPLES = 3
+"""How often an example of one sample is repeated."""
+OPSET = 18
+"""The version of the operators, which runtimes of several years know."""
 FAILURES = (
     RuntimeError, ValueError, TypeError, AttributeError, LookupError, NotImplementedError, AssertionError, OSError,
     ArithmeticError, ImportError,
@@ -33,7 +39,12 @@ def program_of(
     named: Mapping[str, object] | None,
     shapes: object,
 ) -> torch.export.ExportedProgram:
-    """A live module as an exported program, in the mode for inference; the module's own modes are put back."""
+    """A live module as an exported program, in the mode for inference; the module's own modes are put back.
+
+    `shapes` as `torch.export` has them, or BATCH for a free first axis of all tensors that share its length.
+    """
+    if shapes == BATCH:
+        example, named, shapes = _batched(module, example, dict(named or {}))
     modes = [(each, each.training) for each in module.modules()]
     module.eval()
     try:
@@ -46,6 +57,26 @@ def program_of(
             each.training = mode
 
 
+def _batched(
+    module: torch.nn.Module, example: tuple[object, ...], named: dict[str, object]
+) -> tuple[tuple[object, ...], dict[str, object], object]:
+    """The arguments with several samples, since one sample alone is taken for a fixed size, and their free axes."""
+    flat, spec = _pytree.tree_flatten((example, named))
+    sizes = [each.shape[0] for each in flat if isinstance(each, torch.Tensor) and each.ndim]
+    if not sizes:
+        raise BrokenError("takes no tensor with an axis for samples", "unsupported")
+    free = [isinstance(each, torch.Tensor) and each.ndim > 0 and each.shape[0] == sizes[0] for each in flat]
+    times = SAMPLES if sizes[0] < 2 else 1
+    flat = [torch.cat([each] * times) if is_free else each for each, is_free in zip(flat, free, strict=True)]
+    example, named = _pytree.tree_unflatten(flat, spec)
+    axis = torch.export.Dim(BATCH, min=1)
+    found: Any = cast(Any, torch.export.ShapesCollection)()
+    for each, is_free in zip(flat, free, strict=True):
+        if is_free:
+            found[each] = {0: axis}
+    return example, named, found.dynamic_shapes(module, example, named)
+
+
 def program_in(path: str) -> torch.export.ExportedProgram:
     """The exported program of a file, which runs what the file holds: only for files that were scanned before."""
     try:
@@ -55,18 +86,31 @@ def program_in(path: str) -> torch.export.ExportedProgram:
         raise BrokenError(f"cannot be loaded by torch: {_first(error)}", "damaged") from error
 
 
-def exported(program: torch.export.ExportedProgram, path: str, tolerance: float | None) -> Agreement:
+def exported(
+    program: torch.export.ExportedProgram, path: str, tolerance: float | None, names: Names | None = None
+) -> Agreement:
     """Writes a program as ONNX, large weights beside it, and proves it. BrokenError where it cannot be."""
+    told = _fitting(program, names or Names())
     size = sum(each.numel() * each.element_size() for each in program.state_dict.values())
     try:
         with _quiet():
-            made = torch.onnx.export(program, (), dynamo=True, verbose=False)
+            made = torch.onnx.export(program, (), dynamo=True, verbose=False, opset_version=OPSET)
             if made is None:
                 raise BrokenError("gave no program", "unsupported")
+            name_ports(made.model, told)
             made.save(path, external_data=size >= OUTSIDE)
             return agreement(path, lambda session: list(_cases(program, session)), tolerance)
     except FAILURES as error:
         raise BrokenError(f"cannot be written as ONNX: {_first(error)}", "unsupported") from error
+
+
+def _fitting(program: torch.export.ExportedProgram, names: Names) -> Names:
+    """The names that are given, where there is one for each input and each output, and no two are equal."""
+    signature = program.graph_signature
+    inputs = names.inputs if len(names.inputs) == len(signature.user_inputs) else ()
+    outputs = names.outputs if len(names.outputs) == len(signature.user_outputs) else ()
+    own = {str(each) for each in signature.user_inputs}
+    return Names(inputs, () if set(outputs) & {*inputs, *own} else outputs)
 
 
 def _cases(program: torch.export.ExportedProgram, session: Session) -> Iterator[Case]:

@@ -61,6 +61,27 @@ class FileEntry(Noun, kw_only=True):
     sha256: Annotated[str, DIGEST]
 
 
+class Export(Noun, kw_only=True):
+    """The model in another format, beside what was saved: how far its numbers are off, and how that was found.
+
+    `tolerance` in words; `error` the largest difference of two numbers of an output, for inputs of each of `batches`
+    samples; `opset` by domain of operators.
+    """
+
+    format: str
+    path: str
+    sha256: Annotated[str, DIGEST]
+    created: Annotated[str, TIME]
+    opset: dict[str, int]
+    error: float
+    tolerance: str
+    compared: int
+    batches: list[int]
+    inputs: list[Port]
+    outputs: list[Port]
+    packages: dict[str, str] = field(default_factory=dict)
+
+
 class Metadata(Noun, kw_only=True):
     """One version of one model."""
 
@@ -86,6 +107,7 @@ class Metadata(Noun, kw_only=True):
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
     files: list[FileEntry] = field(default_factory=list)
+    exports: list[Export] = field(default_factory=list)
     parent: str = ""
     """The version that it was made from: `name@1.0.0`."""
     license: str = ""

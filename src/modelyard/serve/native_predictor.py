@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy
 
+from modelyard.registry.calling import arranged
 from modelyard.registry.codec import Codec
 from modelyard.registry.errors import RegistryError
 from modelyard.registry.metadata import Metadata, Port
 from modelyard.serve.arrays import Arrays
 from modelyard.serve.signature import Signature, Spec
 
-SINGLE = "input"
-"""What the registry calls the only input of a model, and `input_0` the first of several by place."""
 PROBABILITIES = "probabilities"
-TENSORS = frozenset(("torch", "transformers"))
-"""Codecs whose models take tensors."""
 
 
 class NativePredictor:
@@ -37,31 +34,11 @@ class NativePredictor:
 
     def predict(self, inputs: Arrays) -> Arrays:
         """One call of the model."""
-        given = self._given(inputs)
+        given = arranged(inputs, self._codec.NAME)
         found = _arrays(self._codec.run(self._model, given), self._outputs)
         if len(self.signature.outputs) > len(self._outputs):
             found[PROBABILITIES] = numpy.asarray(self._model.predict_proba(given), "f8")
         return found
-
-    def _given(self, inputs: Arrays) -> Any:
-        """What the model is called with: one array, several by place or by name, or a table."""
-        values: Mapping[str, Any] = inputs
-        if self._codec.NAME in TENSORS:
-            import torch
-
-            values = {name: torch.from_numpy(array) for name, array in inputs.items()}
-        if list(values) == [SINGLE]:
-            return values[SINGLE]
-        if list(values) == [f"{SINGLE}_{at}" for at in range(len(values))]:
-            return tuple(values.values())
-        return _table(values) if all(each.ndim == 1 for each in values.values()) else dict(values)
-
-
-def _table(columns: Mapping[str, Any]) -> Any:
-    """The columns as a table, as they were in the example."""
-    import pandas
-
-    return pandas.DataFrame(dict(columns))
 
 
 def _specs(ports: Sequence[Port]) -> tuple[Spec, ...]:

@@ -70,6 +70,30 @@ class TakenOut(msgspec.Struct):
     schema_version: int = SCHEMA_VERSION
 
 
+class PortLine(msgspec.Struct):
+    """An input or output; null in `shape` for a free axis."""
+
+    name: str
+    dtype: str
+    shape: list[int | None]
+
+
+class ExportedVersion(msgspec.Struct):
+    """A version in another format beside its weights. `error`: the largest difference of two numbers of an output."""
+
+    id: str
+    path: str
+    format: str
+    opset: dict[str, int]
+    error: float
+    tolerance: str
+    compared: int
+    batches: list[int]
+    inputs: list[PortLine]
+    outputs: list[PortLine]
+    schema_version: int = SCHEMA_VERSION
+
+
 class VerifiedLine(msgspec.Struct):
     """A file of a version; an empty path for the version itself.
 
