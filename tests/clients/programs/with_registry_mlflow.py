@@ -1,12 +1,13 @@
 """Loads models with MLflow's own functions, and saves some with them."""
 
 from importlib import import_module
+from typing import Any
 
 mlflow = import_module("mlflow")
 numpy = import_module("numpy")
 
 
-def _rows() -> object:
+def _rows() -> Any:
     return numpy.arange(40, dtype="float32").reshape(10, 4) % 7
 
 
