@@ -197,7 +197,7 @@ def part(report: Report, base: Path, rounds: int) -> None:
         (f"{files:,} files", lambda: many(home / STORE, files)),
         (f"8 files, {gigabytes:g} GB together", lambda: few(home / STORE, int(gigabytes * 1e9))),
     ):
-        make()
+        make()  # type: ignore[no-untyped-call,unused-ignore]
         taken = int(run("du", "-s", "--block-size=1", home).split()[0])
         with disk("ext4", base, int(taken * 1.5) + 300 * MIB) as place:
             contest(report, home, place, rounds, title)
