@@ -23,9 +23,10 @@ test: check filesystems engines clients
 	$(BIN)/pytest -n auto --dist loadfile --ignore tests/clients --durations 12
 	$(BIN)/pytest -n auto --dist loadfile tests/clients
 
-# The tests make xfs, btrfs and ext4 file systems on loop devices, which takes root and these programs.
+# The tests make xfs, btrfs and ext4 file systems on loop devices and one in user space, which takes root and these
+# programs; strace lets system calls fail.
 filesystems:
-	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4, xfsprogs btrfs-progs e2fsprogs)
+	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4 strace setfacl fusermount3, xfsprogs btrfs-progs e2fsprogs strace acl fuse3)
 
 # They start a Docker engine and Podman of their own, too; nothing of the machine's is touched.
 engines:
@@ -45,7 +46,7 @@ check: deps
 
 # Peers come from Debian where it has them; others by MODELYARD_PEERS="dust=/path/to/dust;dua=/path/to/dua".
 bench: deps
-	-@$(call install, ncdu gdu, ncdu gdu)
+	-@$(call install, ncdu gdu jdupes rdfind fdupes rmlint rsync wrk b3sum, ncdu gdu jdupes rdfind fdupes rmlint rsync wrk b3sum)
 	$(BIN)/pip install -q -r requirements/bench.txt
 	$(BIN)/python -m benchmarks $(ARGS)
 

@@ -29,7 +29,7 @@ setup(
     ext_modules=[
         Extension(
             "modelyard.walk._walker",
-            [f"{FOLDER}/{name}.c" for name in ("module", "walker", "tree", "measure", "search")],
+            [f"{FOLDER}/{name}.c" for name in ("module", "walker", "tree", "measure", "search", "same", "cast")],
             depends=[f"{FOLDER}/tree.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread"],

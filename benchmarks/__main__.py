@@ -21,6 +21,9 @@ PARTS = {
     "scanning": "Scanning",
     "converting": "Converting",
     "registering": "Saving and loading",
+    "deduping": "Finding duplicates",
+    "moving": "Moving",
+    "verifying": "Verifying",
     "checkpointing": "Checkpoints",
     "serving": "Serving",
 }

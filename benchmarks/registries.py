@@ -74,7 +74,7 @@ def prepare():
     mlflow.set_experiment(experiment_id=mlflow.create_experiment("bench", artifact_location=folder + "/artifacts"))
 def save():
     with mlflow.start_run():
-        mlflow.pytorch.log_model(model, name="net", pip_requirements=["torch"])
+        mlflow.pytorch.log_model(model, name="net", pip_requirements=["torch"], serialization_format="pickle")
 """,
     "BentoML": """
 def prepare():
@@ -150,7 +150,8 @@ def prepare():
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "true"
     mlflow.set_tracking_uri("sqlite:///" + folder + "/mlflow.db")
 def load():
-    (found,) = mlflow.search_logged_models(output_format="list")
+    number = mlflow.get_experiment_by_name("bench").experiment_id
+    (found,) = mlflow.search_logged_models([number], output_format="list")
     return mlflow.pytorch.load_model(found.model_uri).state_dict()
 """,
     "BentoML": """
@@ -164,6 +165,7 @@ def load(): return torch.load(bentoml.models.get("net").path_of("model.pt"), wei
 """By name: what is made ready before the clock runs, and what gives a state dict."""
 LOAD = """
 import torch
+torch.set_num_threads(1)
 prepare()
 if sys.argv[3] == "cold":
     for each in files():

@@ -9,6 +9,7 @@ from typing import get_args
 from modelyard.inventory import Platform, Root, Store
 from modelyard.stores import ADAPTERS, loose
 from modelyard.stores.adapter import Adapter
+from modelyard.stores.telling import Telling, telling
 
 HOME = Path("/home-of-the-reader")
 TITLES: dict[Platform, str] = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
@@ -22,7 +23,8 @@ and what moved it there. A package of your own can [add a store](../examples/sto
 **Comes back** says how an artifact would return: *re-get* by downloading it again while its source still exists,
 *re-make* by computing it again, *re-solve* as an environment that is nearly the same, *superseded* where a later one
 replaces it, *none* where nothing can bring it back. **Last use** is evidence, never more: where a file system keeps no
-times of access, or keeps them once a day, modelyard says so.
+times of access, or keeps them once a day, modelyard says so. **`modelyard move`** is what the tool is told when its
+folder gets another place.
 """
 
 
@@ -62,9 +64,22 @@ def _section(store: Store, doc: str, rows: Iterable[tuple[str, str]]) -> str:
         ("comes back", ", ".join(store.recoveries)),
         ("last use", store.evidence),
         *rows,
+        ("`modelyard move`", _moving(telling(store.name))),
     ]
     lines = [f"| {label} | {text} |" for label, text in told if text]
     return "\n".join([f"## {_heading(store)}", "", doc.strip(), "", "| | |", "|---|---|", *lines, ""])
+
+
+def _moving(tell: Telling) -> str:
+    """What becomes of a move: by what its tool finds the new place, or why there is none."""
+    single = f"; a single artifact: a link, for {tell.piece}" if tell.piece else ""
+    single = "; a single artifact, too" if tell.piece and tell.piece == tell.link else single
+    if tell.never:
+        return f"not as a whole: {tell.never}; {tell.instead}{single}".replace("{store}", "…")
+    told = ["its own settings"] if tell.setting else []
+    told += [f"a link in the old place, for {tell.link}"] if tell.link else []
+    said = f"; `{tell.variables[0]}` names the new place" if tell.variables else ""
+    return " or ".join(told) + said + single
 
 
 def _rows(adapter: Adapter) -> Iterator[tuple[str, str]]:

@@ -34,6 +34,7 @@ COMMANDS = {
     "clean": ("clean", "--dry-run"),
     "help-convert": ("convert", "--help"),
     "help-clean": ("clean", "--help"),
+    "help-move": ("move", "--help"),
     "top": ("top", "8"),
     "where": ("where",),
     "where.json": ("where", "--json"),

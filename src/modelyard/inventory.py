@@ -22,7 +22,7 @@ Kind = Literal[
     "other",
 ]
 Recovery = Literal["re-get", "re-make", "re-solve", "duplicate", "superseded", "none"]
-State = Literal["complete", "partial", "orphan", "dangling", "corrupt"]
+State = Literal["complete", "partial", "orphan", "dangling", "corrupt", "archived"]
 Confidence = Literal["high", "medium", "low"]
 Platform = Literal["linux", "macos", "windows"]
 

@@ -11,7 +11,7 @@ from modelyard.registry import layout
 from modelyard.registry.errors import RegistryError as RegistryError
 from modelyard.registry.errors import UnsafeError as UnsafeError
 from modelyard.registry.references import Reference as Reference
-from modelyard.registry.registry import Registry as _Registry
+from modelyard.registry.sharing import SharedRegistry as _Registry
 from modelyard.registry.versions import Version
 
 if TYPE_CHECKING:  # whoever removes nothing needs no plans and no journal
@@ -76,9 +76,10 @@ def removal(registry: _Registry, which: Sequence[Reference]) -> Plan:
     for name in dict.fromkeys(each.name for each in which if _goes_whole(registry, each.name, which)):
         aliases = Path(layout.folder_of(registry.root, name)) / layout.ALIASES
         steps += [_step(aliases, f"registry:{name}")] if aliases.exists() else []
+    root = os.path.realpath(registry.root)
     now, freed = rfc3339(time.time_ns()), sum(each.freed for each in steps)
-    origin = Origin(platform.node(), os.getuid(), str(Path.home()), [registry.root], now)
-    return Plan(TITLE, now, origin, steps, [registry.root], freed, False, "unproven", []).sealed()
+    origin = Origin(platform.node(), os.getuid(), str(Path.home()), [root], now)
+    return Plan(TITLE, now, origin, steps, [root], freed, False, "unproven", []).sealed()
 
 
 def _goes_whole(registry: _Registry, name: str, which: Sequence[Reference]) -> bool:

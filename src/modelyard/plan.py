@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Do = Literal["remove", "move", "write", "relink", "ask"]
+Do = Literal["remove", "move", "write", "relink", "share", "clone", "link", "symlink", "copy", "ask"]
 SCHEMA_VERSION = 1
 RATE = 100_000_000
 """Bits a second at which things are said to come back when nobody says otherwise."""
@@ -60,7 +60,7 @@ class Path(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a service is asked to remove: an object of `kind` that its API knows by `name`.
+    """What a service is asked to remove, or to make: an object of `kind` that its API knows by `name`.
 
     `seen` tells it from a later one of that name, and is what it must be still: an image's tags in order, one a line;
     when a volume was made; the SHA-256 of a model's manifest. `folder` is where the service keeps it, if that matters.
@@ -71,6 +71,8 @@ class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     seen: str = ""
     folder: str = ""
+    make: str = ""
+    """The SHA-256 of a file that the service has, of which it is to make the model instead of removing one."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -81,12 +83,24 @@ class Answer(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class Range(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Bytes that two files have in common: `length` of them, from `start` of the other file and `at` of this one."""
+
+    start: int
+    length: int
+    at: int
+
+
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One change at a path, whose mark has to be `expect`; None: nothing may be there.
 
     `remove` takes a name or a whole folder into the trash. `move` renames it to `other` on the same file system.
     `write` gives a small file the `content`, in base64. `relink` makes it another name of the file `other`, which has
-    the same bytes and the mark `source`. `ask` lets a service remove something: the path is the service's address.
+    the same bytes and the mark `source`. `share` lets it have the extents of `other` where both have the same bytes:
+    everywhere, or in the `ranges`. `clone` makes a new file there with the extents of `other`, `link` another name of
+    it. `copy` makes it a proven copy of the folder or file `other`, on whatever file system, but for what is `left`
+    out. `symlink` puts a symbolic link to `other` in its place. `ask` lets a service remove something: the path is the
+    service's address. `mode` are the rights of a new file, its owner's alone at 0.
     `also` are further artifacts that it is a part of. Once a removal of an artifact is not made, no later one of it is.
     """
 
@@ -102,6 +116,9 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     source: Mark | None = None
     ask: Ask | None = None
     also: list[str] = []
+    ranges: list[Range] = []
+    mode: int = 0
+    left: list[Path] = []
 
     @property
     def artifacts(self) -> tuple[str, ...]:
@@ -139,6 +156,31 @@ class Break(msgspec.Struct, frozen=True):
     evidence: str
 
 
+class Move(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A store or an artifact that gets another place: what its owner is told, where, why, and the lines to write.
+
+    `how`: a `setting` that modelyard writes, a `link` in the old place, or both.
+    `say` are lines that nobody writes unless asked to, `notes` what else is to be known, `holds` its artifacts: how
+    each is called and its apparent bytes. `store` is the name of its store, `variables` what will name the new place.
+    """
+
+    artifact: str
+    store: str
+    source: Path
+    target: Path
+    how: Literal["setting", "link", "setting and link"]
+    why: str
+    bytes: int
+    entries: int
+    renamed: bool
+    file: Path | None = None
+    lines: list[str] = []
+    say: list[str] = []
+    notes: list[str] = []
+    holds: list[tuple[str, int]] = []
+    variables: dict[str, str] = {}
+
+
 class Origin(msgspec.Struct, frozen=True):
     """The survey that a plan came from."""
 
@@ -155,7 +197,8 @@ class Plan(msgspec.Struct, frozen=True):
     `stores` are the roots of stores, in which no trash may be made.
     `freed` is of the whole set, bytes, at least so much where `exact` is false; `likely` bytes more come back when
     nothing outside what was looked at shares their extents. `fetch` are the bytes to be fetched again at most, each
-    file once, at `rate` bits a second. `digest` is the SHA-256 of everything else in it; `id` begins with it.
+    file once, at `rate` bits a second. `together`: all steps are made, or none. `digest` is the SHA-256 of everything
+    else in it; `id` begins with it.
     """
 
     title: str
@@ -173,6 +216,8 @@ class Plan(msgspec.Struct, frozen=True):
     copies: list[Copy] = []
     breaks: list[Break] = []
     freezes: list[Freeze] = []
+    moves: list[Move] = []
+    together: bool = False
     digest: str = ""
     schema_version: int = SCHEMA_VERSION
 

@@ -12,12 +12,26 @@ from pathlib import Path
 import pytest
 
 import makers
-from apply.work import NEVER, NOBODY, Crash, Failing, digest, engine, journal_file, now, settle, take_back, throw_away
+from apply.work import (
+    NEVER,
+    NOBODY,
+    Crash,
+    Failing,
+    digest,
+    engine,
+    journal_file,
+    now,
+    resumed,
+    settle,
+    take_back,
+    throw_away,
+)
 from modelyard.apply import journal as journals
 from modelyard.apply import marks
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Owner
 from modelyard.apply.journal import Ledger
+from modelyard.apply.undo import undo
 from modelyard.plan import Answer, Ask, Origin, Plan, Step
 from modelyard.plan import Path as Place
 
@@ -37,6 +51,15 @@ class Service:
         if self.dies == "after":
             raise Crash
         return Answer(None if self.dies == "silent" else True, 7)
+
+    def make(self, step: Step) -> str:
+        assert step.ask
+        if self.dies == "before":
+            raise Crash
+        self.models.add(step.ask.name)
+        if self.dies == "after":
+            raise Crash
+        return ""
 
     def present(self, step: Step) -> bool | None:
         assert step.ask
@@ -246,3 +269,23 @@ def test_a_service_that_fell_silent_is_asked_later_what_it_has(home: Path) -> No
     found = settle(home, ledger.plan, Disk(), service)
     assert found
     assert found.states == ["purged"]
+
+
+def test_a_model_that_a_service_made_is_removed_again(home: Path) -> None:
+    (home / "things").mkdir()
+    ask = Ask("ollama", "model", "mine", make="ab" * 32)
+    plan = sealed(home, [Step("ask", Place("http://127.0.0.1:1"), None, "x", ask=ask)])
+    for dies, states in (("before", ["refused"]), ("after", ["done"])):
+        service = Service(dies=dies)
+        with pytest.raises(Crash):
+            apply(home, plan, Disk(), service)
+        service.dies = ""
+        ledger = settle(home, plan, Disk(), service)
+        assert ledger
+        assert ledger.states == states
+        assert ledger.waiting() == []
+        with resumed(home, plan, Disk()) as journal:
+            undo(Disk(), journal, now, service)
+            assert journal.ledger.states == (["undone"] if states == ["done"] else ["refused"])
+        assert service.models == {"llama"}
+        os.unlink(journal_file(home, plan))

@@ -60,6 +60,10 @@ CALLS = (
     "permit",
     "unlink",
     "remove_folder",
+    "make_open_folder",
+    "blank",
+    "share",
+    "share_equal",
 )
 
 

@@ -12,6 +12,7 @@ from clients.looking import look
 from real import disk
 from reclaiming import age, chosen, clean, everything, locking, undo
 from typed import Run
+from verify.looking import flip, told
 
 pytestmark = runs("dvc", "dvc")
 DVC = CLIENTS / "bin" / "dvc"
@@ -110,3 +111,13 @@ def test_a_cache_that_the_workspace_is_linked_to_is_left_alone(fresh: Client, ru
     assert (place / "data.bin").is_symlink()
     assert "leads to it" in " ".join(run("clean", "dvc", "--include", "dvc:one", "--dry-run").out.split())
     assert chosen(run, "dvc", "--include", "dvc:one") == set()
+
+
+def test_objects_are_verified_by_their_names(fresh: Client, run: Run) -> None:
+    place = project(fresh, "one")
+    assert told(run, "dvc", code=0) == {}
+    objects = [path for path in (place / ".dvc/cache/files/md5").rglob("*") if path.is_file()]
+    assert len(objects) == 3
+    for path in objects:
+        flip(path)
+    assert told(run, "dvc", code=5) == {path.name: "corrupt" for path in objects}

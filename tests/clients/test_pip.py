@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from clients.archives import source, wheel
 from clients.client import DEPS, PYTHON, Client, Package, runs
 from clients.looking import look
 from clients.loopback import Web
+from typed import Run
+from verify.looking import cut, flip, told
 
 pytestmark = runs("pip", "pip")
 OLD = Package("pip", "pip", DEPS / "pip-23.2")
@@ -106,3 +109,22 @@ def test_a_package_that_carries_weights_is_counted_with_its_environment(fresh: C
     seen = look(fresh.home, "venv")
     assert list(seen.artifacts) == ["env"]
     assert seen.artifacts["env"].sizes.freed > sum(weights.values())
+
+
+def test_what_pip_keeps_is_verified_and_a_broken_entry_is_fetched_again(
+    fresh: Client, web: Web, filled: Client, run: Run
+) -> None:
+    shutil.copytree(filled.home, fresh.home, dirs_exist_ok=True)
+    assert told(run, "pip", code=0) == {}
+    body = max((fresh.home / CACHE / "http-v2").rglob("*.body"), key=lambda path: path.stat().st_size)
+    built = next((fresh.home / CACHE / "wheels").rglob("*.whl"))
+    flip(body)
+    cut(built)
+    assert told(run, "pip", code=5) == {body.name: "corrupt", built.name: "truncated"}
+    assert run("verify", "pip", "--repair", "--yes").code == 0
+    assert not body.exists()
+    assert not body.with_suffix("").exists()
+    before = len(web.asked)
+    install(fresh, web, "two", "tiny")
+    assert [path for path in web.asked[before:] if path.endswith(".whl")]
+    assert told(run, "pip", code=0) == {}

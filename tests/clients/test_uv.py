@@ -10,6 +10,8 @@ from clients.archives import source, wheel
 from clients.client import CLIENTS, PYTHON, Client, runs
 from clients.looking import look
 from clients.loopback import Web
+from typed import Run
+from verify.looking import flip, told
 
 pytestmark = runs("uv", "uv")
 UV = CLIENTS / "bin" / "uv"
@@ -89,3 +91,20 @@ def test_the_variable_moves_the_cache(fresh: Client, web: Web, filled: Client) -
     environment(fresh.told(UV_CACHE_DIR=place), web, "env", "tiny")
     assert look(fresh.home, "uv", "venv", UV_CACHE_DIR=place).roots == {str(place): "UV_CACHE_DIR"}
     assert look(fresh.home, "uv", "venv").roots == {str(place): "recognised by archive-v*"}
+
+
+def test_archives_and_environments_are_verified_and_a_broken_archive_comes_again(
+    fresh: Client, web: Web, filled: Client, run: Run
+) -> None:
+    place = environment(fresh, web, "env", "tiny")
+    assert told(run, code=0) == {}
+    victim = next(place.rglob("weights.bin"))
+    assert victim.stat().st_nlink == 2
+    flip(victim)
+    names = [line for line in run("verify").out.splitlines() if line.startswith("corrupt")]
+    assert len(names) == 2, "one file, and both names of it are told"
+    assert run("verify", "uv", "--repair", "--yes").code == 0
+    again = environment(fresh, web, "again", "tiny")
+    assert next(again.rglob("weights.bin")).read_bytes() == b"w" * 90_000
+    assert told(run, "uv", code=0) == {}
+    assert told(run, "venv", code=5) == {"weights.bin": "corrupt"}

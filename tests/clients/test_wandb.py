@@ -8,6 +8,8 @@ import pytest
 
 from clients.client import Client, runs
 from clients.looking import look
+from typed import Run
+from verify.looking import flip, told
 
 pytestmark = runs("with_wandb", "wandb")
 
@@ -62,3 +64,16 @@ def test_variables_move_runs_and_staging(fresh: Client) -> None:
     assert found["WANDB_DIR"] == str(fresh.home / "runs" / "wandb")
     assert found["WANDB_DATA_DIR"] in (str(fresh.home / "staged"), str(fresh.home / "staged" / "wandb"))
     assert {each.kind for each in seen.artifacts.values()} == {"run", "other"}
+
+
+def test_logs_and_what_waits_to_be_uploaded_are_verified(fresh: Client, run: Run) -> None:
+    file = fresh.home / "weights.bin"
+    file.write_bytes(bytes(range(256)) * 400)
+    fresh.call("run", file)
+    assert told(run, "wandb", code=0) == {}
+    log = next(path for path in fresh.home.rglob("run-*.wandb") if not path.parent.is_symlink())
+    staged = next(path for path in (fresh.home / ".local/share/wandb/artifacts/staging").iterdir() if path.is_file())
+    flip(staged)
+    assert told(run, "wandb", code=5) == {staged.name: "corrupt"}
+    flip(log)
+    assert told(run, "wandb", code=5)[log.name] == "corrupt"

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import modelyard as my
-from modelyard.registry.errors import UnsafeError
+from modelyard.registry.errors import RegistryError, UnsafeError
 
 os.environ["KERAS_BACKEND"] = "torch"
 RANDOM = np.random.default_rng(7)
@@ -204,9 +204,60 @@ def test_a_torch_module_that_keeps_nothing_needs_its_arguments(tmp_path: Path) -
     assert not list(my.Registry(tmp_path).path("model").glob("*.pt"))
 
 
+class Measured(torch.nn.Module):
+    """A constructor that looks at numbers, which a module without memory has none of."""
+
+    def __init__(self, size: int = 3) -> None:
+        super().__init__()
+        self.inner = torch.nn.Linear(size, size)
+        self.norm = float(self.inner.weight.norm().item()) > 0
+        self.offset = torch.arange(size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The usual."""
+        return self.inner(x) + self.offset  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("kind", [Measured, Net])
+def test_saving_and_loading_leave_the_random_numbers_of_a_training_alone(tmp_path: Path, kind: type) -> None:
+    model = Net(4) if kind is Net else Measured()
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    loaded = again(tmp_path, model, trusted=[kind], config={"size": 3} if kind is Measured else None)
+    assert torch.equal(torch.get_rng_state(), before)
+    given = torch.tensor([[1, 2, 3]]) if kind is Net else torch.ones(2, 3)
+    assert torch.equal(loaded(given), model(given))
+
+
 def test_a_whole_torch_module_only_when_pickle_is_asked_for(tmp_path: Path) -> None:
     model = Opaque(3)
     loaded = again(tmp_path, model, allow_pickle=True)
     assert torch.equal(loaded(torch.ones(3)), model(torch.ones(3)))
     with pytest.raises(UnsafeError, match="allow_pickle=True"):
         my.Registry(tmp_path).load("model")
+
+
+def test_files_from_the_disk_are_loaded_by_their_format(tmp_path: Path) -> None:
+    import gguf
+    import safetensors.torch
+    import skops.io
+    from sklearn.linear_model import LinearRegression
+
+    model = LinearRegression().fit(X, Y)
+    skops.io.dump(model, tmp_path / "line.skops")
+    assert np.array_equal(again(tmp_path / "a", tmp_path / "line.skops").predict(X), model.predict(X))
+    safetensors.torch.save_file({"w": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "w.bin", {"format": "pt"})
+    assert again(tmp_path / "b", tmp_path / "w.bin")["w"].dtype is torch.bfloat16
+    writer = gguf.GGUFWriter(tmp_path / "tiny.gguf", "llama")
+    writer.add_tensor("w", np.ones((2, 32), np.float32))
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    registry = my.Registry(tmp_path / "c")
+    which = registry.save(tmp_path / "tiny.gguf", "tiny")
+    with pytest.raises(RegistryError, match=r"kept, not loaded; `modelyard registry load tiny@1\.0\.0 --to"):
+        registry.load(which)
+    assert "tiny.gguf" in registry.copy_out(which, tmp_path / "out")
+    assert (tmp_path / "out" / "tiny.gguf").read_bytes() == (tmp_path / "tiny.gguf").read_bytes()
+    (tmp_path / "half.safetensors").write_bytes((tmp_path / "w.bin").read_bytes()[:-1])
+    with pytest.raises(RegistryError, match="ends before"):
+        registry.save(tmp_path / "half.safetensors", "half")

@@ -64,6 +64,25 @@ def test_a_codec_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.Mon
     codecs.others.cache_clear()
 
 
+def test_a_framework_that_is_not_installed_is_named_with_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    registry = my.Registry(tmp_path)
+    model = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
+    registry.save(model, "model")
+    monkeypatch.setitem(sys.modules, "skops", None)
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    for verb in (lambda: registry.load("model"), lambda: registry.save(model, "model")):
+        with pytest.raises(RegistryError, match="needs skops, which is not installed; pip install skops"):
+            verb()
+    monkeypatch.delitem(sys.modules, "modelyard.registry.codecs.sklearn_models")
+    monkeypatch.setitem(sys.modules, "sklearn.base", None)
+    with pytest.raises(RegistryError, match="needs sklearn, which is not installed; pip install scikit-learn"):
+        registry.load("model")
+
+
 def test_what_no_codec_takes_is_told_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"nothing here saves a builtins\.object; .*modelyard\.codecs"):
         my.Registry(tmp_path).save(object(), "net")

@@ -178,6 +178,12 @@ def test_a_link_in_place_of_a_folder_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="is a link"):
         registry.save(SMALL, "other")
     assert not list(outside.iterdir())
+    registry.save(SMALL, "elsewhere/net")
+    (tmp_path / "models" / "elsewhere").rename(tmp_path / "aside")
+    (tmp_path / "models" / "elsewhere").symlink_to(tmp_path / "aside")
+    assert [each for each, _ in registry.models()] == ["net"] and not registry.versions("elsewhere/net")
+    with pytest.raises(RegistryError, match="no model is called"):
+        registry.load("elsewhere/net")
     (registry.path("net").parent / "v3.0.0").symlink_to(registry.path("net"))
     assert registry.versions("net") == [Version(1, 0, 0)]
     with pytest.raises(RegistryError, match=r"has no version '3\.0\.0'"):

@@ -102,7 +102,9 @@ def test_two_versions_compared(tmp_path: Path) -> None:
 
 
 def test_which_version_came_from_which(tmp_path: Path) -> None:
-    registry = my.Registry(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "models")
+    registry = my.Registry(tmp_path / "link")
     first = registry.save({"w": np.ones(1)}, "base")
     second = registry.save({"w": np.ones(1)}, "tuned", parent="base")
     third = registry.save({"w": np.ones(1)}, "tuned", parent=str(second))

@@ -11,7 +11,7 @@ from modelyard.inventory import Artifact
 from modelyard.policies.clean import Evidence
 from modelyard.problem import Problem
 from modelyard.units import size
-from modelyard.walk.digest import digests
+from modelyard.walk.hash import digests
 from modelyard.walk.tree import Tree
 
 KINDS = ("model", "dataset", "checkpoint", "run")

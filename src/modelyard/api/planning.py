@@ -37,6 +37,16 @@ def now_text() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def exact_now() -> str:
+    """The same to the microsecond: two plans that are made one after the other are two plans."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
+    """The survey that a plan comes from, with `more` folders in which it changes something."""
+    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], exact_now())
+
+
 def plan_clean(
     survey: Survey,
     everyone: Everyone,
@@ -96,6 +106,11 @@ def check(survey: Survey, rules: Rules) -> list[Budget]:
     return budgets(rules, taken, disks_of(survey))
 
 
+def roots_of(survey: Survey) -> list[str]:
+    """The roots of its stores, in which no trash may be made."""
+    return [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
+
+
 def _kept(
     survey: Survey,
     everyone: Everyone,
@@ -152,7 +167,7 @@ def why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int
         return "no capsule can be written of it"
     if isinstance(told := asking.asked(artifact, survey.tree, doors), str):
         return told
-    if _pinned(survey, artifact):
+    if pinned(survey, artifact):
         return f"a {KEEP} file keeps it"
     for use in everyone.of(number):
         if use.by in HOLDING:
@@ -176,7 +191,7 @@ def _has_prefix(survey: Survey, artifact: Artifact) -> bool:
         return False
 
 
-def _pinned(survey: Survey, artifact: Artifact) -> bool:
+def pinned(survey: Survey, artifact: Artifact) -> bool:
     """Whether a keep file lies in or above one of its rows."""
     keeps = {survey.tree.parent(row) for row in survey.tree.marks().get(KEEP, ())}
     for row in artifact.rows if keeps else ():
@@ -215,17 +230,15 @@ def _plan(
         *asking.steps(artifacts, asks, proofs),
     ]
     sizes = _sizes(survey, steps, set(asks))
-    roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], now_text())
     stays = [Skipped(artifacts[number].id, why) for number, why in (*needed.items(), *_left(survey, moved))]
     likely = _likely(survey, set(survey.claims.removable(moved)), sizes)
     again = {each.number for each in kept if each.fetch}
     return Plan(
         TITLE,
         now_text(),
-        origin,
+        origin_of(survey),
         steps,
-        roots,
+        roots_of(survey),
         sizes.freed,
         sizes.exact,
         clean.worst(kept),

@@ -23,7 +23,7 @@ from modelyard.policies.clean import UNPROVEN, Evidence, Wish, candidates, chose
 from modelyard.problem import Problem
 from modelyard.stores import hub_files, ollama_files
 from modelyard.units import rfc3339
-from modelyard.walk.digest import digests
+from modelyard.walk.hash import digests
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 

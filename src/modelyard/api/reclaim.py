@@ -10,18 +10,20 @@ from pathlib import Path
 
 from modelyard.api.keeper import Keeper
 from modelyard.api.lately import Lately
+from modelyard.api.moving import missing
 from modelyard.api.planning import now_text
 from modelyard.apply import journal as journals
 from modelyard.apply import saved
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Engine
 from modelyard.apply.hands import Hands
-from modelyard.apply.journal import Journal, State
+from modelyard.apply.journal import Journal, Record, State
 from modelyard.apply.journal import Ledger as Ledger
 from modelyard.apply.lock import locked
-from modelyard.apply.purge import Progress, purge, silent
+from modelyard.apply.purge import Progress, free_bytes, purge, silent
 from modelyard.apply.recover import recover
 from modelyard.apply.rooms import NO_ROOM, Rooms, known_rooms, rooms, rooms_in_memory
+from modelyard.apply.together import is_half, whole
 from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Platform
@@ -59,6 +61,8 @@ class Receipt:
     measured: int | None = None
     for_good: int = 0
     """How many of the things services removed: nothing of those waits in the trash."""
+    waiting: int = 0
+    """How many things wait in the trash."""
     capsules: list[str] = field(default_factory=list)
     """The capsules of environments that were written before these went."""
 
@@ -80,36 +84,71 @@ class Yard:
         self.rooms = rooms(*self._where, self._disk)
         self._lock = locked(self.rooms.state, self._wait)
         self._lock.__enter__()
-        for ledger in self.ledgers():
-            if isinstance(ledger, Ledger) and ledger.steps("intent", "undoing", "purging"):
-                with journals.resume(self._disk, ledger) as journal:
-                    recover(self._disk, journal, now_text, self._owner)
+        for ledger in self.unsettled():
+            with journals.resume(self._disk, ledger) as journal:
+                recover(self._disk, journal, now_text, self._owner)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lock.__exit__(None, None, None)
 
+    def unsettled(self) -> list[Ledger]:
+        """The journals that an interruption left open, which are settled when the yard is opened."""
+        ledgers = [each for each in self.ledgers() if isinstance(each, Ledger)]
+        return [each for each in ledgers if each.steps("intent", "undoing", "purging") or is_half(each)]
+
     def ledgers(self) -> list[Ledger | Problem]:
         """Every journal, the oldest first."""
         return list(self.rooms.ledgers())
 
-    def apply(self, plan: Plan, progress: Progress = silent, doubted: Mapping[str, str] = NOTHING) -> Receipt:
+    def apply(
+        self, plan: Plan, progress: Progress = silent, doubted: Mapping[str, str] = NOTHING, told: Progress = silent
+    ) -> Receipt:
         """Makes the plan's steps, but none of what is `doubted`: by artifact why it must stay.
 
-        FileExistsError: it was applied before; ValueError: it is another user's.
+        `progress` is told of steps, `told` of bytes that are copied. FileExistsError: it was applied before;
+        ValueError: it is another user's.
         """
         if plan.origin.user != os.getuid():
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
-        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies)
+        moved = {each.artifact for each in plan.moves}
+        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies, moved)
         trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
         with self._begun(plan) as journal:
             keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
-            engine = Engine(Hands(self._disk, journal, trash, now_text, self._owner), Lately(keeper, doubted))
+            hands = Hands(self._disk, journal, trash, now_text, self._owner, told=told)
+            engine = Engine(hands, Lately(keeper, doubted))
             total = len(plan.steps)
+            shared = [os.path.dirname(bytes(step.path)) for step in plan.steps if step.do == "share"]
+            before = free_bytes(shared)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
                 progress(min(start + 64, total), total)
-            return replace(receipt(journal.ledger), capsules=keeper.capsules)
+            if plan.together:
+                self._looked_over(journal)
+            for folder in shared[:1]:
+                self._disk.sync_file_system(folder)
+            gained = sum(free_bytes(shared).values()) - sum(before.values()) if shared else None
+            return replace(receipt(journal.ledger, measured=gained), capsules=keeper.capsules)
+
+    def _looked_over(self, journal: Journal) -> None:
+        """All steps or none: what moved has to show everything that it showed before."""
+        plan = journal.ledger.plan
+        if not is_half(journal.ledger) and (why := missing(plan, *self._where)):
+            last = len(plan.steps) - 1
+            journal.write([Record("done", last, now_text(), why=why)])
+            undo(self._disk, journal, now_text)
+        whole(self._disk, journal, now_text)
+
+    def apply_whole(self, plan: Plan, progress: Progress = silent) -> Receipt:
+        """Makes all steps of a plan, or none: where one could not be made the others are taken back."""
+        done = self.apply(plan, progress)
+        if done.skipped or done.failed:
+            for ledger in self.ledgers():
+                if isinstance(ledger, Ledger) and ledger.plan.id == plan.id:
+                    self.undo(ledger)
+            return replace(done, done=0)
+        return done
 
     @contextmanager
     def _begun(self, plan: Plan) -> Iterator[Journal]:
@@ -128,7 +167,7 @@ class Yard:
         """Takes a plan back, as far as nobody purged it."""
         already = frozenset(ledger.steps("undone"))
         with journals.resume(self._disk, ledger) as journal:
-            undo(self._disk, journal, now_text)
+            undo(self._disk, journal, now_text, self._owner)
         return receipt(ledger, "undone", already=already)
 
     def purge(self, ledger: Ledger, progress: Progress = silent) -> Receipt:
@@ -149,6 +188,10 @@ def receipt(
     steps = ledger.plan.steps
     wanted: tuple[State, ...] = ("done", "purged") if reached == "done" else (reached,)
     made = [number for number in ledger.steps(*wanted) if number not in already]
+    left = ledger.steps(*OPEN[reached])
+    if reached == "purged":  # what was written or moved does not lie in the trash
+        there = {*ledger.waiting(), *ledger.steps("purging")}
+        left = [number for number in left if number in there]
     predicted = ledger.plan.predicted
     if len(made) < len(steps):
         predicted = min(predicted, sum(steps[number].freed for number in made))
@@ -156,13 +199,19 @@ def receipt(
     reasons = {
         number: (shown(bytes(steps[number].path)), ledger.reasons.get(number, "")) for number in range(len(steps))
     }
+    left = ledger.steps(*OPEN[reached])
+    if reached == "purged":  # what was only written or copied leaves nothing to purge
+        left = [number for number in left if number in ledger.places and steps[number].do != "move"]
+    if ledger.plan.together and reached == "done":  # the others were not made, or taken back, because of these
+        left = [number for number in (*left, *ledger.steps("undone")) if reasons[number][1]]
     return Receipt(
         ledger.plan.id,
         len(made),
-        [reasons[number] for number in ledger.steps(*OPEN[reached])]
+        [reasons[number] for number in left]
         + [(reasons[number][0], FOR_GOOD) for number in for_good if reached == "undone"],
         [reasons[number] for number in ledger.steps("failed")],
         predicted,
         measured,
         len(for_good),
+        len(ledger.waiting()),
     )

@@ -10,11 +10,16 @@ import struct
 import sys
 from collections.abc import Callable
 
+from modelyard.walk.read import NO_TRACE
+
 NOREPLACE = 1  # RENAME_NOREPLACE of renameat2(2)
 EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 SWAP, EXCL = 2, 4  # RENAME_SWAP and RENAME_EXCL of renamex_np(2)
 AT_FDCWD = -100
+ACL_AND_ATTRIBUTES = 1 | 4  # COPYFILE_ACL and COPYFILE_XATTR of fcopyfile(3)
 FICLONERANGE = 0x4020940D  # ioctl_ficlonerange(2)
+FIDEDUPERANGE = 0xC0189436  # ioctl_fideduperange(2)
+DIFFERS = 1  # FILE_DEDUPE_RANGE_DIFFERS
 
 
 Rename = Callable[[bytes, bytes], int]
@@ -56,10 +61,15 @@ class Disk:
     def __init__(self) -> None:
         self._renames = _renames()
         self._sync_range = _sync_range()
+        self._syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
 
     def make_folder(self, path: bytes, mode: int = 0o700) -> None:
         """A new folder, which only its owner may enter unless told."""
         os.mkdir(path, mode)
+
+    def make_open_folder(self, path: bytes) -> None:
+        """A new folder with the rights that programs of this user give theirs."""
+        os.mkdir(path)
 
     def move(self, source: bytes, target: bytes) -> None:
         """Renames on one file system and never replaces: FileExistsError when the target is there."""
@@ -89,6 +99,27 @@ class Disk:
         """One more name of a file; FileExistsError when the target is there."""
         os.link(source, target, follow_symlinks=False)
 
+    def symlink(self, text: bytes, path: bytes) -> None:
+        """A new symbolic link; FileExistsError when something is there."""
+        os.symlink(text, path)
+
+    def own(self, place: int | bytes, user: int, group: int) -> None:
+        """Whose an open file, or a name that may be a link, is."""
+        os.chown(place, user, group, follow_symlinks=isinstance(place, int))
+
+    def stamp(self, place: int | bytes, read: int, written: int) -> None:
+        """When an open file, or a name that may be a link, was read and written; nanoseconds since 1970."""
+        os.utime(place, ns=(read, written), follow_symlinks=isinstance(place, int))
+
+    def attributes(self, source: int, target: int) -> None:
+        """Gives an open file the attributes and access control lists of another, as macOS copies them."""
+        if ctypes.CDLL(None, use_errno=True).fcopyfile(source, target, None, ACL_AND_ATTRIBUTES):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def attribute(self, descriptor: int, name: str, value: bytes) -> None:
+        """Gives an open file an extended attribute, access control lists among them."""
+        os.setxattr(descriptor, name, value)
+
     def mode(self, descriptor: int, mode: int) -> None:
         """Who may do what with an open file."""
         os.fchmod(descriptor, mode)
@@ -111,9 +142,9 @@ class Disk:
 
     def blank(self, path: bytes, mode: int = 0o600) -> int:
         """A descriptor of a new file to fill at any place."""
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW | NO_TRACE, mode)
 
-    def put(self, descriptor: int, data: bytes, at: int) -> None:
+    def put(self, descriptor: int, data: bytes | memoryview, at: int) -> None:
         """Writes all of it at a place."""
         while data:
             count = os.pwrite(descriptor, data, at)
@@ -130,6 +161,25 @@ class Disk:
         if sys.platform != "linux":
             raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         fcntl.ioctl(target, FICLONERANGE, struct.pack("=qQQQ", source, start, length, at))
+
+    def share_equal(self, source: int, start: int, length: int, target: int, at: int) -> int:
+        """Lets the target have the source's extents where the system itself finds their bytes equal; how many.
+
+        0: they differ. Neither file's times, size or bytes change. OSError where the file system cannot.
+        """
+        if sys.platform != "linux":
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        asked = bytearray(struct.pack("=QQHHIqQQiI", start, length, 1, 0, 0, target, at, 0, 0, 0))
+        fcntl.ioctl(source, FIDEDUPERANGE, asked)
+        done, status = struct.unpack_from("=Qi", asked, 40)
+        if status < 0:
+            raise OSError(-status, os.strerror(-status))
+        return 0 if status == DIFFERS else int(done)
+
+    def start_writing(self, descriptor: int, start: int, length: int) -> None:
+        """Lets a piece of a file that waits in memory go to the medium, without waiting for it."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
 
     def append(self, descriptor: int, data: bytes | memoryview) -> None:
         """Writes all of it at the end."""
@@ -152,6 +202,13 @@ class Disk:
         if self._sync_range is not None:
             self._sync_range(descriptor, start, length, 2)
 
+    def sync_disk(self, descriptor: int) -> None:
+        """Lets everything of the file system of an open file reach the medium. ENOSYS where it cannot be asked to."""
+        if self._syncfs is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        if self._syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
     def sync_folder(self, path: bytes) -> None:
         """Lets the names of a folder reach the medium; file systems that cannot are passed over."""
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -163,7 +220,17 @@ class Disk:
         finally:
             os.close(descriptor)
 
-    def permit(self, name: bytes, folder: int) -> None:
+    def sync_file_system(self, path: bytes) -> None:
+        """Lets a file system finish what it does later, so that its free bytes are those there are. Linux alone."""
+        library = ctypes.CDLL(None, use_errno=True)
+        if hasattr(library, "syncfs"):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                library.syncfs(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def permit(self, name: bytes, folder: int | None) -> None:
         """Lets the owner look into and change a folder in the trash."""
         os.chmod(name, 0o700, dir_fd=folder)
 

@@ -18,6 +18,8 @@ BATCH = 64
 """Steps whose intents reach the medium together."""
 
 
+KEEP_IN_PLACE = ("ask", "share")
+"""What puts nothing into the trash."""
 NOWHERE = "no folder on its device can hold the trash"
 GOING = ("remove", "ask")
 """Steps after which something is gone: only of those does one depend on the other."""
@@ -46,7 +48,16 @@ class Engine:
     """Artifacts of which a step was not made: names that stay must not lose the bytes they stand for."""
 
     def run(self, numbers: Sequence[int]) -> None:
-        """Makes these steps of the plan, in order. What is refused or fails does not stop the others."""
+        """Makes these steps of the plan, in order. What is refused or fails does not stop the others, unless they are
+        to be made together.
+        """
+        ledger = self.hands.journal.ledger
+        if ledger.plan.together:
+            for number in numbers:
+                if ledger.steps("refused", "failed", "intent"):
+                    return
+                self._batch([number])
+            return
         for start in range(0, len(numbers), BATCH):
             self._batch(numbers[start : start + BATCH])
 
@@ -109,7 +120,7 @@ class Engine:
             place = ACTS[step.do].place(self.hands, number)
         except OSError as error:
             return self.hands.record("failed", number, why=words(error))
-        if place is None and step.do != "ask" and step.expect is not None:
+        if place is None and step.do not in KEEP_IN_PLACE and step.expect is not None:
             return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because or ALL_ITS}")
         return self.hands.record("intent", number, place=None if place is None else Path.of(place))
 
@@ -124,7 +135,7 @@ class Engine:
         """Lets the names reach the medium before the journal says so."""
         folders = set()
         for record in results:
-            if record.event == "done":
+            if record.event == "done" and self.hands.step(record.step).do != "ask":
                 folders.add(os.path.dirname(bytes(self.hands.step(record.step).path)))
                 folders |= {os.path.dirname(bytes(record.place))} if record.place is not None else set()
         for folder in sorted(folders):

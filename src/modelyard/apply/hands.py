@@ -25,6 +25,10 @@ class Owner(Protocol):
         """Whether the service still has the thing; None when it does not answer."""
         ...
 
+    def make(self, step: Step) -> str:
+        """Asks for a model to be made of a file that the service has; why it was not, empty when it was."""
+        ...
+
 
 class Nobody:
     """No service can be asked."""
@@ -36,6 +40,13 @@ class Nobody:
     def present(self, step: Step) -> bool | None:
         """Does not know."""
         return None
+
+    def make(self, step: Step) -> str:
+        """Refuses."""
+        return "no service can be asked here"
+
+
+NOBODY = Nobody()
 
 
 @dataclass(slots=True)
@@ -49,6 +60,8 @@ class Hands:
     owner: Owner
     moved: set[tuple[int, int]] = field(default_factory=set)
     """Inodes that this plan renamed or linked already: their ctime is ours."""
+    told: Callable[[int, int], None] = lambda done, total: None
+    """Told how many bytes of how many are copied and proven."""
 
     def step(self, number: int) -> Step:
         """A step of the plan."""

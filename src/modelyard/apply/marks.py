@@ -47,6 +47,14 @@ def written(expected: Mark, seen: Mark | None) -> str:
     return "it was written to" if (expected.size, expected.mtime) != (seen.size, seen.mtime) else ""
 
 
+def of_open(descriptor: int) -> Mark:
+    """The mark of an open file, whatever its path leads to by now."""
+    seen = os.fstat(descriptor)
+    kind = KINDS.get(stat.S_IFMT(seen.st_mode), "other")
+    size = 0 if kind == "folder" else seen.st_size
+    return Mark(kind, seen.st_dev, seen.st_ino, size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_uid)  # type: ignore[arg-type]
+
+
 def lonely(copies: Sequence[Copy], artifact: str) -> str:
     """Why an artifact must not go: a copy of it that has to be there is not as it was. Empty when all are."""
     for each in copies:

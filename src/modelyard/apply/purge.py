@@ -77,7 +77,7 @@ def _purged(
     seen = walk([place for number in numbers if os.path.isdir(place := ledger.places[number])])
     stays = {number: why for number in numbers if (why := _why_not(ledger, number, seen, holder, number in half))}
     folders = sorted({os.path.dirname(ledger.places[number]) for number in numbers})
-    before = _free(folders)
+    before = free_bytes(folders)
     journal.write(Record("purging", number, now()) for number in numbers)
     results = []
     for done, number in enumerate(numbers, start=1):
@@ -87,7 +87,7 @@ def _purged(
     for folder in folders:
         if os.path.isdir(folder):
             disk.sync_folder(folder)
-    gained = sum(_free(folders).values()) - sum(before.values())
+    gained = sum(free_bytes(folders).values()) - sum(before.values())
     journal.write([*results, Record("ended", -1, now(), bytes=max(gained, 0))])
     for folder in folders:
         tidy(disk, folder, ledger.plan.id)
@@ -120,7 +120,7 @@ def _gone(disk: Disk, ledger: Ledger, number: int, now: Callable[[], str]) -> Re
     return Record("purged", number, now())
 
 
-def _free(folders: list[bytes]) -> dict[int, int]:
+def free_bytes(folders: Sequence[bytes]) -> dict[int, int]:
     """Free bytes by device."""
     found = {}
     for folder in folders:

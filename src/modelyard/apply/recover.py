@@ -10,6 +10,7 @@ from modelyard.apply.acts import ACTS
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Owner
 from modelyard.apply.journal import Journal, Record
+from modelyard.apply.together import whole
 
 
 def recover(disk: Disk, journal: Journal, now: Callable[[], str], owner: Owner) -> None:
@@ -28,3 +29,4 @@ def recover(disk: Disk, journal: Journal, now: Callable[[], str], owner: Owner) 
         journal.write(settled)
     if ledger.steps("purging"):
         purge.settle(disk, journal, now)
+    whole(disk, journal, now)

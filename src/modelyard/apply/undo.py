@@ -5,24 +5,45 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from modelyard.apply.acts import ACTS
+from modelyard.apply.acts import ACTS, copying
 from modelyard.apply.disk import Disk
-from modelyard.apply.journal import Journal, Record
+from modelyard.apply.hands import NOBODY, Owner
+from modelyard.apply.journal import Journal, Ledger, Record
 from modelyard.apply.purge import tidy
 
+PURGED = "what it replaced was purged"
+STOPPED = "a step that was made after it could not be taken back"
 
-def undo(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
-    """Brings back what the plan changed and nobody purged. What is in the way stays, and so does what it hides."""
+
+def undo(disk: Disk, journal: Journal, now: Callable[[], str], owner: Owner = NOBODY) -> None:
+    """Brings back what the plan changed and nobody purged. What is in the way stays, and so does what it hides.
+
+    Of a plan whose steps were made together nothing is taken back when something of it cannot be.
+    """
     ledger = journal.ledger
     numbers = list(reversed(ledger.steps("done", "undoing")))
+    if ledger.plan.together and (why := _never(ledger)):
+        journal.write(Record("done", number, now(), why=why) for number in numbers)
+        return
     journal.write(Record("undoing", number, now()) for number in numbers)
     results = []
     for number in numbers:
-        event, why = ACTS[ledger.plan.steps[number].do].back(disk, ledger, number)
+        event, why = ACTS[ledger.plan.steps[number].do].back(disk, ledger, number, owner)
         results.append(Record(event, number, now(), why=why))  # type: ignore[arg-type]
+        if ledger.plan.together and event != "undone":
+            results += [Record("done", each, now(), why=STOPPED) for each in numbers[len(results) :]]
+            break
     for folder in sorted({os.path.dirname(bytes(ledger.plan.steps[number].path)) for number in numbers}):
         if os.path.isdir(folder):
             disk.sync_folder(folder)
     journal.write(results)
     for folder in sorted({os.path.dirname(place) for place in ledger.places.values()}):
         tidy(disk, folder, ledger.plan.id)
+
+
+def _never(ledger: Ledger) -> str:
+    """Why such a plan cannot be taken back as a whole, empty when it can."""
+    if ledger.steps("purging", "purged"):
+        return PURGED
+    copies = [number for number in ledger.steps("done", "undoing") if ledger.plan.steps[number].do == "copy"]
+    return next((why for number in copies if (why := copying.changed(ledger, number))), "")

@@ -37,6 +37,10 @@ class Draft:
         waiting, self._waiting = bytes(self._waiting), bytearray()
         self._disk.append(self._descriptor, waiting)
 
+    def mode(self, mode: int) -> None:
+        """Who may do what with it."""
+        self._disk.mode(self._descriptor, mode)
+
     def keep(self, name: bytes, *, over: bool = False) -> bytes:
         """Gives it its name, on the medium. FileExistsError where there is one, unless it may go `over` it."""
         self.flush()

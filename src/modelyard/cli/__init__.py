@@ -18,10 +18,17 @@ COMMANDS = {
     "where": "Every root of every store, and how it was found.",
     "inspect": "What a model file is: format, tensors, precision, what it needs.",
     "scan": "What loading a model would execute; nothing is executed.",
+    "verify": "Whether everything is still as it was given, byte for byte.",
     "convert": "A safe copy of a model file as safetensors, proven equal.",
+    "archive": "Put a model on another disk or into an object store; a stub stays.",
+    "recall": "Bring back what was archived, byte for byte.",
     "registry": "Save, list, verify and compare one's own models.",
     "doctor": "What is wrong on this machine, with the commands that mend it.",
+    "dupes": "What is kept more than once: files, tensors, formats.",
     "clean": "Give space back and lose nothing: a plan, one question, undo.",
+    "dedupe": "Keep equal bytes once: shared extents, or hard links where they are safe.",
+    "link": "Use a model of one tool in another without a second copy.",
+    "move": "Another place for a store or a model, proven, told to its owner.",
     "apply": "Make a plan that was saved.",
     "undo": "Bring back what a plan removed.",
     "purge": "Free what waits in the trash.",
@@ -71,7 +78,8 @@ class Verbs(click.Group):
 def modelyard(ctx: click.Context, request: Request) -> int:
     """What machine-learning work takes on this machine. Without a command: the overview on one screen.
 
-    Only clean, apply, undo, purge and pin change anything; `env`, `convert` and `demo` write new files.
+    Only clean, dedupe, link, move, archive, recall, apply, undo, purge, pin, `verify --repair` and `registry rm` change
+    anything; `env`, `convert`, `registry` and `demo` write new files.
     """
     ctx.obj = request
     if ctx.invoked_subcommand is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from modelyard.api import Survey, environments, planning, reclaim, this_platform
+from modelyard.api import Survey, environments, planning, this_platform
 from modelyard.api.checkpoints import plan_with_checkpoints
 from modelyard.cli import as_json
 from modelyard.cli.asking import prove
@@ -17,7 +17,7 @@ from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.looking import everyone, exit_code, look, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, say
-from modelyard.cli.plans import ask, make, plan_document, print_plan
+from modelyard.cli.plans import ask, make, plan_document, print_plan, saved
 from modelyard.cli.settings import rules
 from modelyard.cli.waiting import with_wait
 from modelyard.cli.wishes import MEGA, Asked, with_wishes
@@ -65,7 +65,7 @@ def command(
         names = ", ".join(each.artifact for each in plan.freezes)
         raise HelpfulError(f"--now is not for environments: {names}", "leave --now away, or --keep these")
     if file is not None:
-        _save(plan, file)
+        saved(plan, file)
     if request.json and (dry_run or file is not None or not plan.steps):
         as_json.emit(plan_document(plan))
         return exit_code(found)
@@ -105,10 +105,3 @@ def _tell(request: Request, plan: Plan, wanted: int | None, file: Path | None) -
     if file is not None and plan.steps:
         told = f"Saved, and nothing was changed: `{again(request, 'apply', str(file))}` makes it"
         console().print(told, markup=False, highlight=False, soft_wrap=True)
-
-
-def _save(plan: Plan, file: Path) -> None:
-    try:
-        reclaim.save(plan, file)
-    except FileExistsError as error:
-        raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error

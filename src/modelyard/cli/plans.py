@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import click
 from rich.console import Console
 
+from modelyard.api import reclaim
 from modelyard.api.reclaim import Receipt
+from modelyard.apply.purge import silent
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import PARTLY, HelpfulError
 from modelyard.cli.kept import print_kept
 from modelyard.cli.lately import doubts
+from modelyard.cli.moves import copying, print_move, tell_move
 from modelyard.cli.options import Request
 from modelyard.cli.output import by_reason, console, freed, line, say, table
 from modelyard.cli.progress import progress
 from modelyard.cli.yards import again, find, older, opened
 from modelyard.inventory import Sizes
-from modelyard.plan import RATE, Plan, Step
+from modelyard.plan import RATE, Move, Plan, Step
 from modelyard.policies.clean import ORDER
 from modelyard.policies.rules import Rules
 from modelyard.units import lasting, size
@@ -47,6 +51,9 @@ def _proof(steps: list[Step]) -> str:
 
 def print_plan(plan: Plan) -> None:
     """The plan by class of proof, what is left out and why, and what the whole set frees."""
+    if plan.moves:
+        print_move(plan)
+        return
     out = console()
     found = by_artifact(plan)
     if not found:
@@ -110,28 +117,53 @@ def for_good(plan: Plan) -> int:
 
 
 def ask(at_once: bool, plan: Plan | None = None, *, savable: bool = False) -> bool:
-    """The one question. Without a terminal nobody answers, and nothing is changed."""
+    """The one question before something is removed."""
+    words = "Remove them for good" if at_once else TRASHING
+    words = "Move it" if plan and plan.moves else words
+    count = for_good(plan) if plan and not at_once else 0
+    if plan and count:
+        every = count == len(plan.steps)
+        words = "Let their services remove them for good" if every else f"{words}, and let services remove {count:,}"
+    return confirmed(words, savable=savable)
+
+
+def confirmed(words: str, *, savable: bool = False) -> bool:
+    """One question. Without a terminal nobody answers, and nothing is changed."""
     if not sys.stdin.isatty():
         saving = ", or --plan FILE to save the plan and `modelyard apply FILE` later" if savable else ""
         hint = f"add --yes to go on{saving}"
         print(f"modelyard: nothing was changed: nobody can be asked here\n  {hint}", file=sys.stderr)
         return False
-    words = "Remove them for good" if at_once else TRASHING
-    count = for_good(plan) if plan and not at_once else 0
-    if plan and count:
-        every = count == len(plan.steps)
-        words = "Let their services remove them for good" if every else f"{words}, and let services remove {count:,}"
     if words == TRASHING:
         print("`modelyard purge` then frees the space; until that `modelyard undo` brings all back.", file=sys.stderr)
     return click.confirm(f"{words}?", default=False, err=True)
+
+
+def saved(plan: Plan, file: Path) -> None:
+    """Writes the plan into a new file."""
+    try:
+        reclaim.save(plan, file)
+    except FileExistsError as error:
+        raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error
+
+
+def made(request: Request, plan: Plan, again: str) -> Receipt:
+    """Makes a plan as it is; `again` is the command that makes a new one."""
+    try:
+        with opened(request) as yard, progress(request) as told:
+            return yard.apply(plan, told)
+    except FileExistsError as error:
+        raise HelpfulError("this plan was applied before", f"`modelyard journal show {plan.id}`") from error
+    except ValueError as error:
+        raise HelpfulError(str(error), f"make a new plan with `{again}`") from error
 
 
 def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
     """Makes a plan and says what came of it; the exit code. Rules may ask for older plans to be purged afterwards."""
     doubted = doubts(request, plan, ruled)
     try:
-        with opened(request) as yard, progress(request) as told:
-            found = yard.apply(plan, told, doubted)
+        with opened(request) as yard, progress(request) as told, copying(request, plan) as copied:
+            found = yard.apply(plan, silent if plan.moves else told, doubted, copied)
             if at_once:
                 found = replace(yard.purge(find(yard, plan.id), told), capsules=found.capsules)
             if ruled.purge_itself and ruled.trash_for is not None:
@@ -141,7 +173,7 @@ def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
         raise HelpfulError(APPLIED, f"`modelyard journal show {plan.id}`") from error
     except ValueError as error:
         raise HelpfulError(str(error), "make a new plan with `modelyard clean`") from error
-    return tell(request, found, "purged" if at_once else TRASHED)
+    return tell(request, found, "purged" if at_once else TRASHED, plan)
 
 
 def _done(found: Receipt, words: str) -> str:
@@ -152,14 +184,19 @@ def _done(found: Receipt, words: str) -> str:
     return f"{found.done - found.for_good:,} {words}, {removed}" if found.done > found.for_good else removed
 
 
-def tell(request: Request, found: Receipt, words: str) -> int:
+def tell(request: Request, found: Receipt, words: str, plan: Plan | None = None) -> int:
     """A receipt; the exit code: 3 when something was left undone."""
     if request.json:
         as_json.emit(receipt_document(found))
     else:
         out = console()
-        line(out, f"{_done(found, words)}  (plan {found.journal})", "bold")
-        if found.measured is not None:
+        if plan and plan.moves:
+            tell_move(request, plan, found)
+        else:
+            line(out, f"{_done(found, words)}  (plan {found.journal})", "bold")
+        if plan and plan.moves:
+            pass
+        elif found.measured is not None:
             line(out, f"{size(max(found.measured, 0))} more are free, {size(found.predicted)} were predicted")
         elif words == TRASHED and found.done > found.for_good:
             whole = size(found.predicted) if not found.for_good else "what lies there"
@@ -169,6 +206,9 @@ def tell(request: Request, found: Receipt, words: str) -> int:
             out.print(told, markup=False, highlight=False, soft_wrap=True)
         elif words == TRASHED and found.done:
             line(out, f"{size(found.predicted)} were predicted; what a service removed cannot be brought back")
+        elif found.waiting:
+            words = f"`{again(request, 'undo', found.journal)}` makes the files their own again"
+            line(out, f"`{again(request, 'purge')}` frees the old files; until then {words}")
         for capsule in found.capsules:
             line(out, f"capsule {capsule}")
         if found.capsules:
@@ -201,6 +241,24 @@ def receipt_document(found: Receipt) -> documents.Made:
     )
 
 
+def _move_line(move: Move) -> documents.MoveLine:
+    return documents.MoveLine(
+        move.artifact,
+        move.store,
+        move.source.text,
+        move.target.text,
+        move.how,
+        move.why,
+        move.bytes,
+        move.entries,
+        move.renamed,
+        None if move.file is None else move.file.text,
+        move.lines,
+        move.say,
+        move.notes,
+    )
+
+
 def plan_document(plan: Plan) -> documents.Planned:
     """A plan as JSON, without what only its making needs."""
     steps = [
@@ -212,6 +270,6 @@ def plan_document(plan: Plan) -> documents.Planned:
     return documents.Planned(
         documents.PlanLine(
             plan.id, plan.title, plan.digest, steps, plan.freed, plan.exact, plan.worst_proof, skipped,
-            plan.fetch, plan.rate, plan.fetch_seconds, breaks,
+            plan.fetch, plan.rate, plan.fetch_seconds, breaks, [_move_line(each) for each in plan.moves],
         )
     )  # fmt: skip

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import COMPLAINTS
-from modelyard.cli.looking import ProgressLine
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, line, table
 from modelyard.cli.registry_place import in_registry, meant, opened
-from modelyard.registry.diffing import Difference, Entry, TensorChange
-from modelyard.registry.verifying import Verified, verify
 from modelyard.units import size
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # help needs none of them
+    from modelyard.registry.diffing import Difference, Entry, TensorChange
+    from modelyard.registry.verifying import Verified
 
 SHOWN = 20
 
@@ -28,6 +30,9 @@ def verify_command(request: Request, place: str, names: tuple[str, ...]) -> int:
 
     Told apart: corrupt, missing, extra (put there later), unreadable, newer (of a later modelyard). Without NAME all.
     """
+    from modelyard.cli.looking import ProgressLine
+    from modelyard.registry.verifying import verify
+
     drawn = ProgressLine() if request.progress and sys.stderr.isatty() else None
     done = 0
 

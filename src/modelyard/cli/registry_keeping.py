@@ -13,7 +13,6 @@ from modelyard.cli import as_json, documents
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.registry_place import helpful, in_registry, opened
-from modelyard.library import Registry
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
 from modelyard.walk.text import shown
@@ -27,6 +26,8 @@ def init_command(request: Request, folder: str) -> int:
 
     DIR is `models` without one. What is there already stays as it is.
     """
+    from modelyard.library import Registry
+
     with helpful():
         registry = Registry(folder)
         made = registry.init()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -11,12 +11,13 @@ from modelyard.cli import as_json, documents
 from modelyard.cli.options import Request
 from modelyard.cli.output import console, line, table
 from modelyard.cli.registry_place import in_registry, meant, opened
-from modelyard.library import Reference, Registry, RegistryError
-from modelyard.registry.layout import METADATA
-from modelyard.registry.metadata import Metadata, Port
 from modelyard.units import size
 from modelyard.walk.read import read_file
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # help needs none of them
+    from modelyard.library import Reference, Registry
+    from modelyard.registry.metadata import Metadata, Port
 
 CAP = 16 << 20
 
@@ -36,6 +37,8 @@ def ls_command(request: Request, place: str, names: tuple[str, ...]) -> int:
 
 
 def _line(registry: Registry, which: Reference) -> documents.VersionLine:
+    from modelyard.registry.errors import RegistryError
+
     aliases = [alias for alias, version in registry.aliases(which.name).items() if version == which.version]
     try:
         found = registry.metadata(which)
@@ -79,6 +82,8 @@ def _metrics(metrics: dict[str, float]) -> str:
 @in_registry
 def show_command(request: Request, place: str, name: str) -> int:
     """Everything known about one version: what made it, metrics, schema, files and digests, and what it came from."""
+    from modelyard.registry.layout import METADATA
+
     with opened(place) as registry:
         which = registry.resolve(name)
         found = registry.metadata(which)

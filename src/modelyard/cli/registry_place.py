@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modelyard.cli.errors import ERROR, REFUSED, USAGE, HelpfulError
 from modelyard.cli.options import with_place
-from modelyard.library import Reference, Registry, RegistryError, UnsafeError
-from modelyard.registry.layout import MARKER
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # help needs none of them
+    from modelyard.library import Reference, Registry
 
 HINTS = {
     "no-model": "`modelyard registry ls` lists what is there",
     "no-version": "`modelyard registry ls NAME` lists its versions",
+    "bad-address": "`modelyard registry push --help` lists what is a place",
     "wrong-digest": "`modelyard registry verify` lists what else is damaged",
 }
 FOR_SAFETY = ("version-exists", "exists", "in-use")
@@ -35,6 +37,9 @@ def in_registry(verb: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def opened(place: str) -> Iterator[Registry]:
     """The registry in a folder; what goes wrong with it becomes a sentence with the next command to type."""
+    from modelyard.library import Registry
+    from modelyard.registry.layout import MARKER
+
     if not os.path.lexists(os.path.join(place, MARKER)):
         hint = f"`modelyard registry init {shown(place)}` makes one there, --registry DIR names another"
         raise HelpfulError(f"{shown(place)} is no registry of models", hint, USAGE)
@@ -45,6 +50,8 @@ def opened(place: str) -> Iterator[Registry]:
 @contextmanager
 def helpful() -> Iterator[None]:
     """Makes an error of the registry one of the command line."""
+    from modelyard.registry.errors import RegistryError, UnsafeError
+
     try:
         yield
     except RegistryError as error:
@@ -55,6 +62,8 @@ def helpful() -> Iterator[None]:
 
 def meant(registry: Registry, names: tuple[str, ...]) -> list[Reference]:
     """The versions of some names: a name alone means all of its versions; no names mean everything."""
+    from modelyard.library import Reference
+
     found = []
     for name, versions in registry.models():
         if not names or name in names:

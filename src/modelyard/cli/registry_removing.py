@@ -8,10 +8,7 @@ import click
 
 from modelyard.cli.errors import REFUSED
 from modelyard.cli.options import Request
-from modelyard.cli.plans import TRASHED, tell
 from modelyard.cli.registry_place import in_registry, opened
-from modelyard.cli.yards import opened as yard_opened
-from modelyard.library import removal
 from modelyard.units import size
 from modelyard.walk.text import shown
 
@@ -25,6 +22,10 @@ def rm_command(request: Request, place: str, names: tuple[str, ...], yes: bool) 
 
     NAME@* means all versions of a model. A version that an alias means is refused.
     """
+    from modelyard.cli.plans import TRASHED, tell  # late: they know every verb that changes something
+    from modelyard.cli.yards import opened as yard_opened
+    from modelyard.library import removal
+
     with opened(place) as registry:
         plan = removal(registry, registry.meant(*names))
         if not yes:

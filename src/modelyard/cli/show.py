@@ -10,13 +10,15 @@ import click
 from rich.console import Console
 
 from modelyard import api
+from modelyard.api.expecting import wanted
 from modelyard.api.inspecting import HAVE_HEADERS, model_of, told
 from modelyard.api.looked import Note
 from modelyard.api.scanning import HOLDS_MODELS, verdict_of
+from modelyard.api.verifying import known as verified_before
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.headers import model_facts
-from modelyard.cli.looking import everyone, exit_code, look, looked
+from modelyard.cli.looking import everyone, exit_code, look, looked, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, freed, line, table
 from modelyard.inventory import Artifact, Use
@@ -43,6 +45,8 @@ def command(request: Request, name: str) -> int:
     except LookupError as error:
         raise HelpfulError(str(error.args[0]), "`modelyard ls -q` prints all ids") from error
     artifact, known = _looked_into(request, found, artifact)
+    if verified := _verified(request, found, artifact):
+        artifact = replace(artifact, facts=(*artifact.facts, ("Verified", verified)))
     others = api.sharers(found, number)
     all_users = everyone(request, found)
     uses, gaps = all_users.of(number), all_users.gaps()
@@ -79,6 +83,18 @@ def _verdict(request: Request, verdict: str | None, name: str) -> str:
     if verdict is None:
         return f"not known, its files are not all here or too many to scan along the way: {command} does"
     return verdict if verdict == "safe" else f"{verdict}: {command} tells why"
+
+
+def _verified(request: Request, found: api.Survey, artifact: Artifact) -> str:
+    """What `modelyard verify` remembers of it, empty where it never looked."""
+    env, home, _ = place(request)
+    told = verified_before(wanted(found, (artifact.id,)), (env, home, api.this_platform()))
+    if told is None or told.at is None:
+        return ""
+    bad = sum(count for state, count in told.counts.items() if state != "ok")
+    whole = f"{told.counts.get('ok', 0):,} {'file' if told.counts.get('ok', 0) == 1 else 'files'} whole"
+    words = f"{whole}, {bad:,} not as given" if bad else whole
+    return f"{words}; the first was read {rfc3339(told.at)}"
 
 
 def _document(

@@ -6,9 +6,12 @@ import click
 
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.options import Request, with_place
+from modelyard.cli.output import console, line
 from modelyard.cli.plans import tell
 from modelyard.cli.waiting import with_wait
 from modelyard.cli.yards import find, opened
+
+SHARED = "Files that share extents were left so: each was a file of its own all the time, and no byte of it changed."
 
 
 @click.command("undo")
@@ -25,4 +28,7 @@ def command(request: Request, name: str) -> int:
                 f"nothing of plan {ledger.plan.id} waits in the trash: it {words}", "`modelyard journal`"
             )
         found = yard.undo(ledger)
-    return tell(request, found, "brought back")
+    code = tell(request, found, "brought back")
+    if not request.json and any(step.do == "share" for step in ledger.plan.steps):
+        line(console(), SHARED, "dim")
+    return code

@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -19,10 +19,14 @@ from modelyard.walk.text import shown
 
 CAP = 32 << 20
 HOPS = 5
+A_DAY = 86400.0
 REDIRECTS = (301, 302, 303, 307, 308)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 GIVEN_UP = ("offline", "slow", "certificate")
 """After these the same server is not asked again."""
+PIECE = 1 << 20
+Sink = Callable[[bytes], object]
+"""Takes the pieces of a body as they come; what it raises ends the answer."""
 HEADERS = {"User-Agent": f"modelyard/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -92,6 +96,22 @@ class Web:
                 return Problem(named(came), "unsafe-redirect", f"it leads to {named(url)}, which is not https")
         return Problem(named(url), "redirect-loop", f"it leads from one address to the next more than {HOPS} times")
 
+    def fetch(self, url: str, sink: Sink, start: int = 0) -> Reply | Problem:
+        """The answer without its body, which goes into the sink from byte `start` on, however long it takes.
+
+        A status of 200 where `start` is not 0 means that the server sends everything from the beginning: then nothing
+        of it is taken. Redirects are followed as `ask` follows them; their bodies are not taken.
+        """
+        local, came = _is_local(url), url
+        for _ in range(HOPS + 1):
+            reply = self._guarded(url, "GET", "*/*", CAP, (sink, start))
+            if isinstance(reply, Problem) or reply.status not in REDIRECTS:
+                return reply
+            came, url = url, joined(url, reply.headers.get("location", ""))
+            if not url.startswith("https://") and not (local and _is_local(url)):
+                return Problem(named(came), "unsafe-redirect", f"it leads to {named(url)}, which is not https")
+        return Problem(named(url), "redirect-loop", f"it leads from one address to the next more than {HOPS} times")
+
     def close(self) -> None:
         """Hangs up on everybody, whatever the other threads wait for."""
         with self._lock:
@@ -100,7 +120,9 @@ class Web:
         for call in live:
             call.hang_up()
 
-    def _guarded(self, url: str, method: str, accept: str, cap: int) -> Reply | Problem:
+    def _guarded(
+        self, url: str, method: str, accept: str, cap: int, into: tuple[Sink, int] | None = None
+    ) -> Reply | Problem:
         """One request, to a server that is not known to be out of reach."""
         parts = _split(url)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
@@ -114,7 +136,7 @@ class Web:
         if isinstance(context, Problem):
             return context
         found = way(parts, self.env, context, self._silence, direct=_is_local(url))
-        reply = found if isinstance(found, Problem) else self._once(parts, method, accept, cap, found)
+        reply = found if isinstance(found, Problem) else self._once(parts, method, accept, cap, found, into)
         if isinstance(reply, Reply) and reply.status == 429:
             words = f"{shown(parts.hostname)} asks to wait (429 Too Many Requests); try again later"
             reply = self._down[origin] = Problem(named(url), "busy", words)
@@ -122,9 +144,12 @@ class Web:
             self._down[origin] = reply
         return reply
 
-    def _once(self, parts: SplitResult, method: str, accept: str, cap: int, found: Way) -> Reply | Problem:
+    def _once(
+        self, parts: SplitResult, method: str, accept: str, cap: int, found: Way, into: tuple[Sink, int] | None
+    ) -> Reply | Problem:
         url, call = parts.geturl(), _Call(found.connection)
-        watch = threading.Timer(self._whole, call.hang_up)
+        more = {"Range": f"bytes={into[1]}-"} if into and into[1] else {}
+        watch = threading.Timer(self._whole if into is None else A_DAY, call.hang_up)
         watch.daemon = True
         try:
             with self._lock:
@@ -133,8 +158,10 @@ class Web:
             if self._closed:
                 return Problem(named(url), "interrupted", "interrupted")
             call.connect()
-            found.connection.request(method, found.target, headers={**HEADERS, "Accept": accept, **found.headers})
-            reply = _read(url, method, found.connection.getresponse(), cap)
+            headers = {**HEADERS, "Accept": accept, **more, **found.headers}
+            found.connection.request(method, found.target, headers=headers)
+            answer = found.connection.getresponse()
+            reply = _read(url, method, answer, cap) if into is None else _poured(url, answer, *into)
             return self._too_slow(url) if call.ended else reply
         except (OSError, http.client.HTTPException, ValueError) as error:
             slow = call.ended or isinstance(error, TimeoutError)
@@ -173,6 +200,24 @@ def _read(url: str, method: str, answer: http.client.HTTPResponse, cap: int) -> 
     if size is not None and len(body) < size:
         return Problem(named(url), "bad-answer", f"{_host(url)} broke off in the middle of its answer")
     return Reply(url, answer.status, headers, body)
+
+
+def _poured(url: str, answer: http.client.HTTPResponse, sink: Sink, start: int) -> Reply | Problem:
+    """The head of an answer, after its body went into the sink; a Problem `broken-off` when it ended before."""
+    headers = {name.lower(): value for name, value in answer.getheaders()}
+    if answer.status != (206 if start else 200):
+        return Reply(url, answer.status, headers, b"")
+    size, taken = number(headers.get("content-length", "")), 0
+    try:
+        while piece := answer.read(PIECE):
+            sink(piece)
+            taken += len(piece)
+    except http.client.IncompleteRead as broken:
+        sink(broken.partial)
+        return Problem(named(url), "broken-off", f"{_host(url)} broke off in the middle of its answer")
+    if size is not None and taken < size:
+        return Problem(named(url), "broken-off", f"{_host(url)} broke off in the middle of its answer")
+    return Reply(url, answer.status, headers, b"")
 
 
 def number(text: str) -> int | None:

@@ -120,12 +120,17 @@ def _page(web: Web, url: str) -> tuple[list[Entry], str] | Problem:
     return entries, more[1] if more else ""
 
 
+def file_address(web: Web, source: Source, path: str) -> str:
+    """Where the Hub gives a file of a revision."""
+    kind, _, name = source.name.partition("/")
+    folder = name if kind == "models" else source.name
+    return f"{endpoint(web.env)}/{quote(folder)}/resolve/{quote(source.revision, safe='')}/{quote(path)}"
+
+
 def withheld(web: Web, source: Source) -> Problem | None:
     """Why the largest file would not be sent, asked as a download begins; its bytes are not fetched."""
     largest = max(source.files, key=lambda each: (each.size, each.path))
-    kind, _, name = source.name.partition("/")
-    folder = name if kind == "models" else source.name
-    url = f"{endpoint(web.env)}/{quote(folder)}/resolve/{quote(source.revision, safe='')}/{quote(largest.path)}"
+    url = file_address(web, source, largest.path)
     start = urlsplit(url)
     for _ in range(5):
         reply = _asked(web, url, "HEAD")

@@ -18,6 +18,7 @@ from modelyard.walk.text import shown
 T = TypeVar("T")
 PORT, SECONDS, CAP = 11434, 4.0, 64 << 20
 REMOVING = 120.0
+PULLING = 86400.0
 LOCAL = {"", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"}  # noqa: S104 - compared with, never bound to
 LOADED = "the server has it loaded (/api/ps)"
 FROM = re.compile(r"^FROM (/.*)$", re.MULTILINE)
@@ -62,7 +63,7 @@ def local_address(env: Mapping[str, str]) -> str | None:
 
 def loaded(address: str, seconds: float = SECONDS) -> list[Model] | Problem:
     """What the server has in memory."""
-    found = _asked(address, "/api/ps", Models, seconds=seconds)
+    found = asked(address, "/api/ps", Models, seconds=seconds)
     return found if isinstance(found, Problem) else found.models
 
 
@@ -77,8 +78,8 @@ def removed(address: str, ask: Ask) -> Answer:
     if why:
         return Answer(False, why=why)
     # Older servers know the second word only.
-    reply = _sent(address, "DELETE", "/api/delete", {"model": ask.name, "name": ask.name}, REMOVING)
-    words = reply.message if isinstance(reply, Problem) else _words(*reply)
+    reply = sent(address, "DELETE", "/api/delete", {"model": ask.name, "name": ask.name}, REMOVING)
+    words = reply.message if isinstance(reply, Problem) else words_of(*reply)
     found = present(address, ask)
     if found is None:
         return Answer(None, why=words)
@@ -89,12 +90,22 @@ def removed(address: str, ask: Ask) -> Answer:
 
 def present(address: str, ask: Ask) -> bool | None:
     """Whether the server lists that very model; None where it does not answer."""
-    listed = _listed(address, ask)
+    listed = listed_as(address, ask)
     return None if isinstance(listed, Problem) else listed is not None and listed.digest == ask.seen
 
 
-def _listed(address: str, ask: Ask) -> Model | Problem | None:
-    found = _asked(address, "/api/tags", Models)
+def pulled(address: str, name: str) -> Problem | None:
+    """Lets the server pull a model, of which it fetches what is not there; a Problem where it could not."""
+    reply = sent(address, "POST", "/api/pull", {"model": name, "name": name, "stream": False}, PULLING)
+    if isinstance(reply, Problem):
+        return reply
+    words = words_of(*reply)
+    return Problem(address, "service-error", words) if words else None
+
+
+def listed_as(address: str, ask: Ask) -> Model | Problem | None:
+    """The model that has this name on the server."""
+    found = asked(address, "/api/tags", Models)
     if isinstance(found, Problem):
         return found
     return next((each for each in found.models if ask.name in (each.name, each.model)), None)
@@ -102,7 +113,7 @@ def _listed(address: str, ask: Ask) -> Model | Problem | None:
 
 def _why_not(address: str, ask: Ask) -> str | None:
     """The reasons of this moment: empty when it may go, None when it is not there."""
-    listed = _listed(address, ask)
+    listed = listed_as(address, ask)
     if listed is None:
         return None
     if isinstance(listed, Problem):
@@ -119,7 +130,7 @@ def _why_not(address: str, ask: Ask) -> str | None:
 
 def _elsewhere(address: str, ask: Ask) -> str:
     """Whether the server keeps its models in another folder: each user may have a server, with the same models."""
-    found = _asked(address, "/api/show", Shown, {"model": ask.name, "name": ask.name})
+    found = asked(address, "/api/show", Shown, {"model": ask.name, "name": ask.name})
     if isinstance(found, Problem):
         return found.message
     files = [os.path.realpath(each) for each in FROM.findall(found.modelfile.replace("\0", ""))]
@@ -129,22 +140,23 @@ def _elsewhere(address: str, ask: Ask) -> str:
     return f"the server that answers does not say that it keeps this model in {shown(ask.folder)}"
 
 
-def _asked(
-    address: str, path: str, kind: type[T], body: Mapping[str, str] | None = None, seconds: float = SECONDS
+def asked(
+    address: str, path: str, kind: type[T], body: Mapping[str, object] | None = None, seconds: float = SECONDS
 ) -> T | Problem:
-    reply = _sent(address, "GET" if body is None else "POST", path, body, seconds)
+    """An answer of the server's API as a type; a Problem where there is none that is understood."""
+    reply = sent(address, "GET" if body is None else "POST", path, body, seconds)
     if isinstance(reply, Problem):
         return reply
     if reply[0] != 200:
-        return Problem(address, "service-error", f"{path}: {_words(*reply)}")
+        return Problem(address, "service-error", f"{path}: {words_of(*reply)}")
     try:
         return msgspec.json.decode(reply[1], type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Problem(address, "strange-service", f"{path}: an answer that is not understood")
 
 
-def _sent(
-    address: str, method: str, path: str, body: Mapping[str, str] | None, seconds: float
+def sent(
+    address: str, method: str, path: str, body: Mapping[str, object] | None, seconds: float
 ) -> tuple[int, bytes] | Problem:
     """Status and content of an answer. Only this machine is asked, whatever the address says."""
     parts = urlsplit(address)
@@ -163,7 +175,7 @@ def _sent(
         connection.close()
 
 
-def _words(status: int, content: bytes) -> str:
+def words_of(status: int, content: bytes) -> str:
     """What the server said against it, empty where it did as it was told."""
     if status == 200:
         return ""

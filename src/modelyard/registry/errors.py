@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from modelyard.problem import Problem
 
+PACKAGES = {"sklearn": "scikit-learn", "google": "protobuf"}
+"""What packages are called where they are installed from."""
+
 
 class RegistryError(Exception):
     """A sentence for a person, a stable code, and a hint."""
@@ -15,6 +18,13 @@ class RegistryError(Exception):
 
 class UnsafeError(RegistryError):
     """Loading would execute something, or trust what nobody vouches for."""
+
+
+def missing(what: str, error: ImportError) -> RegistryError:
+    """Something needs a package that is not installed."""
+    package = (error.name or str(error)).partition(".")[0]
+    hint = f"pip install {PACKAGES.get(package, package)}"
+    return RegistryError(f"{what} needs {package}, which is not installed", "not-installed", hint)
 
 
 def raised(problem: Problem) -> RegistryError:

@@ -14,6 +14,7 @@ from modelyard.walk.text import shown
 
 MARKER = ".modelyard-registry"
 METADATA, CONFIG, SUMS, ALIASES, CODE = "metadata.json", "config.json", "SHA256SUMS", "aliases.json", "code"
+CARD = "README.md"
 LONGEST_PART, LONGEST_NAME, DEEPEST = 128, 512, 8
 RESERVED = frozenset((ALIASES, METADATA, CONFIG, SUMS))
 FORBIDDEN = frozenset('\\:@*?"<>|')
@@ -85,6 +86,13 @@ def versions_in(folder: str) -> list[Version]:
         for name, version in found
         if version is not None and name == f"v{version}" and is_folder(os.path.join(folder, name))
     )
+
+
+def versions_of(root: str, name: str) -> list[Version]:
+    """The versions of a model, the lowest first; none where a part of its name is a link, which could lead anywhere."""
+    parts = name.split("/")
+    folders = (os.path.join(root, *parts[: at + 1]) for at in range(len(parts)))
+    return versions_in(folder_of(root, name)) if all(map(is_folder, folders)) else []
 
 
 def models(root: str, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, list[Version]]]:

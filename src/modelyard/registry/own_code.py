@@ -55,7 +55,7 @@ def importable(files: Held) -> Iterator[list[str]]:
     try:
         yield sorted({name.partition(".")[0] for name in modules})
     finally:
-        sys.meta_path.remove(finder)
+        sys.meta_path[:] = [each for each in sys.meta_path if each is not finder]
 
 
 def _modules(files: Held) -> Iterator[tuple[str, _Module]]:

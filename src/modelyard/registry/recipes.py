@@ -28,8 +28,7 @@ def recipe_of(model: Any, config: Mapping[str, Any] | None) -> Recipe:
     """
     recipe = _recipe(model, config, 0)
     try:
-        with torch.device("meta"):
-            again = _build(recipe, [type(each) for each in model.modules()])
+        again = _first(recipe, [type(each) for each in model.modules()])
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
         raise RegistryError(f"{path_of(type(model))} cannot be built again: {error}", "no-recipe", HINT) from error
     if differs := _differs(model, again):
@@ -99,16 +98,23 @@ def build(recipe: Mapping[str, Any], trusted: Sequence[Any], state: Mapping[str,
     Built without memory first, then given the tensors; a class that cannot be built so, or that keeps tensors outside
     of its state, is built in the usual way.
     """
-    try:
-        with torch.device("meta"):
-            model = _build(recipe, trusted)
-    except (RuntimeError, NotImplementedError):
-        model = _build(recipe, trusted)
+    model = _first(recipe, trusted)
     _give(model, state)
     if _left(model):
-        model = _build(recipe, trusted)
+        with torch.random.fork_rng(devices=[]):
+            model = _build(recipe, trusted)
         _give(model, state)
     return model
+
+
+def _first(recipe: Mapping[str, Any], trusted: Sequence[Any]) -> Any:
+    """The module without memory where that can be; the random numbers of a training go on as if nothing had been."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                return _build(recipe, trusted)
+        except (RuntimeError, NotImplementedError):
+            return _build(recipe, trusted)
 
 
 def _give(model: Any, state: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from modelyard.registry import aliases
 from modelyard.registry.errors import RegistryError
-from modelyard.registry.layout import checked, folder_of, models, versions_in
+from modelyard.registry.layout import checked, models, versions_of
 from modelyard.registry.versions import Version, latest, parse, wanted, within
 
 
@@ -26,7 +26,7 @@ def resolve(root: str, text: str) -> Reference:
     """The version that a text means. RegistryError for a model or version that is not there, with what is."""
     name, at, which = text.partition("@")
     name = checked(name)
-    known = versions_in(folder_of(root, name))
+    known = versions_of(root, name)
     if not known:
         raise RegistryError(f"no model is called {name!r} in {root}", "no-model", _near(root, name))
     found = _chosen(root, name, which, known) if at else latest(known)

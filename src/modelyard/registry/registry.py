@@ -131,7 +131,7 @@ class Registry:
 
     def versions(self, name: str) -> list[Version]:
         """The versions of a model, the lowest first; none for a model that is not there."""
-        return layout.versions_in(layout.folder_of(self.root, layout.checked(name)))
+        return layout.versions_of(self.root, layout.checked(name))
 
     def init(self) -> list[str]:
         """Makes the folder of the registry, its marker and its `.gitignore`, where they are missing; what was made."""

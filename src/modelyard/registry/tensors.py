@@ -22,7 +22,7 @@ from modelyard.formats.header import Header
 from modelyard.formats.header import Tensor as Place
 from modelyard.problem import Problem
 from modelyard.registry.blocks import DTYPES, Block, block
-from modelyard.registry.errors import RegistryError, raised
+from modelyard.registry.errors import RegistryError, missing, raised
 
 ALIGNED = 64
 """Where the elements begin: a whole number of cache lines, so that mapped tensors are aligned."""
@@ -105,15 +105,21 @@ def _array(data: Readable | bytearray, place: Place) -> Any:
 
     name = DTYPES.get(place.dtype, "")
     if name.startswith(("bfloat", "float8")):
-        import ml_dtypes
-
-        dtype = numpy.dtype(getattr(ml_dtypes, name))
+        dtype = numpy.dtype(getattr(_ml_dtypes(), name))
     elif name:
         dtype = numpy.dtype(name).newbyteorder("<")
     else:
         raise _foreign(place)
     assert place.offset is not None
     return numpy.frombuffer(data, dtype, place.elements, place.offset).reshape(place.shape)
+
+
+def _ml_dtypes() -> Any:
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise missing("an array of bfloat16 or float8", error) from error
+    return ml_dtypes
 
 
 def _foreign(place: Place) -> RegistryError:

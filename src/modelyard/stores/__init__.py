@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.stores import (
+    archived,
     automatic1111,
     checkpoints,
     comfyui,
@@ -145,4 +146,5 @@ ADAPTERS: tuple[Adapter, ...] = (
     rattler,
     pyenv,
     virtualenv,
+    archived,
 )

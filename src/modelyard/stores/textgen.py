@@ -59,6 +59,8 @@ def read(root: Root, tree: Tree) -> Reading:
 
 def _part(root: Root, tree: Tree, part: bytes, kind: Kind) -> Iterator[Artifact]:
     folder = tree.child(root.row, part)
+    if folder is not None and tree.is_link(folder):  # people move the models to another disk
+        folder = tree.follow(folder)
     precious = part in (b"loras", b"training")
     for name, row in sorted(tree.children(folder).items() if folder is not None else ()):
         if name == FORMATS or (not tree.is_folder(row) and SHIPPED.match(name)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from modelyard.apply.marks import lonely
@@ -26,6 +26,8 @@ class Guard:
     roots: Sequence[bytes]
     user: int
     copies: Sequence[Copy] = ()
+    moved: Collection[str] = ()
+    """What only gets another place."""
     _grips: list[Grip] | None = None
     _inodes: dict[tuple[int, int], Grip] = field(default_factory=dict)
     _foreign_below: bool = True
@@ -43,7 +45,8 @@ class Guard:
         """The reason to refuse a step, empty when there is none."""
         path = bytes(step.path)
         reason = self._outside(path) or self._foreign(step, path) or lonely(self.copies, step.artifact)
-        return reason or _mounted(path) or self._in_use(path)
+        used = bytes(step.other) if step.do == "copy" and step.other else path
+        return reason or _mounted(path) or self._in_use(used)
 
     def held(self, path: bytes) -> str:
         """The process that holds something at or below a path by that name, empty when none does."""
@@ -59,6 +62,8 @@ class Guard:
         return f"it lies in {shown(folder)}, outside what was looked at"
 
     def _foreign(self, step: Step, path: bytes) -> str:
+        if self.user == 0 and step.artifact in self.moved:
+            return ""  # its owner stays its owner, and root may give that to the copy
         if step.expect is not None and step.expect.uid != self.user:
             return f"it belongs to user {step.expect.uid}"
         if step.expect is None or step.expect.kind != "folder":

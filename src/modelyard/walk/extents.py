@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from modelyard.walk.read import opened
 from modelyard.walk.tree import Tree
@@ -20,6 +21,9 @@ HEAD, EXTENT = struct.Struct("=QQIIII"), struct.Struct("=QQQQQIIII")
 LAST, UNPLACED, SHARED = 0x1, 0x2 | 0x4 | 0x8 | 0x200, 0x2000
 """Flags of an extent: the last one; unknown, delayed, compressed or inside metadata; shared."""
 A_CALL = 128
+XFS_IOC_FSGEOMETRY, XFS_REFLINK = 0x8100587E, 1 << 20  # xfs_fs.h
+BTRFS_IOC_FS_INFO = 0x8400941F  # linux/btrfs.h
+XFS_GEOMETRY = struct.Struct("=92sI160x")  # the flags of xfs_fsop_geom
 LEAST = 1 << 20
 """Smaller files are passed over: what they share is little, and there may be millions of them."""
 
@@ -35,20 +39,111 @@ def shared_ranges(path: bytes) -> list[Range]:
         return []
 
 
-def _shared(descriptor: int) -> Iterator[Range]:
-    at = 0
-    while True:
-        asked = bytearray(HEAD.pack(at, 2**64 - 1 - at, 0, 0, A_CALL, 0) + bytes(EXTENT.size * A_CALL))
+class Extent(NamedTuple):
+    """Where `length` bytes of a file from `logical` on lie on its device, and the flags of fiemap.h."""
+
+    logical: int
+    physical: int
+    length: int
+    flags: int
+
+    @property
+    def placed(self) -> bool:
+        """Whether the place on the device is known, and is that of these bytes as they are."""
+        return not self.flags & UNPLACED
+
+
+def extents(descriptor: int, *, sync: bool = False) -> Iterator[Extent]:
+    """The extents of an open file in order. OSError where nobody tells; `sync`: after its bytes found their place."""
+    at, flags = 0, 0
+    while not flags & LAST:
+        asked = bytearray(HEAD.pack(at, 2**64 - 1 - at, int(sync), 0, A_CALL, 0) + bytes(EXTENT.size * A_CALL))
         fcntl.ioctl(descriptor, FIEMAP, asked)
         count = HEAD.unpack_from(asked)[3]
-        flags = LAST
+        flags = flags if count else LAST
         for number in range(count):
             logical, physical, length, _, _, flags, *_ = EXTENT.unpack_from(asked, HEAD.size + number * EXTENT.size)
-            if flags & SHARED and not flags & UNPLACED:
-                yield physical, physical + length
+            yield Extent(logical, physical, length, flags)
             at = logical + length
-        if flags & LAST:
-            return
+
+
+def _shared(descriptor: int) -> Iterator[Range]:
+    for each in extents(descriptor):
+        if each.flags & SHARED and each.placed:
+            yield each.physical, each.physical + each.length
+
+
+def can_share(path: bytes) -> bool:
+    """Whether files of this file system can share extents: btrfs, and xfs that was made with reflinks."""
+    try:
+        with opened(path) as descriptor:
+            xfs = _asked(descriptor, XFS_IOC_FSGEOMETRY, XFS_GEOMETRY.size)
+            if xfs is not None:
+                return bool(XFS_GEOMETRY.unpack(xfs)[1] & XFS_REFLINK)
+            return _asked(descriptor, BTRFS_IOC_FS_INFO, 1024) is not None
+    except OSError:
+        return False
+
+
+def _asked(descriptor: int, request: int, size: int) -> bytearray | None:
+    """What only one file system answers."""
+    answer = bytearray(size)
+    try:
+        fcntl.ioctl(descriptor, request, answer)
+    except OSError:
+        return None
+    return answer
+
+
+def alone(path: bytes, allocated: int) -> int:
+    """Bytes on disk of a file that no other file shares, of so many allocated ones; all where nobody tells."""
+    try:
+        with opened(path) as descriptor:
+            return max(
+                allocated - sum(each.length for each in extents(descriptor, sync=True) if each.flags & SHARED), 0
+            )
+    except OSError:
+        return allocated
+
+
+def alone_within(path: bytes, start: int, length: int, longest: int = 0) -> int:
+    """Bytes of a stretch of a file that come back when it shares the extents of another one; 0 where nobody tells.
+
+    `longest`: a part of an extent of up to so many bytes frees nothing of it. Extents that lie behind each other are
+    told as one, so of those that reach out of the stretch only what is surely in whole ones counts.
+    """
+    try:
+        with opened(path) as descriptor:
+            found = [each for each in extents(descriptor, sync=True) if not each.flags & SHARED]
+    except OSError:
+        return 0
+    total = 0
+    for each in found:
+        inside = min(each.logical + each.length, start + length) - max(each.logical, start)
+        total += max(inside if inside == each.length else inside - 2 * longest, 0)
+    return total
+
+
+def layout(path: bytes) -> tuple[Extent, ...]:
+    """Where a file lies, where every byte of it lies in extents that others share too; empty where it does not."""
+    try:
+        with opened(path) as descriptor:
+            found = [each._replace(flags=0) for each in extents(descriptor) if each.flags & SHARED and each.placed]
+            whole = sum(each.length for each in found) >= os.fstat(descriptor).st_size
+    except OSError:
+        return ()
+    return tuple(found) if whole else ()
+
+
+def first_place(path: bytes) -> int:
+    """Where on its device a file begins, 0 where nobody tells: in this order a disk reads files best."""
+    asked = bytearray(HEAD.pack(0, 1, 0, 0, 1, 0) + bytes(EXTENT.size))
+    try:
+        with opened(path) as descriptor:
+            fcntl.ioctl(descriptor, FIEMAP, asked)
+    except OSError:
+        return 0
+    return int(EXTENT.unpack_from(asked, HEAD.size)[1])
 
 
 def shared_among(tree: Tree, rows: Collection[int]) -> int:

@@ -13,12 +13,13 @@ MOUNTINFO = Path("/proc/self/mountinfo")  # proc(5); macOS has none, there the d
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of the mount table: where, which device, from what source, with which options."""
+    """One line of the mount table: where, which device, from what source, with which options, of what kind."""
 
     path: bytes
     device: int
     source: str
     options: frozenset[str]
+    kind: str = ""
 
 
 def _plain(field: bytes) -> bytes:
@@ -35,6 +36,7 @@ def _mount(line: bytes) -> Mount:
         os.makedev(int(major), int(minor)),
         _plain(tail[1]).decode("utf-8", "replace"),
         frozenset(options),
+        tail[0].decode("utf-8", "replace"),
     )
 
 
@@ -79,3 +81,10 @@ def mounts_within(path: bytes) -> list[bytes]:
 def mount_of(device: int) -> Mount | None:
     """The mount of a device number; of several the first, which is the device's own place."""
     return next((mount for mount in mounts() if mount.device == device), None)
+
+
+def mount_at(path: bytes) -> Mount | None:
+    """The mount on which a path lies that need not exist; None where the system publishes none."""
+    real = os.path.realpath(path)
+    above = [each for each in mounts() if real == each.path or real.startswith(each.path.rstrip(b"/") + b"/")]
+    return max(reversed(above), key=lambda each: len(each.path), default=None)

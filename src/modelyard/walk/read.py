@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from modelyard.problem import Problem, from_errno
 from modelyard.walk.text import shown
@@ -33,6 +33,17 @@ def opened(path: bytes, *, follow: bool = False) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def forget(path: bytes) -> None:
+    """Lets the system forget what it remembers of a file, so that the medium is asked, and begin to read its head.
+
+    What is mapped or not written yet it keeps. Nothing happens where it cannot, or where the file cannot be opened.
+    """
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError), opened(path) as descriptor:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(descriptor, 0, CAP, os.POSIX_FADV_WILLNEED)
 
 
 def _drain(descriptor: int, wanted: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from modelyard.apply.acts import asking, carrying, swapping
+from modelyard.apply.acts import asking, carrying, cloning, copying, sharing, swapping
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner
 from modelyard.apply.journal import Ledger, Record
@@ -26,9 +26,20 @@ class Act(Protocol):
         """What became of an interrupted step, finished or rolled back; None when that cannot be known now."""
         ...
 
-    def back(self, disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+    def back(self, disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
         """Takes a step back."""
         ...
 
 
-ACTS: dict[Do, Act] = {"remove": carrying, "move": carrying, "write": swapping, "relink": swapping, "ask": asking}
+ACTS: dict[Do, Act] = {
+    "remove": carrying,
+    "move": carrying,
+    "write": swapping,
+    "relink": swapping,
+    "share": sharing,
+    "clone": cloning,
+    "link": cloning,
+    "symlink": swapping,
+    "copy": copying,
+    "ask": asking,
+}

@@ -101,11 +101,11 @@ def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, 
     return ("refused", INTERRUPTED) if here else ("failed", LOST)
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Renames it back. What is in the way stays, and so does what it hides."""
     path, where = bytes(ledger.plan.steps[number].path), ledger.places[number]
     try:
-        _with_folders(disk, os.path.dirname(path))
+        with_folders(disk, os.path.dirname(path))
         disk.move(where, path)
     except FileExistsError:
         return "done", TAKEN.format(place=shown(where))
@@ -116,8 +116,8 @@ def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
     return "undone", ""
 
 
-def _with_folders(disk: Disk, folder: bytes) -> None:
+def with_folders(disk: Disk, folder: bytes) -> None:
     """The folders above a path, for an owner may have removed those that became empty."""
     if not os.path.lexists(folder):
-        _with_folders(disk, os.path.dirname(folder))
+        with_folders(disk, os.path.dirname(folder))
         disk.make_folder(folder)

@@ -1,7 +1,7 @@
-"""Lets a new file take the name of an old one in one exchange: another content, or another name of an equal file.
+"""Lets a new thing take an old one's name in one exchange: another content, another name of an equal file, a link.
 
-The new file is made under a name of its own beside the old one; after the exchange the old one has that name, is
-looked at again, and goes into the trash.
+The new one is made under a name of its own beside the old one; after the exchange the old one has that name, is looked
+at again, and goes into the trash.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 import base64
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from modelyard.apply import marks
 from modelyard.apply.acts.carrying import INTERRUPTED, TAKEN
+from modelyard.apply.acts.cloning import with_folders
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner, words
 from modelyard.apply.journal import Ledger, Record
+from modelyard.apply.lease import InUseError, read_lease
 from modelyard.apply.trash import remove_tree
 from modelyard.plan import Step
-from modelyard.walk.compare import equal
-from modelyard.walk.read import read_file
+from modelyard.walk.compare import same_bytes, unlike
+from modelyard.walk.read import opened, read_file
 from modelyard.walk.text import shown
 
 NEW_FILE = 0o600
@@ -29,9 +33,12 @@ class Different(OSError):  # noqa: N818 - a reason to leave everything as it is
 
 
 def place(hands: Hands, number: int) -> bytes | None:
-    """A name in the trash for the old file, none where there is no old one."""
+    """A name in the trash for the old file, none where there is no old one; a new one gets the folders above it."""
     step = hands.step(number)
-    return next(hands.trash.places(bytes(step.path), number), None) if step.expect else None
+    if step.expect:
+        return next(hands.trash.places(bytes(step.path), number), None)
+    with_folders(hands.disk, os.path.dirname(bytes(step.path)))
+    return None
 
 
 def _beside(ledger: Ledger, number: int) -> bytes:
@@ -44,8 +51,9 @@ def make(hands: Hands, intent: Record) -> Record:
     """Makes the new file and exchanges the two."""
     number, beside = intent.step, _beside(hands.journal.ledger, intent.step)
     try:
-        _new_file(hands, hands.step(number), beside)
-        return _exchanged(hands, intent, beside)
+        with _leased(hands.step(number)):
+            _new_file(hands, hands.step(number), beside)
+            return _exchanged(hands, intent, beside)
     except OSError as error:
         why = str(error) if isinstance(error, Different) else words(error)
         _drop(hands.disk, hands.step(number), beside)
@@ -54,20 +62,51 @@ def make(hands: Hands, intent: Record) -> Record:
         return hands.record("refused" if isinstance(error, Different) else "failed", number, why=why)
 
 
+@contextmanager
+def _leased(step: Step) -> Iterator[None]:
+    """While two files are compared and one takes the other's place, nobody may begin to write into either."""
+    if step.do != "relink" or step.other is None:
+        yield
+        return
+    with ExitStack() as stack:
+        files = [stack.enter_context(opened(bytes(path))) for path in (step.other, step.path)]
+        try:
+            stack.enter_context(read_lease(*files))
+        except InUseError as error:
+            raise Different("somebody has one of the two files open for writing") from error
+        yield
+
+
 def _new_file(hands: Hands, step: Step, beside: bytes) -> None:
     if step.do == "write":
+        if step.expect is None:
+            with_folders(hands.disk, os.path.dirname(beside))
         _written(hands.disk, step, beside)
         return
     assert step.other is not None
     source = bytes(step.other)
-    seen = marks.take(source)
-    ours = seen is not None and (seen.device, seen.inode) in hands.moved
-    why = marks.drift(step.source, seen, moved=ours)
-    if why or not equal(source, bytes(step.path)):
-        raise Different(f"the other file: {why}" if why else "the two files are not equal")
-    hands.disk.link(source, beside)
-    assert seen is not None
+    if step.do == "symlink":
+        hands.disk.symlink(source, beside)
+        return
+    with opened(source) as first, opened(bytes(step.path)) as second:
+        _compared(hands, step, first, second)
+        hands.disk.link(source, beside)
+        seen = marks.take(beside)
+    if seen is None or marks.drift(step.source, seen, moved=True):
+        raise Different("the other file was replaced at the last moment")
     hands.moved.add((seen.device, seen.inode))
+
+
+def _compared(hands: Hands, step: Step, first: int, second: int) -> None:
+    """Proves the two equal, byte for byte, while nobody writes into either where the file system can tell."""
+    for name, descriptor, expected in (("the other file: ", first, step.source), ("", second, step.expect)):
+        seen = marks.of_open(descriptor)
+        if why := marks.drift(expected, seen, moved=(seen.device, seen.inode) in hands.moved):
+            raise Different(name + why)
+    if why := unlike(first, second):
+        raise Different(why)
+    if not same_bytes(first, second):
+        raise Different("the two files are not equal")
 
 
 def _written(disk: Disk, step: Step, beside: bytes) -> None:
@@ -76,6 +115,8 @@ def _written(disk: Disk, step: Step, beside: bytes) -> None:
         disk.append(descriptor, base64.b64decode(step.content))
         if step.expect is not None:
             disk.mode(descriptor, os.stat(bytes(step.path)).st_mode & 0o7777)
+        elif step.mode:
+            disk.mode(descriptor, step.mode)
         disk.sync(descriptor)
     finally:
         os.close(descriptor)
@@ -88,7 +129,12 @@ def _exchanged(hands: Hands, intent: Record, beside: bytes) -> Record:
         hands.disk.move(beside, path)
         return hands.record("done", number, mark=marks.take(path))
     assert intent.place is not None
-    hands.disk.exchange(beside, path)
+    try:
+        hands.disk.exchange(beside, path)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP or step.do != "symlink":
+            raise
+        return _one_by_one(hands, intent, beside)
     why = marks.drift(step.expect, marks.take(beside), moved=True)
     try:
         if not why:
@@ -103,8 +149,31 @@ def _exchanged(hands: Hands, intent: Record, beside: bytes) -> Record:
     return hands.record("done", number, place=intent.place, mark=marks.take(path))
 
 
+def _one_by_one(hands: Hands, intent: Record, beside: bytes) -> Record:
+    """Two renames, where a file system cannot exchange names: between them there is nothing in the place."""
+    number, step = intent.step, hands.step(intent.step)
+    assert intent.place is not None
+    assert step.expect is not None
+    path, where = bytes(step.path), bytes(intent.place)
+    hands.disk.move(path, where)
+    why = marks.drift(step.expect, marks.take(where), moved=True)
+    try:
+        if not why:
+            hands.disk.move(beside, path)
+    except OSError:
+        hands.disk.move(where, path)
+        raise
+    if why:
+        hands.disk.move(where, path)
+        raise Different(f"{why} at the last moment")
+    hands.moved.add((step.expect.device, step.expect.inode))
+    return hands.record("done", number, place=intent.place, mark=marks.take(path))
+
+
 def _as_made(step: Step, path: bytes, *, whole: bool = True) -> bool:
     """Whether a file is the one that the step made; not `whole`: or the beginning of it."""
+    if step.do == "symlink":
+        return os.path.islink(path) and step.other is not None and os.readlink(path) == bytes(step.other)
     seen = marks.take(path)
     if seen is None or seen.kind != "file":
         return False
@@ -140,6 +209,8 @@ def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, 
             return "refused", INTERRUPTED
         return ("done", "") if _as_made(step, path) else ("refused", INTERRUPTED)
     if os.path.lexists(ledger.places[number]):
+        if not os.path.lexists(path) and _as_made(step, beside):
+            disk.move(beside, path)  # between the two renames of a file system that cannot exchange
         return "done", ""
     if _is_old(step, beside):
         disk.move(beside, ledger.places[number])
@@ -158,7 +229,7 @@ def _settled_back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
     return "undone", ""
 
 
-def back(disk: Disk, ledger: Ledger, number: int) -> tuple[str, str]:
+def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str]:
     """Gives the old file its name back, unless somebody changed the new one."""
     step, path = ledger.plan.steps[number], bytes(ledger.plan.steps[number].path)
     try:
@@ -185,7 +256,14 @@ def _restored(disk: Disk, step: Step, path: bytes, where: bytes) -> tuple[str, s
         return "undone", ""
     if not _as_made(step, path):
         return "done", TAKEN.format(place=shown(where))
-    disk.exchange(where, path)
+    try:
+        disk.exchange(where, path)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP or step.do != "symlink":
+            raise
+        _drop(disk, step, path)
+        disk.move(where, path)
+        return "undone", ""
     if not _as_made(step, where):
         disk.exchange(where, path)
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))

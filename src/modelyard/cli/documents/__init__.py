@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from modelyard.cli.documents.archiving import Archived, Recalled
 from modelyard.cli.documents.changing import (
     BreakLine,
     BudgetLine,
@@ -11,6 +12,7 @@ from modelyard.cli.documents.changing import (
     JournalLine,
     Journals,
     Made,
+    MoveLine,
     PinLine,
     Pinned,
     PlanLine,
@@ -21,6 +23,14 @@ from modelyard.cli.documents.changing import (
     StepLine,
 )
 from modelyard.cli.documents.converting import AgreementLine, Converted, LeftOutLine, WrittenLine
+from modelyard.cli.documents.deduping import (
+    AlikeLine,
+    Duplicated,
+    EqualFileLine,
+    EqualLine,
+    FormatsLine,
+    PhaseLine,
+)
 from modelyard.cli.documents.environments import Frozen, Proved, Rebuilt
 from modelyard.cli.documents.looking import (
     ArtifactLine,
@@ -50,11 +60,15 @@ from modelyard.cli.documents.looking import (
 )
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
 from modelyard.cli.documents.registering import (
+    AdoptedLine,
+    AdoptedModels,
     Aliases,
+    Card,
     Compared,
     Described,
     EntryLine,
     Founded,
+    PushedVersion,
     Registered,
     SavedVersion,
     TakenOut,
@@ -64,17 +78,19 @@ from modelyard.cli.documents.registering import (
     VersionLine,
 )
 from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedLine
+from modelyard.cli.documents.verifying import OutcomeLine, RepairLine, VerifiedFiles
 
 __all__ = [
-    "DOCUMENTS", "AgreementLine", "Aliases", "ArtifactLine", "BreakLine", "BudgetLine", "Built", "Checked", "Compared",
-    "ComplaintLine",
-    "Converted", "Described", "DiskLine", "DtypeLine", "EntryLine", "Examined", "FileLine", "FindingLine", "Founded",
-    "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing",
-    "Made", "NeedLine", "OpportunityLine", "Overview", "PartLine", "PinLine", "Pinned", "PlanLine", "Planned",
-    "ProblemLine", "Proved", "PruneLine", "Rebuilt", "ReceiptLine", "RefusedLine", "Registered", "RootLine",
-    "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine", "StoreLine",
-    "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used", "VerifiedLine",
-    "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
+    "DOCUMENTS", "AdoptedLine", "AdoptedModels", "AgreementLine", "Aliases", "AlikeLine", "Archived", "ArtifactLine",
+    "BreakLine", "BudgetLine", "Built", "Card", "Checked", "Compared", "ComplaintLine", "Converted", "Described",
+    "DiskLine", "DtypeLine", "Duplicated", "EntryLine", "EqualFileLine", "EqualLine", "Examined", "FileLine",
+    "FindingLine", "FormatsLine", "Founded", "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine",
+    "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "MoveLine", "NeedLine", "OpportunityLine", "OutcomeLine",
+    "Overview", "PartLine", "PhaseLine", "PinLine", "Pinned", "PlanLine", "Planned", "ProblemLine", "Proved",
+    "PruneLine", "PushedVersion", "Rebuilt", "Recalled", "ReceiptLine", "RefusedLine", "Registered", "RepairLine",
+    "RootLine", "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
+    "StoreLine", "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
+    "VerifiedFiles", "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
 ]  # fmt: skip
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
@@ -83,7 +99,11 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "show": Shown,
     "top": Top,
     "where": Where,
+    "dupes": Duplicated,
     "clean": Planned,
+    "dedupe": Planned,
+    "link": Planned,
+    "move": Planned,
     "apply": Made,
     "env freeze": Frozen,
     "env restore": Rebuilt,
@@ -94,9 +114,12 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "pin": Pinned,
     "check": Checked,
     "scan": ScannedFiles,
+    "verify": VerifiedFiles,
     "doctor": Examined,
     "inspect": Headers,
     "convert": Converted,
+    "archive": Archived,
+    "recall": Recalled,
     "registry init": Founded,
     "registry ls": Registered,
     "registry show": Described,
@@ -106,5 +129,9 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "registry diff": Compared,
     "registry alias": Aliases,
     "registry rm": Made,
+    "registry card": Card,
+    "registry push": PushedVersion,
+    "registry pull": SavedVersion,
+    "registry import": AdoptedModels,
     "demo": Built,
 }

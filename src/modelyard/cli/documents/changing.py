@@ -33,6 +33,24 @@ class BreakLine(msgspec.Struct):
     evidence: str
 
 
+class MoveLine(msgspec.Struct):
+    """What gets another place. `how` its owner is told: `file` gets `lines`; `say` are lines for a person."""
+
+    artifact: str
+    store: str
+    source: str
+    target: str
+    how: str
+    why: str
+    bytes: int
+    entries: int
+    renamed: bool
+    file: str | None
+    lines: list[str]
+    say: list[str]
+    notes: list[str]
+
+
 class PlanLine(msgspec.Struct):
     """What would change. `freed` is of the whole set; `exact` false: at least so much.
 
@@ -51,6 +69,7 @@ class PlanLine(msgspec.Struct):
     rate: int
     fetch_seconds: int
     breaks: list[BreakLine]
+    moves: list[MoveLine] = []
 
 
 class Planned(msgspec.Struct):

@@ -8,13 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from modelyard.registry.codec import Codec
-from modelyard.registry.errors import RegistryError
+from modelyard.registry.errors import RegistryError, missing
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 CODECS = {
-    "file": ("files", ("pathlib", "builtins")),
+    "file": ("files", ("pathlib", "builtins", "modelyard")),
     "xgboost": ("xgboost_models", ("xgboost",)),
     "lightgbm": ("lightgbm_models", ("lightgbm",)),
     "catboost": ("catboost_models", ("catboost",)),
@@ -30,7 +30,10 @@ GROUP = "modelyard.codecs"
 
 
 def _own(name: str) -> Codec:
-    return cast(Codec, import_module(f"modelyard.registry.codecs.{CODECS[name][0]}"))
+    try:
+        return cast(Codec, import_module(f"modelyard.registry.codecs.{CODECS[name][0]}"))
+    except ImportError as error:
+        raise missing(f"a model of the codec {name}", error) from error
 
 
 @cache

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +10,8 @@ import keras
 import msgspec
 
 from modelyard.apply.folder import Folder
+from modelyard.formats.file import BrokenError, File, Meter
+from modelyard.formats.zips import directory, opened
 from modelyard.registry.classes import path_of, vouched
 from modelyard.registry.codec import Loading, Saved, Saving
 from modelyard.registry.errors import RegistryError, UnsafeError
@@ -22,7 +22,7 @@ from modelyard.registry.pickles import refuse
 NAME = "keras"
 MODEL = "model.keras"
 OWN = ("keras.", "builtins.")
-CONFIG_CAP = 64 << 20
+CONFIG_CAP = 8 << 20
 
 
 def takes(model: Any) -> bool:
@@ -59,10 +59,13 @@ def load(files: Held, metadata: Metadata, wish: Loading) -> Any:
 
 def _foreign(data: bytes, where: str) -> Iterator[str]:
     """Classes of other packages that the configuration would make."""
+    archive = File(where, len(data), lambda at, length: data[at : at + length], Meter())
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open("config.json") as member:
-            waiting = [msgspec.json.decode(member.read(CONFIG_CAP))]
-    except (zipfile.BadZipFile, KeyError, msgspec.DecodeError) as error:
+        member = directory(archive).find("config.json")
+        if member is None:
+            raise RegistryError(f"{where}: has no configuration", "damaged")
+        waiting = [msgspec.json.decode(opened(archive, member).whole(CONFIG_CAP))]
+    except (BrokenError, msgspec.DecodeError) as error:
         raise RegistryError(f"{where}: {error}", "damaged") from error
     while waiting:
         node = waiting.pop()

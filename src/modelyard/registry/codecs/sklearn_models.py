@@ -9,7 +9,7 @@ import sklearn.base
 from modelyard.apply.folder import Folder
 from modelyard.registry.classes import vouched
 from modelyard.registry.codec import Loading, Saved, Saving
-from modelyard.registry.errors import RegistryError, UnsafeError
+from modelyard.registry.errors import RegistryError, UnsafeError, missing
 from modelyard.registry.held import Held
 from modelyard.registry.metadata import Metadata
 from modelyard.registry.pickles import allowed, refuse
@@ -35,8 +35,7 @@ def save(model: Any, to: Folder, wish: Saving) -> Saved:
         with to.stream(PICKLED) as stream:
             joblib.dump(model, stream)
         return Saved("scikit-learn", ("scikit-learn", "joblib", "numpy", "scipy"))
-    import skops.io
-
+    skops = _skops()
     try:
         with to.stream(AUDITED) as stream:
             stream.write(skops.io.dumps(model))
@@ -50,8 +49,7 @@ def load(files: Held, metadata: Metadata, wish: Loading) -> Any:
     """The estimator. UnsafeError for a type nobody vouches for, and for pickle unless it is allowed."""
     if files.has(PICKLED):
         return _unpickled(files, wish)
-    import skops.io
-
+    skops = _skops()
     data = bytes(files.content(AUDITED))
     refuse(data, AUDITED, files.shown(AUDITED))
     asked = skops.io.get_untrusted_types(data=data)
@@ -61,6 +59,14 @@ def load(files: Held, metadata: Metadata, wish: Loading) -> Any:
         hint = f"look at them, and vouch for them: trusted={foreign[:8]!r}"
         raise UnsafeError(f"loading {files.shown(AUDITED)} would build {listed}", "untrusted-class", hint)
     return skops.io.loads(data, trusted=asked)
+
+
+def _skops() -> Any:
+    try:
+        import skops.io
+    except ImportError as error:
+        raise missing("a model of scikit-learn", error) from error
+    return skops
 
 
 def _unpickled(files: Held, wish: Loading) -> Any:

@@ -203,6 +203,68 @@ static PyObject *tree_search(PyObject *self, PyObject *args) {
     return list;
 }
 
+/* Groups of rows, each inode once, whose files have the same size. */
+static PyObject *tree_same_size(PyObject *self, PyObject *args) {
+    PyObject *row_list, *result = NULL, *group = NULL;
+    unsigned long long least;
+    if (!PyArg_ParseTuple(args, "OK", &row_list, &least)) return NULL;
+    size_t n = 0, count = 0;
+    Sized *files = NULL;
+    uint32_t *rows = rows_from(get_tree(self), row_list, &n);
+    if (!rows) return NULL;
+    int error;
+    Py_BEGIN_ALLOW_THREADS
+    error = same_size(get_tree(self), rows, n, least, &files, &count);
+    Py_END_ALLOW_THREADS
+    free(rows);
+    if (error) return PyErr_NoMemory();
+    result = PyList_New(0);
+    for (size_t i = 0; result && i < count; i++) {
+        if (!i || files[i].size != files[i - 1].size) {
+            Py_XDECREF(group);
+            group = PyList_New(0);
+            if (!group || PyList_Append(result, group)) { Py_CLEAR(result); break; }
+        }
+        PyObject *row = PyLong_FromUnsignedLong(files[i].row);
+        if (!row || PyList_Append(group, row)) Py_CLEAR(result);
+        Py_XDECREF(row);
+    }
+    Py_XDECREF(group);
+    free(files);
+    return result;
+}
+
+/* The contents of files one behind the other, where each begins and at last the end, and a byte each: read as seen. */
+static PyObject *tree_contents(PyObject *self, PyObject *args) {
+    Tree *t = get_tree(self);
+    PyObject *row_list, *data = NULL, *good = NULL, *result = NULL;
+    int threads;
+    if (!PyArg_ParseTuple(args, "Oi", &row_list, &threads)) return NULL;
+    size_t n = 0;
+    uint32_t *rows = rows_from(t, row_list, &n);
+    size_t *starts = rows ? malloc((n + 1) * sizeof *starts) : NULL;
+    if (!starts) { free(rows); return PyErr_Occurred() ? NULL : PyErr_NoMemory(); }
+    starts[0] = 0;
+    for (size_t i = 0; i < n; i++) {
+        const Entry *e = entry_at(t, rows[i]);
+        bool file = e->target != NONE && !is_folder(e) && S_ISREG(FILE_COLUMN(t, mode, e->target));
+        starts[i + 1] = starts[i] + (file ? FILE_COLUMN(t, size, e->target) : 0);
+        if (!file || starts[i + 1] > PY_SSIZE_T_MAX) { free(rows); free(starts); PyErr_SetString(PyExc_ValueError, "contents of something that is no file"); return NULL; }
+    }
+    PyObject *places = PyBytes_FromStringAndSize((const char *)starts, (Py_ssize_t)((n + 1) * sizeof *starts));
+    if (places && (data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)starts[n])) && (good = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n))) {
+        unsigned char *to = (unsigned char *)PyBytes_AsString(data);
+        uint8_t *marks = (uint8_t *)PyBytes_AsString(good);
+        Py_BEGIN_ALLOW_THREADS
+        contents(t, rows, starts, n, threads, to, marks);
+        Py_END_ALLOW_THREADS
+        result = Py_BuildValue("(OOO)", data, places, good);
+    }
+    Py_XDECREF(data); Py_XDECREF(places); Py_XDECREF(good);
+    free(rows); free(starts);
+    return result;
+}
+
 static PyObject *tree_measure(PyObject *self, PyObject *args) {
     Tree *t = get_tree(self);
     PyObject *row_list, *kept_list;
@@ -386,6 +448,8 @@ static PyMethodDef tree_methods[] = {
     {"totals", tree_totals, METH_O, "(apparent, allocated, entries, newest, troubles, flags, print) of a folder, or of the walk for None."},
     {"measure", tree_measure, METH_VARARGS, "(entries, apparent, allocated, freed, exact, newest, last_read) of distinct rows, less the kept ones."},
     {"candidates", tree_candidates, METH_VARARGS, "candidates(excluded, names, pruned, cap, limit) -> rows"},
+    {"same_size", tree_same_size, METH_VARARGS, "same_size(rows, least) -> [[row, ...]] of files of one size, each inode once, the largest first."},
+    {"contents", tree_contents, METH_VARARGS, "contents(rows, threads) -> (bytes, where each begins as size_t, a byte each: read as the walk saw it)."},
     {"search", tree_search, METH_VARARGS, "search(rows, needles, cap, threads) -> [(row, needle, offset)]"},
     {"overlap", tree_overlap, METH_VARARGS, "[(files, allocated)] that groups of rows have in common with the given rows."},
     {"column", tree_column, METH_VARARGS, "One column of every entry as native 64-bit integers."},
@@ -496,7 +560,22 @@ static PyObject *walk(PyObject *module, PyObject *args) {
     return (PyObject *)self;
 }
 
+static PyObject *py_is_cast(PyObject *module, PyObject *args) {
+    (void)module;
+    const char *wide, *narrow;
+    Py_ssize_t wide_bytes, narrow_bytes;
+    int brain;
+    bool same;
+    if (!PyArg_ParseTuple(args, "y#y#p", &wide, &wide_bytes, &narrow, &narrow_bytes, &brain)) return NULL;
+    if (wide_bytes % 4 || narrow_bytes * 2 != wide_bytes) { PyErr_SetString(PyExc_ValueError, "not as many narrow floats as wide ones"); return NULL; }
+    Py_BEGIN_ALLOW_THREADS
+    same = is_cast((const unsigned char *)wide, (const unsigned char *)narrow, (size_t)wide_bytes / 4, brain);
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(same);
+}
+
 static PyMethodDef functions[] = {
+    {"is_cast", py_is_cast, METH_VARARGS, "is_cast(wide, narrow, brain) -> whether each float16 (bfloat16) is what the float32 rounds to."},
     {"walk", walk, METH_VARARGS, "walk(roots, markers, mounts, threads, portable, cross_device, progress) -> Tree"},
     {NULL, NULL, 0, NULL},
 };

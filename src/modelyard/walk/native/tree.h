@@ -134,6 +134,12 @@ int candidates(Tree *t, const SearchOptions *o, uint32_t **rows, size_t *count);
 typedef struct { uint32_t row, needle, offset; } Hit;
 int search(const Tree *t, const uint32_t *rows, size_t count, const char **needles, size_t needle_count, size_t cap, int threads, Hit **hits, size_t *hit_count);   /* hits are malloc-ed */
 
+typedef struct { uint64_t size, inode; uint32_t row; uint16_t device; } Sized;
+int same_size(Tree *t, const uint32_t *rows, size_t row_count, uint64_t least, Sized **files, size_t *count);   /* malloc-ed; equal sizes together, the largest first, by device and inode */
+void contents(const Tree *t, const uint32_t *rows, const size_t *starts, size_t count, int threads, unsigned char *to, uint8_t *good);
+
+bool is_cast(const unsigned char *wide, const unsigned char *narrow, size_t count, bool brain);
+
 typedef struct {
     uint64_t entries, apparent, allocated, freed;
     int64_t newest, last_read;

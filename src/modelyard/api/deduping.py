@@ -1,0 +1,191 @@
+"""Equal files of a survey, whose they are, and the plan that leaves one copy of their bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from modelyard.api import Survey
+from modelyard.api.equality import USUAL, Equal, Progress, Search
+from modelyard.api.identity import find_equal
+from modelyard.api.planning import now_text, origin_of, pinned, roots_of
+from modelyard.plan import Mark, Plan, Skipped, Step
+from modelyard.policies import dedupe
+from modelyard.policies.dedupe import Common, Pairing, Stored
+from modelyard.policies.tolerance import tolerance
+from modelyard.uses.everyone import Everyone
+from modelyard.walk.checksums import checksum_share
+from modelyard.walk.digest_cache import DigestCache
+from modelyard.walk.extents import alone, can_share
+from modelyard.walk.text import shown
+
+TITLE = "dedupe"
+HOLDING = ("process", "container", "kernel")
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """Equal files and what can be done with each but those that are kept."""
+
+    equal: Equal
+    files: tuple[Stored, ...]
+    pairings: tuple[Pairing, ...]
+
+    sharing: tuple[str, ...] = ()
+    """Files that have the extents of one of them already."""
+
+    @property
+    def freed(self) -> int:
+        """Bytes that come back when everything is done that can be."""
+        return sum(each.freed for each in self.pairings)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """What a search found: the files, what was read for it and left by each phase."""
+
+    twins: tuple[Twins, ...]
+    search: Search
+    facts: Facts
+
+    @property
+    def pairings(self) -> list[Pairing]:
+        """Of all groups."""
+        return [each for twins in self.twins for each in twins.pairings]
+
+
+def duplicate_files(
+    survey: Survey,
+    cache: DigestCache,
+    names: Sequence[str] = (),
+    *,
+    least: int = USUAL,
+    pins: Iterable[str] = (),
+    everyone: Everyone | None = None,
+    progress: Progress | None = None,
+) -> Duplicates:
+    """Equal files of at least `least` bytes, each inode once; with names at least one of a group belongs to them.
+
+    A name is a store, an artifact or an absolute path. LookupError for one that fits nothing. `pins` are artifacts
+    that stay as they are. Reads without a trace; Ctrl-C gives what was proven until then.
+    """
+    wanted = _wanted(survey, names) if names else None
+    search = find_equal(Search(survey.tree, cache, least, wanted=wanted, progress=progress))
+    facts = Facts(survey, frozenset(pins), everyone)
+    return Duplicates(tuple(_twins(each, facts) for each in search.equal), search, facts)
+
+
+def _wanted(survey: Survey, names: Sequence[str]) -> Callable[[int], bool]:
+    rows: set[int] = set()
+    for name in names:
+        found = {row for each in survey.artifacts if name in (each.id, each.store, each.group) for row in each.rows}
+        place = survey.tree.find(os.path.realpath(name)) if os.path.isabs(name) else None
+        if place is not None:
+            found.add(place)
+        if not found and name not in {each.store.name for each in survey.holdings}:
+            raise LookupError(name)
+        rows |= found
+    return lambda row: _at_or_below(survey, row, rows)
+
+
+def _at_or_below(survey: Survey, row: int, rows: set[int]) -> bool:
+    at: int | None = row
+    while at is not None and at not in rows:
+        at = survey.tree.parent(at)
+    return at is not None
+
+
+def _twins(equal: Equal, facts: Facts) -> Twins:
+    files = tuple(facts.of(row, len(shared)) for row, shared in zip(equal.rows, equal.shared, strict=True))
+    sharing = tuple(facts.path(row) for rows in equal.shared for row in rows)
+    return Twins(equal, files, tuple(dedupe.pairings(files, facts.user)), sharing)
+
+
+class Facts:
+    """What a policy has to know of a file."""
+
+    def __init__(self, survey: Survey, pins: frozenset[str], everyone: Everyone | None) -> None:
+        self._survey, self._pins, self._everyone = survey, pins, everyone
+        self.user = os.getuid()
+        self._shares = lru_cache(None)(can_share)
+
+    def of(self, row: int, sharers: int = 0) -> Stored:
+        """The facts of a file that the walk saw; `sharers` files have its extents."""
+        tree = self._survey.tree
+        seen = tree.entry(row)
+        assert seen is not None
+        names = tree.columns.names(row) if seen.nlink > 1 else [row]
+        paths = tuple(sorted(tree.path(each) for each in names))
+        outside = len(names) < seen.nlink
+        shares = self._shares(os.path.dirname(paths[0]))
+        free = alone(paths[0], seen.allocated) if shares else 0 if outside else seen.allocated
+        number = next(iter(self._survey.claims.owners_of(row)), None)
+        artifact = None if number is None else self._survey.artifacts[number]
+        return Stored(
+            paths,
+            Mark("file", seen.device, seen.inode, seen.size, seen.mtime, seen.ctime, seen.uid),
+            seen.mode,
+            _group(paths[0]) if artifact and tolerance(artifact.store).links else -1,
+            artifact.store if artifact else "",
+            artifact.id if artifact else "",
+            free,
+            shares,
+            outside,
+            "" if number is None else self._kept(number),
+            sharers,
+        )
+
+    def path(self, row: int) -> str:
+        """The path of a row as it is shown."""
+        return shown(self._survey.tree.path(row))
+
+    def _kept(self, number: int) -> str:
+        """Why an artifact has to stay as it is."""
+        artifact = self._survey.artifacts[number]
+        if artifact.id in self._pins:
+            return "it is pinned"
+        if pinned(self._survey, artifact):
+            return "a .modelyard-keep file keeps it"
+        for use in self._everyone.of(number) if self._everyone else ():
+            if use.by in HOLDING:
+                return f"{use.who} {use.evidence}"
+        return ""
+
+
+def _group(path: bytes) -> int:
+    try:
+        return os.lstat(path).st_gid
+    except OSError:
+        return -1
+
+
+def plan_dedupe(survey: Survey, found: Sequence[Pairing], common: Sequence[Common] = ()) -> Plan:
+    """The plan for what can be done: whole files first, then tensors that files have in common."""
+    steps = [*dedupe.steps(found), *dedupe.tensor_steps(common)]
+    freed = sum(step.freed for step in steps)
+    likely = _checksums(steps)
+    return Plan(
+        TITLE,
+        now_text(),
+        origin_of(survey),
+        steps,
+        roots_of(survey),
+        freed,
+        not likely,
+        dedupe.PROOF,
+        _once(dedupe.left(found)),
+        likely,
+    ).sealed()
+
+
+def _checksums(steps: Sequence[Step]) -> int:
+    """What btrfs keeps beside the bytes that come back."""
+    return sum(
+        int(each.freed * checksum_share(os.path.dirname(each.path.text))) for each in steps if each.do == "share"
+    )
+
+
+def _once(skipped: Iterable[Skipped]) -> list[Skipped]:
+    return [Skipped(*key) for key in dict.fromkeys((each.artifact, each.why) for each in skipped)]

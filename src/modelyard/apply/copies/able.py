@@ -1,0 +1,131 @@
+"""What a target's file system can keep, tried out in the staging folder before anything is copied there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from modelyard.apply.copies.things import Thing, Unfit, needed
+from modelyard.apply.disk import Disk
+from modelyard.apply.trash import remove_tree
+from modelyard.units import size
+from modelyard.walk.text import shown
+
+PROBE = b"probe"
+FOUR_GIB = 1 << 32
+ODD = re.compile(rb'[\x01-\x1f<>:"|?*\\]|[. ]$')
+"""What Windows and FAT keep no file name with; Linux does on its own file systems."""
+
+
+def check(disk: Disk, folder: bytes, found: Sequence[Thing], staged: int) -> None:
+    """Unfit where the file system of the folder cannot keep what was found; `staged` bytes of it are there already."""
+    space = os.statvfs(folder)
+    missing = needed(found, space.f_frsize) - staged - space.f_bavail * space.f_frsize
+    if missing > 0:
+        raise Unfit(b"", f"{size(missing)} more have to be free on the disk of {shown(os.path.dirname(folder))}")
+    if space.f_files and space.f_favail < len(found):
+        raise Unfit(b"", f"its disk has room for {space.f_favail:,} more files, and there are {len(found):,}")
+    longest = max((os.path.basename(each.path) for each in found), key=len)
+    if len(longest) > space.f_namemax:
+        raise Unfit(b"", f"its file system keeps names of {space.f_namemax} bytes, and {shown(longest)} is longer")
+    for why in _unable(disk, folder, found):
+        raise Unfit(b"", why)
+
+
+def _unable(disk: Disk, folder: bytes, found: Sequence[Thing]) -> Iterator[str]:
+    """What cannot be kept, each thing tried only where something needs it."""
+    links = sum(each.is_link for each in found)
+    if links and not _tried(disk, folder, b"link", lambda place: disk.symlink(b"nowhere", place)):
+        yield f"its file system keeps no symbolic links, and there are {links:,}"
+    several = sum(not each.is_folder and each.names > 1 for each in found)
+    if several and not _hard_links(disk, folder):
+        yield f"its file system keeps no hard links, and {several:,} files have several names"
+    if any(each.size >= FOUR_GIB for each in found) and not _tried(disk, folder, b"large", lambda at: _large(disk, at)):
+        yield "its file system keeps no file of 4 GiB and more"
+    if (pair := _alike([each.path for each in found])) and _folds(disk, folder):
+        yield f"its file system takes {shown(pair[0])} and {shown(pair[1])} for one name"
+    for odd in sorted({_oddity(os.path.basename(each.path)) for each in found} - {b""}):
+        if not _tried(disk, folder, b"n" + odd, lambda place: os.close(disk.blank(place))):
+            yield f"its file system keeps no name with {shown(odd)!r} in it"
+    if not _tried(disk, folder, b"rights", lambda place: _rights(disk, place)):
+        yield "its file system keeps no rights of files"
+
+
+def _tried(disk: Disk, folder: bytes, word: bytes, act: object) -> bool:
+    """Whether something can be made there. OSError for what is no answer: a full or broken disk."""
+    place = os.path.join(folder, PROBE + b"-" + word)
+    if os.path.lexists(place):
+        remove_tree(disk, place)
+    try:
+        act(place)  # type: ignore[operator]
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.ENOENT):
+            raise
+        return False
+    finally:
+        if os.path.lexists(place):
+            remove_tree(disk, place)
+    return True
+
+
+def _large(disk: Disk, place: bytes) -> None:
+    descriptor = disk.blank(place)
+    try:
+        disk.cut(descriptor, FOUR_GIB + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _rights(disk: Disk, place: bytes) -> None:
+    descriptor = disk.blank(place)
+    try:
+        for mode in (0o640, 0o500):
+            disk.mode(descriptor, mode)
+            if os.fstat(descriptor).st_mode & 0o777 != mode:
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+    finally:
+        os.close(descriptor)
+
+
+def _hard_links(disk: Disk, folder: bytes) -> bool:
+    first = os.path.join(folder, PROBE + b"-first")
+    if not os.path.lexists(first):
+        os.close(disk.blank(first))
+    try:
+        return _tried(disk, folder, b"second", lambda place: disk.link(first, place))
+    finally:
+        remove_tree(disk, first)
+
+
+def _folds(disk: Disk, folder: bytes) -> bool:
+    """Whether two names that differ only in case are one there."""
+    place = os.path.join(folder, PROBE + b"-case")
+    if not os.path.lexists(place):
+        os.close(disk.blank(place))
+    try:
+        return os.path.lexists(os.path.join(folder, (PROBE + b"-case").upper()))
+    finally:
+        remove_tree(disk, place)
+
+
+def _alike(paths: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Two paths that differ only in case."""
+    seen: dict[str, bytes] = {}
+    for path in paths:
+        other = seen.setdefault(os.fsdecode(path).casefold(), path)
+        if other != path:
+            return other, path
+    return None
+
+
+def _oddity(name: bytes) -> bytes:
+    """What a name has that some file systems cannot keep."""
+    if found := ODD.search(name):
+        return found[0] if found[0] not in (b".", b" ") else b"end" + found[0]
+    try:
+        name.decode()
+    except UnicodeDecodeError as error:
+        return name[error.start : error.start + 1]
+    return b""

@@ -1,0 +1,150 @@
+"""From groups of equal files to the steps that leave one copy of their bytes. Pure: what it needs it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from modelyard.plan import Mark, Path, Range, Skipped, Step
+from modelyard.policies.tolerance import refused, tolerance
+
+Way = Literal["share", "link", "none"]
+PROOF = "duplicate"
+READ = "its bytes are compared again before anything changes"
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A file with bytes of its own: all its names, its mark, whose it is, and what can be done with it.
+
+    `alone`: bytes that no other file shares. `shares`: whether its file system shares extents. `outside`: it has names
+    that were not seen. `kept`: why it must stay as it is, empty where nothing speaks against a change.
+    """
+
+    paths: tuple[bytes, ...]
+    mark: Mark
+    mode: int
+    group: int
+    store: str
+    artifact: str
+    alone: int
+    shares: bool
+    outside: bool = False
+    kept: str = ""
+    sharers: int = 0
+
+    @property
+    def path(self) -> bytes:
+        """The first of its names."""
+        return self.paths[0]
+
+    @property
+    def shown(self) -> str:
+        """That name as text."""
+        return Path.of(self.path).text
+
+
+class Pairing(msgspec.Struct, frozen=True):
+    """Two equal files: what can be done so that their bytes are there once, how much comes back, why or why not."""
+
+    kept: Stored
+    other: Stored
+    way: Way
+    freed: int
+    why: str
+
+
+def pairings(files: Sequence[Stored], user: int) -> list[Pairing]:
+    """What to do with each file of a group but those that are kept: one on each device."""
+    found = []
+    for device in sorted({each.mark.device for each in files}):
+        here = sorted((each for each in files if each.mark.device == device), key=_rank)
+        found += [_pairing(here[0], other, user) for other in here[1:]]
+    devices = {each.mark.device for each in files}
+    for device in sorted(devices)[1:]:
+        one = next(each for each in sorted(files, key=_rank) if each.mark.device == device)
+        first = next(each for each in sorted(files, key=_rank) if each.mark.device == min(devices))
+        found.append(Pairing(first, one, "none", 0, "it lies on another file system: one of the two can be removed"))
+    return found
+
+
+def _rank(each: Stored) -> tuple[bool, bool, int, int, int, bytes]:
+    """The file that is kept comes first: one that may be linked to, has unseen names, shares most, has most names."""
+    return (bool(_refused(each)), not each.outside, -each.sharers, -len(each.paths), each.mark.mtime, each.path)
+
+
+def _pairing(kept: Stored, other: Stored, user: int) -> Pairing:
+    if other.mark.uid != user:
+        return Pairing(kept, other, "none", 0, f"it belongs to user {other.mark.uid}")
+    if other.kept:
+        return Pairing(kept, other, "none", 0, other.kept)
+    if other.shares:
+        return Pairing(kept, other, "share", other.alone, "both stay files of their own and share their extents")
+    why = _no_link(kept, other)
+    return Pairing(kept, other, "none" if why else "link", 0 if why else other.alone, why or "one file with both names")
+
+
+def _refused(each: Stored) -> str:
+    known = tolerance(each.store)
+    return refused(each.store, each.shown) if known.links else known.why
+
+
+def _no_link(kept: Stored, other: Stored) -> str:
+    for each in (other, kept):
+        if why := _refused(each):
+            whose = f"{each.store}: " if each.store else ""
+            return f"no shared extents here, no hard link: {whose}{why}"
+    if (kept.mark.uid, kept.group) != (other.mark.uid, other.group):
+        return "the two have different owners, and one file has one"
+    if kept.mode != other.mode:
+        return (
+            f"the two have different rights ({kept.mode & 0o7777:o}, {other.mode & 0o7777:o}), and one file has one set"
+        )
+    return "it has names outside of what was looked at" if other.outside else ""
+
+
+def steps(found: Sequence[Pairing]) -> Iterator[Step]:
+    """The steps of what can be done, the most bytes first."""
+    for each in sorted(found, key=lambda each: (-each.freed, each.other.path)):
+        words = f"{PROOF}: of {each.kept.shown}; {READ}"
+        beside = Path.of(each.kept.path)
+        if each.way == "share":
+            yield Step(
+                "share", Path.of(each.other.path), each.other.mark, each.other.artifact, "duplicate", words,
+                each.freed, other=beside, source=each.kept.mark,
+            )  # fmt: skip
+        for number, path in enumerate(each.other.paths if each.way == "link" else (), start=1):
+            freed = each.freed if number == len(each.other.paths) else 0
+            yield Step(
+                "relink", Path.of(path), each.other.mark, each.other.artifact, "duplicate", words,
+                freed, other=beside, source=each.kept.mark,
+            )  # fmt: skip
+
+
+def left(found: Sequence[Pairing]) -> list[Skipped]:
+    """What stays as it is, and why."""
+    return [Skipped(each.other.artifact or each.other.shown, each.why) for each in found if each.way == "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Bytes of tensors that two files have in common at places where extents can be shared, and how many come back."""
+
+    kept: Stored
+    other: Stored
+    ranges: tuple[Range, ...]
+    tensors: int
+    freed: int
+
+
+def tensor_steps(found: Sequence[Common]) -> Iterator[Step]:
+    """The steps that let tensors share their extents."""
+    for each in sorted(found, key=lambda each: (-each.freed, each.other.path)):
+        count = f"{each.tensors:,} {'tensor' if each.tensors == 1 else 'tensors'}"
+        words = f"{PROOF}: {count} of {each.kept.shown}; {READ}"
+        yield Step(
+            "share", Path.of(each.other.path), each.other.mark, each.other.artifact, "duplicate", words, each.freed,
+            other=Path.of(each.kept.path), source=each.kept.mark, ranges=list(each.ranges),
+        )  # fmt: skip

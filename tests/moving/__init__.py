@@ -1,0 +1,1 @@
+"""Moving: everything kept, nothing lost wherever it stops, every owner told."""

@@ -1,0 +1,195 @@
+"""`modelyard dedupe` on real disks: what the plan says comes back is what the disk gains, and nothing changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import makers
+import weights
+from typed import Run
+from walk.disks import MIB, free_bytes, fresh_disk
+
+CONTENT = os.urandom(24 * MIB)
+
+
+@pytest.fixture(params=["xfs", "btrfs", "ext4"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """A kind of file system."""
+    return str(request.param)
+
+
+@pytest.fixture
+def there(kind: str, tmp_path: Path) -> Iterator[Path]:
+    """A home on a disk of that kind."""
+    with fresh_disk(kind, tmp_path) as disk:
+        (disk / "home").mkdir()
+        yield disk / "home"
+
+
+def answered(run: Run, there: Path, *words: str) -> dict[str, Any]:
+    """The document of a command about that home."""
+    answer = run(*words, "--home", str(there), "--json")
+    assert answer.code == 0, (answer.out, answer.err)
+    found = json.loads(answer.out)
+    assert isinstance(found, dict)
+    return found
+
+
+def stores(there: Path) -> dict[str, Path]:
+    """One file in the hub's cache, in Ollama and in LM Studio."""
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    hub = makers.hub_repo(there / ".cache" / "huggingface" / "hub", "models--a--b", {"m.gguf": CONTENT})
+    models = there / ".ollama" / "models"
+    makers.ollama_model(models, "registry.ollama.ai/library/m/latest", [makers.ollama_blob(models, CONTENT)])
+    lm = makers.write(there / ".lmstudio" / "models" / "a" / "b" / "m-Q4_0.gguf", CONTENT)
+    makers.write(there / ".lmstudio" / "settings.json", "{}")
+    return {"hf": hub / "blobs" / digest, "ollama": models / "blobs" / f"sha256-{digest}", "lmstudio": lm}
+
+
+def look(files: dict[str, Path]) -> dict[str, tuple[object, ...]]:
+    """What nobody may change."""
+    seen = {name: path.stat() for name, path in files.items()}
+    return {
+        name: (each.st_mode, each.st_size, each.st_mtime_ns, files[name].read_bytes()) for name, each in seen.items()
+    }
+
+
+def test_what_the_plan_says_comes_back(run: Run, there: Path, kind: str) -> None:
+    files = stores(there)
+    before, free = look(files), free_bytes(there)
+    told = answered(run, there, "dupes")
+    plan = answered(run, there, "dedupe", "--dry-run")["plan"]
+    assert look(files) == before
+    assert told["freed"] == plan["freed"] == (1 if kind == "ext4" else 2) * len(CONTENT)
+    receipt = answered(run, there, "dedupe", "--yes")["receipt"]
+    if kind == "ext4":
+        assert [step["do"] for step in plan["steps"]] == ["relink"]
+        assert "replace files" in " ".join(each["why"] for each in plan["skipped"])
+        assert os.path.samefile(files["hf"], files["ollama"])
+        assert answered(run, there, "purge", "--yes")["receipt"]["failed"] == []
+    else:
+        assert {step["do"] for step in plan["steps"]} == {"share"}
+        assert abs(receipt["freed_measured"] - plan["freed"]) < 0.01 * plan["freed"]
+        assert look(files) == before
+        assert answered(run, there, "dupes")["freed"] == 0
+    gained = free_bytes(there) - free
+    assert abs(gained - plan["freed"]) < 0.01 * plan["freed"]
+    assert {name: each[3] == CONTENT for name, each in look(files).items()} == dict.fromkeys(files, True)
+
+
+def test_undo_makes_hard_links_files_of_their_own_again(run: Run, tmp_path: Path) -> None:
+    with fresh_disk("ext4", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        files = stores(there)
+        before = look(files)
+        answered(run, there, "dedupe", "--yes")
+        assert os.path.samefile(files["hf"], files["ollama"])
+        answered(run, there, "undo")
+        assert not os.path.samefile(files["hf"], files["ollama"])
+        assert look(files) == before
+
+
+def test_what_is_pinned_or_kept_is_in_no_plan(run: Run, tmp_path: Path) -> None:
+    with fresh_disk("xfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        stores(there)
+        makers.write(there / ".lmstudio" / "models" / "a" / ".modelyard-keep", "")
+        assert run("pin", "--home", str(there), "hf:model/a/b").code in (0, 1)
+        plan = answered(run, there, "dedupe", "--dry-run")["plan"]
+        assert "lmstudio" not in {step["artifact"].partition(":")[0] for step in plan["steps"]}
+        assert "a .modelyard-keep file keeps it" in {each["why"] for each in plan["skipped"]}
+
+
+def tuned(there: Path, mib: int) -> tuple[Path, Path]:
+    """Two checkpoints of which the second kept three of four tensors."""
+    layers = [os.urandom(mib * MIB) for _ in range(4)]
+    first = {f"layer{at}": ("U8", [len(data)], data) for at, data in enumerate(layers)}
+    one = weights.safetensors(there / "runs" / "one.safetensors", first)
+    last = ("U8", [len(layers[3])], os.urandom(len(layers[3])))
+    return one, weights.safetensors(there / "runs" / "two.safetensors", {**first, "layer3": last})
+
+
+def test_equal_tensors_of_two_checkpoints_share_their_extents(run: Run, tmp_path: Path) -> None:
+    with fresh_disk("xfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        one, two = tuned(there, 16)
+        os.sync()
+        before, free = look({"one": one, "two": two}), free_bytes(there)
+        (told,) = answered(run, there, "dupes")["tensors"]
+        assert (told["part"], told["freed"]) == (0.75, 48 * MIB)
+        assert answered(run, there, "dedupe", "--dry-run")["plan"]["steps"] == []
+        plan = answered(run, there, "dedupe", "--tensors", "--dry-run")["plan"]
+        assert (plan["freed"], plan["exact"]) == (48 * MIB, True)
+        answered(run, there, "dedupe", "--tensors", "--yes")
+        assert look({"one": one, "two": two}) == before
+        assert abs(free_bytes(there) - free - plan["freed"]) < 0.01 * plan["freed"]
+        (after,) = answered(run, there, "dupes")["tensors"]
+        assert after["freed"] == 0
+
+
+def scattered(path: Path, content: bytes, pieces: list[int]) -> None:
+    """Writes a file in pieces, the last one first, so that they do not lie behind each other on the disk."""
+    with path.open("wb") as file:
+        for first, last in reversed(list(zip([0, *pieces], [*pieces, len(content)], strict=True))):
+            file.seek(first)
+            file.write(content[first:last])
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@pytest.mark.parametrize("pieces", [[], [4096, 4096 + 48 * MIB]])
+def test_on_btrfs_only_whole_extents_are_promised_and_those_come_back(
+    run: Run, tmp_path: Path, pieces: list[int]
+) -> None:
+    with fresh_disk("btrfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        one, two = tuned(there, 16)
+        scattered(two, two.read_bytes(), pieces)
+        before, free = look({"one": one, "two": two}), free_bytes(there)
+        (told,) = answered(run, there, "dupes")["tensors"]
+        assert (told["part"], told["freed"]) == (0.75, 48 * MIB if pieces else 0)
+        plan = answered(run, there, "dedupe", "--tensors", "--dry-run")["plan"]
+        assert plan["freed"] == told["freed"]
+        if not pieces:
+            assert plan["steps"] == []
+            return
+        answered(run, there, "dedupe", "--tensors", "--yes")
+        assert look({"one": one, "two": two}) == before
+        gained = free_bytes(there) - free
+        assert abs(gained - plan["freed"]) < 0.02 * plan["freed"]
+
+
+def test_tensors_at_different_places_of_a_block_are_told_and_left_alone(run: Run, tmp_path: Path) -> None:
+    with fresh_disk("xfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        data = os.urandom(4 * MIB)
+        weights.safetensors(there / "a.safetensors", {"w": ("U8", [len(data)], data)}, pad=4096)
+        more = {"v": ("U8", [512], b"v" * 512), "w": ("U8", [len(data)], data)}
+        weights.safetensors(there / "b.safetensors", more, pad=4096)
+        (told,) = answered(run, there, "dupes")["tensors"]
+        assert (told["tensors"], told["freed"]) == (1, 0)
+        assert answered(run, there, "dedupe", "--tensors", "--dry-run")["plan"]["steps"] == []
+
+
+def test_without_a_terminal_nothing_is_changed(run: Run, tmp_path: Path) -> None:
+    with fresh_disk("xfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        files = stores(there)
+        answer = run("dedupe", "--home", str(there))
+        assert answer.code == 4
+        assert "Share their extents  2 files" in answer.out
+        assert "nobody can be asked" in answer.err
+        saved = there / "plan.json"
+        assert run("dedupe", "--home", str(there), "--plan", str(saved)).code == 0
+        receipt = answered(run, there, "apply", str(saved), "--yes")["receipt"]
+        assert receipt["done"] == 2
+        undone = run("undo", "--home", str(there))
+        assert "no byte of it changed" in undone.out
+        assert {path.read_bytes() for path in files.values()} == {CONTENT}
