@@ -222,7 +222,7 @@ def test_the_command(run: Run, home: Path, registry: my.Registry) -> None:
     assert (answer.code, "bad.json is no example" in answer.err) == (1, True)
     answer = run("registry", "export", "net", "onnx", "--example", "x.npy")
     assert (answer.code, answer.out) == (0, f"{home}/models/net/v1.0.0/model.onnx\n")
-    assert "input      input float32[n, 4]" in answer.err and "allowed: 1e-2 (float16)" in answer.err
+    assert "input      input float32[n, 4]" in answer.err and "allowed    1e-2 (float16)" in answer.err
     assert run("registry", "export", "net", "onnx").code == 4
     shown = run("registry", "show", "net").out
     assert "exported   model.onnx, at most " in shown

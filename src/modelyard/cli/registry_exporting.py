@@ -62,7 +62,7 @@ def export_command(
         ("operators", ", ".join(f"{domain} {number}" for domain, number in found.opset.items())),
         ("input", ports_text(found.inputs)), ("output", ports_text(found.outputs)),
         ("compared", f"{found.compared:,} numbers, batches of {', '.join(map(str, found.batches))}"),
-        ("largest", f"{found.error:.3g} apart; allowed: {found.tolerance}"),
+        ("largest", f"{found.error:.3g} apart"), ("allowed", found.tolerance),
     )  # fmt: skip
     for label, text in lines:
         click.echo(f"  {label:<10} {shown(text)}", err=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,7 +78,7 @@ def read_example(path: str | os.PathLike[str], codec: str) -> Any:
     name = os.fspath(path)
     try:
         found = _read(name)
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise RegistryError(f"{name} is no example of an input: {error}", "bad-example", HINT) from error
     return found if isinstance(found, np.ndarray) or codec in TENSORS else _arranged(found, codec)
 
