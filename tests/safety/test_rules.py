@@ -230,10 +230,10 @@ def test_weights_that_begin_like_a_pickle_by_chance_raise_no_alarm(tmp_path: Pat
     """Of 65,536 arrays six begin so; a model has thousands."""
     rng, early = random.Random(5), 0
     for second in range(6):
-        for _ in range(200):
+        for _ in range(60):
             data = bytes([0x80, second]) + rng.randbytes(2046)
             early += scanned(tmp_path, data, "weight_0").verdict == "safe"
-    assert early > 1200 * 0.95
+    assert early > 360 * 0.95
     long = b"\xff" + b"i" * 5000 + b"\n" + b"x" * 5000 + b"\n"  # what no loader takes for a name
     for first in (b"\x82\xff", b"\x83\xff\xff", b"\x84\xff\xff\xff\x70", b"i" + long, b"c" + long):
         assert scanned(tmp_path, first + b"\xff" * 2000, "weight_0").verdict == "safe", first[:9]
