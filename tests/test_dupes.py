@@ -192,6 +192,7 @@ def test_files_that_share_their_extents_are_neither_duplicates_nor_read(tmp_path
         found = search(disk)
         assert [len(each.rows) for each in found.equal] == [2]
         assert read_in(found) == 2 * len(BIG)
+        assert sorted(map(len, found.equal[0].shared)) == [0, 1]
 
 
 def test_what_waits_in_the_trash_is_no_copy(home: Path) -> None:
