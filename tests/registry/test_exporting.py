@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import modelyard as my
 from modelyard.cli import documents
-from modelyard.convert import onnx_compare
+from modelyard.convert import onnx_compare, onnx_torch
 from modelyard.library import RegistryError, UnsafeError
 from modelyard.serve.choosing import Served, Wish
 from modelyard.serve.service import Access, Limits
@@ -149,7 +149,6 @@ MODELS: dict[str, tuple[Callable[[], Any], Any]] = {
         ),
         pandas.DataFrame({"age": X[:3, 0], "net worth": X[:3, 1]}),
     ),
-    "module": (a_net, torch.rand(2, 4)),
     "named": (Gate, {"ids": torch.tensor([[0, 1, 1]]), "weight": torch.rand(1, 3)}),
 }
 
@@ -174,6 +173,20 @@ def test_an_exported_model_answers_over_http_as_the_original_does(registry: my.R
             assert np.allclose(exported[name], values, atol=1e-5)
         else:
             assert exported[name] == values
+
+
+def test_weights_outside_of_the_model_are_files_of_the_version_and_are_served(
+    registry: my.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_torch, "OUTSIDE", 0)
+    net = torch.nn.Linear(300, 40)
+    registry.save(net, "big", example_input=torch.rand(2, 300))
+    registry.export("big")
+    assert {"model.onnx", "model.onnx.data"} < {each.path for each in registry.metadata("big").files}
+    assert {each.state for each in registry.verify("big")} == {"ok"}
+    rows = torch.rand(3, 300)
+    found = told(registry, "big", {"input": rows.tolist()}, "auto")["output"]
+    assert np.allclose(found, net(rows).detach(), atol=1e-5)
 
 
 def test_what_cannot_be_exported_says_why_and_changes_nothing(registry: my.Registry) -> None:
@@ -226,9 +239,9 @@ def test_the_command(run: Run, home: Path, registry: my.Registry) -> None:
     assert run("registry", "export", "net", "onnx").code == 4
     shown = run("registry", "show", "net").out
     assert "exported   model.onnx, at most " in shown
-    registry.save(a_net(), "net")
+    registry.save(LinearRegression().fit(X, X[:, 0]), "line")
     (home / "x.json").write_text(json.dumps(X[:2].tolist()))
     found = msgspec.json.decode(
-        run("registry", "export", "net", "--example", "x.json", "--json").out, type=documents.ExportedVersion
+        run("registry", "export", "line", "--example", "x.json", "--json").out, type=documents.ExportedVersion
     )
-    assert (found.id, found.batches, found.outputs[0].shape) == ("net@1.1.0", [1, 2, 5], [None, 3])
+    assert (found.id, found.batches, found.outputs[0].shape) == ("line@1.0.0", [1, 7, 200], [None])
