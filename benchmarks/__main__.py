@@ -22,6 +22,8 @@ PARTS = {
     "converting": "Converting",
     "registering": "Saving and loading",
     "deduping": "Finding duplicates",
+    "moving": "Moving",
+    "verifying": "Verifying",
     "checkpointing": "Checkpoints",
     "serving": "Serving",
 }

@@ -8,7 +8,6 @@ compares anything.
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import hashlib
 import os
@@ -18,12 +17,13 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+
+from benchmarks.report import Report
 
 MIB = 1 << 20
 SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
@@ -118,7 +118,7 @@ WAYS: dict[str, Callable[[Path, Path], tuple[float, int]]] = {
 }
 
 
-def contest(home: Path, place: Path, rounds: int, title: str) -> None:
+def contest(report: Report, home: Path, place: Path, rounds: int, title: str) -> None:
     """Every way in every round, each round in another order; medians of the rounds' own ratios."""
     results: dict[str, list[float]] = {name: [] for name in WAYS}
     memory: dict[str, int] = dict.fromkeys(WAYS, 0)
@@ -131,10 +131,13 @@ def contest(home: Path, place: Path, rounds: int, title: str) -> None:
             results[name].append(seconds)
             memory[name] = max(memory[name], peak)
             run("fstrim", place)
-    print(f"\n{title}\n\n| way | seconds (median) | modelyard takes of that | peak memory |\n|---|---|---|---|")
+    report.say(f"\n### {title}\n\n| way | seconds | modelyard takes | peak memory |\n|---|---|---|---|")
     for name, taken in results.items():
         share = median(ours / theirs for ours, theirs in zip(results[names[0]], taken, strict=True))
-        print(f"| {name} | {median(taken):.2f} | {share:.2f} | {memory[name] / 1e6:.0f} MB |", flush=True)
+        report.say(f"| {name} | {median(taken):.2f} | {share:.2f} of it | {memory[name] / 1e6:.0f} MB |")
+        if name != names[0]:
+            report.goal(f"{title}: modelyard / {name}", share, 1.0)
+    report.goal(f"{title}: peak MB", memory[names[0]] / 1e6, 100)
 
 
 def whole(folder: Path, digests: dict[str, str]) -> int:
@@ -145,7 +148,7 @@ def whole(folder: Path, digests: dict[str, str]) -> int:
     )
 
 
-def power(base: Path) -> None:
+def power(report: Report, base: Path) -> None:
     """What is left of eight files when the target loses its power right after the command said that all is well."""
     ways = {
         "mv": "mv {0} {1}",
@@ -155,11 +158,11 @@ def power(base: Path) -> None:
         "rsync -aH --fsync --remove-source-files": "rsync -aH --fsync --remove-source-files {0}/ {1}",
         "modelyard move": shlex.join(MODELYARD) + " --home {2} move hf-datasets {1} --yes",
     }
-    print(f"\n{FILES} files of {SIZE // MIB} MiB, power lost right after success: files left anywhere\n")
-    print("| way | ext4 | xfs |\n|---|---|---|")
+    report.say(f"\n### {FILES} files of {SIZE // MIB} MiB, power lost right after success: files left anywhere\n")
+    report.say("| way | ext4 | xfs |\n|---|---|---|")
     for name, command in ways.items():
         left = [str(_left(base, kind, command)) for kind in ("ext4", "xfs")]
-        print(f"| {name} | {' | '.join(left)} |", flush=True)
+        report.say(f"| {name} | {' | '.join(left)} |")
 
 
 def _left(base: Path, kind: str, command: str) -> int:
@@ -185,28 +188,18 @@ def _left(base: Path, kind: str, command: str) -> int:
         return max(whole(target, digests), whole(source, digests) if not source.is_symlink() else 0)
 
 
-def main() -> None:
-    """Runs all parts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--files", type=int, default=20_000)
-    parser.add_argument("--gigabytes", type=float, default=8)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder, prefix="moving-") as name:
-        base = Path(name)
-        for title in (f"{options.files:,} files", f"8 files, {options.gigabytes:g} GB together"):
-            home = base / "home"
-            if title.endswith(" files"):
-                many(home / STORE, options.files)
-            else:
-                few(home / STORE, int(options.gigabytes * 1e9))
-            taken = int(run("du", "-s", "--block-size=1", home).split()[0])
-            with disk("ext4", base, int(taken * 1.5) + 300 * MIB) as place:
-                contest(home, place, options.rounds, title)
-            shutil.rmtree(home)
-        power(base)
-
-
-if __name__ == "__main__":
-    main()
+def part(report: Report, base: Path, rounds: int) -> None:
+    """All of it. MODELYARD_MOVED and MODELYARD_MOVED_GB: how many small files, and how much in large ones."""
+    files = int(os.environ.get("MODELYARD_MOVED", "20000"))
+    gigabytes = float(os.environ.get("MODELYARD_MOVED_GB", "8"))
+    home = base / "moved"
+    for title in (f"{files:,} files", f"8 files, {gigabytes:g} GB together"):
+        if title.endswith(" files"):
+            many(home / STORE, files)
+        else:
+            few(home / STORE, int(gigabytes * 1e9))
+        taken = int(run("du", "-s", "--block-size=1", home).split()[0])
+        with disk("ext4", base, int(taken * 1.5) + 300 * MIB) as place:
+            contest(report, home, place, rounds, title)
+        shutil.rmtree(home)
+    power(report, base)

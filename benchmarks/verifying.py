@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 from benchmarks.contest import Runs, contest, ratio
+from benchmarks.report import Report
 
 GIB, MIB = 1 << 30, 1 << 20
 MINE, ALONE = "modelyard verify", "modelyard verify, once Python runs and the walk is done"
@@ -146,21 +145,12 @@ def goals(found: dict[str, dict[str, Runs]]) -> list[tuple[str, float, float]]:
     ]
 
 
-def main() -> None:
-    """This part alone."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--size", type=float, default=4.0, help="GiB of the blobs")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=None)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        found = verified(Path(folder), int(options.size * GIB), options.rounds)
+def part(report: Report, folder: Path, rounds: int) -> None:
+    """MODELYARD_GIB, 4, of blobs, and small files."""
+    found = verified(folder, int(float(os.environ.get("MODELYARD_GIB", "4")) * GIB), rounds)
     for title, results in found.items():
-        print(f"\n{title}\n")
-        print("\n".join(table(results)))
+        report.say(f"\n### {title}\n")
+        for line in table(results):
+            report.say(line)
     for words, value, limit in goals(found):
-        print(f"- {'met' if value <= limit else 'MISSED'}: {words}: {value:.2f}, goal at most {limit:g}")
-
-
-if __name__ == "__main__":
-    main()
+        report.goal(words, value, limit)

@@ -73,7 +73,11 @@ def test_a_scan_of_everything_fills_the_list(run: Run, hub: Path, home: Path) ->
 
 def test_show_tells_the_verdict_and_the_list_knows_it_then(run: Run, hub: Path) -> None:
     shown = run("show", "acme/evil").out
-    assert "Verdict" in shown and "dangerous: `modelyard scan ID` tells what would run" in shown
+    assert (
+        "Verdict" in shown
+        and "dangerous: `modelyard scan hf:model/acme/evil@" in shown
+        and f" --home {Path.home()}` tells why" in shown
+    )
     told = json.loads(run("show", "acme/a", "--json").out)
     assert inside(told["artifact"]) == (*A, "safe")
     assert told["facts"]["Verdict"] == "safe"
@@ -175,5 +179,15 @@ def test_root_leaves_no_notes_in_other_homes(run: Run, hub: Path, home: Path, mo
 
 def test_a_scan_that_takes_too_long_says_so(run: Run, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelyard.cli.show.PATIENCE", -1.0)
-    assert "not known, it has too many files" in run("show", "acme/evil").out
+    assert "not known, its files are not all here or too many" in run("show", "acme/evil").out
     assert inside(listed(run)["acme/evil"])[3] is None
+
+
+def test_what_could_not_be_seen_whole_has_no_verdict(
+    run: Run, hub: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing found in a folder that is closed, or that is not on this disk, is not the same as safe."""
+    monkeypatch.setattr("modelyard.walk.tree.Tree.is_whole", lambda *_: False)
+    assert "not known" in run("show", "acme/a").out
+    assert run("scan").code == 5
+    assert {inside(each)[3] for each in listed(run).values()} == {None}

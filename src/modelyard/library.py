@@ -12,7 +12,7 @@ from modelyard.registry.errors import RegistryError as RegistryError
 from modelyard.registry.errors import UnsafeError as UnsafeError
 from modelyard.registry.metadata import Export as Export
 from modelyard.registry.references import Reference as Reference
-from modelyard.registry.registry import Registry as _Registry
+from modelyard.registry.sharing import SharedRegistry as _Registry
 from modelyard.registry.versions import Version
 
 if TYPE_CHECKING:  # whoever removes nothing needs no plans and no journal

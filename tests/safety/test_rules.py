@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import random
 import subprocess
 import sys
 import time
@@ -223,3 +224,21 @@ def test_rule_14_the_verdict_does_not_depend_on_what_is_installed(tmp_path: Path
     bare = [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{code}", str(path)]
     assert json.loads(subprocess.run(bare, capture_output=True, check=True).stdout) == []
     assert lookup("sklearn.linear_model._base", "LinearRegression_") is None
+
+
+def test_weights_that_begin_like_a_pickle_by_chance_raise_no_alarm(tmp_path: Path) -> None:
+    """Of 65,536 arrays six begin so; a model has thousands."""
+    rng, early = random.Random(5), 0
+    for second in range(6):
+        for _ in range(60):
+            data = bytes([0x80, second]) + rng.randbytes(2046)
+            early += scanned(tmp_path, data, "weight_0").verdict == "safe"
+    assert early > 360 * 0.95
+    long = b"\xff" + b"i" * 5000 + b"\n" + b"x" * 5000 + b"\n"  # what no loader takes for a name
+    for first in (b"\x82\xff", b"\x83\xff\xff", b"\x84\xff\xff\xff\x70", b"i" + long, b"c" + long):
+        assert scanned(tmp_path, first + b"\xff" * 2000, "weight_0").verdict == "safe", first[:9]
+    assert scanned(tmp_path, b"cos\n" + b"path.os." * 5000 + b"system\n.", "weight_0").verdict == "dangerous"
+    cut = pickle.dumps({"a": list(range(400)), "b": "x" * 99})[:-3]
+    assert scanned(tmp_path, cut, "weight_0").verdict == "unknown", "a pickle that was cut off is still one"
+    assert scanned(tmp_path, stream(system(tmp_path / "marker"))[:-1], "weight_0").verdict == "dangerous"
+    assert scanned(tmp_path, bytes([0x80, 0]) + system(tmp_path / "marker") + bytes(99), "w").verdict == "dangerous"

@@ -172,6 +172,15 @@ def test_an_unreadable_file_is_unknown(tmp_path: Path, monkeypatch: pytest.Monke
     assert [each.verdict for each in scan_many([str(path)])] == ["unknown"]
 
 
+def test_a_closed_folder_is_unknown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "closed").mkdir()
+    asked = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("closed") and asked(path, mode))
+    told = {Path(each.path).name: each.verdict for each in scanning.scan([str(folder)])}
+    assert told["closed"] == "unknown" and told["safe.pkl"] == "safe"
+    assert [each.verdict for each in scanning.scan([str(folder / "closed")])] == ["unknown"]
+
+
 def test_several_processes_say_the_same(tmp_path: Path) -> None:
     for number in range(150):
         (tmp_path / f"{number:03}.pkl").write_bytes(

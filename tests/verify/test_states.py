@@ -349,3 +349,17 @@ def test_no_layout_of_any_store_raises_a_false_alarm(store: str, home: Path) -> 
     for each in verify(home, env=makers.variables(store, home)):
         if each.state not in ("ok", "unverifiable", "changed"):
             assert _is_justified(Path(os.fsdecode(each.item.path)), each.expected, each.state), each
+
+
+def test_versions_of_a_registry_are_verified_by_their_own_list(home: Path, run: Run) -> None:
+    import numpy as np
+
+    from modelyard.registry.registry import Registry
+
+    Registry(home / "registry").save({"w": np.arange(9000.0)}, "tiny")
+    assert told(run, code=0) == {}
+    weights = max((home / "registry").rglob("*.*"), key=lambda path: path.stat().st_size)
+    flip(weights)
+    assert told(run, code=5) == {weights.name: "corrupt"}
+    weights.unlink()
+    assert told(run, "registry", code=5) == {weights.name: "missing"}

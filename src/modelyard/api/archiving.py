@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import errno
 import os
-import platform as machine
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,13 @@ import msgspec
 from modelyard.api import Survey
 from modelyard.api.entries import Refused, entries_below
 from modelyard.api.packing import Sent, incoming, outgoing, packing
-from modelyard.api.planning import exact_now, now_text
+from modelyard.api.planning import now_text, origin_of
 from modelyard.apply.disk import Disk
 from modelyard.apply.remote import Remote, Shelf
 from modelyard.apply.shelf import Folder
 from modelyard.formats.stub import CAP, SUFFIX, Entry, Stub, decode, encode
 from modelyard.inventory import Artifact
-from modelyard.plan import Origin, Path, Plan, Step
+from modelyard.plan import Path, Plan, Step
 from modelyard.policies import archiving, removal
 from modelyard.problem import Problem
 from modelyard.walk.hash import Seen
@@ -248,5 +247,4 @@ def plan(survey: Survey, proposal: Proposal, stub: Stub) -> Plan:
         steps.append(Step("remove", Path.of(tree.path(row)), mark, artifact.id, "duplicate", proof, freed))
     sizes = survey.claims.measure({proposal.number}).sizes
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], exact_now())
-    return Plan(TITLE, now_text(), origin, steps, roots, sizes.freed, sizes.exact, "duplicate", []).sealed()
+    return Plan(TITLE, now_text(), origin_of(survey), steps, roots, sizes.freed, sizes.exact, "duplicate", []).sealed()

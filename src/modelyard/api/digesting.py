@@ -151,6 +151,7 @@ def all_known(search: Search, group: Group) -> bool:
 
 
 def price_of_digests(search: Search, groups: list[Group]) -> int:
+    """Bytes that the phase would read."""
     found = 0
     for group in groups:
         if search.size(group) < SMALL:

@@ -74,7 +74,7 @@ def _units(survey: Survey, store: str | None = None) -> Iterator[Unit]:
     for holding in survey.holdings:
         tell = telling(holding.store.name)
         for root in holding.roots if store in (None, holding.store.name) and not tell.never else ():
-            if root.row is None or root.shared or root.endpoint:
+            if root.row is None or root.endpoint or (root.shared and not tell.alone):
                 continue
             named = os.fsencode(os.path.abspath(root.path))
             below = os.path.join(named, os.fsencode(tell.part))

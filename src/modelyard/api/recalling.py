@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform as machine
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,14 +12,14 @@ from modelyard.api import Survey
 from modelyard.api.archiving import shelf_of
 from modelyard.api.entries import Refused
 from modelyard.api.packing import incoming
-from modelyard.api.planning import exact_now, now_text
+from modelyard.api.planning import now_text, origin_of
 from modelyard.apply import marks
 from modelyard.apply.disk import Disk
 from modelyard.apply.remote import Shelf
 from modelyard.apply.restoring import restored
 from modelyard.apply.trash import remove_tree
 from modelyard.formats.stub import CAP, SUFFIX, Entry, Stub, decode
-from modelyard.plan import Origin, Path, Plan, Step
+from modelyard.plan import Path, Plan, Step
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
 from modelyard.walk.text import shown
@@ -122,8 +121,7 @@ def plan(survey: Survey, wanted: Wanted) -> Plan:
         steps.append(Step("move", Path.of(built), marks.take(built), stub.artifact, "re-get", proof, other=place))
     steps.append(Step("remove", Path.of(wanted.path), marks.take(wanted.path), stub.artifact, "re-get", proof))
     roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    starts = [*survey.starts, os.fsdecode(os.path.realpath(wanted.base))]
-    origin = Origin(machine.node(), os.getuid(), survey.home, starts, exact_now())
+    origin = origin_of(survey, [os.fsdecode(os.path.realpath(wanted.base))])
     return Plan(TITLE, now_text(), origin, steps, roots, 0, True, "re-get", []).sealed()
 
 

@@ -6,7 +6,6 @@ again. Everything that exists changes by a plan, so that `undo` takes it back.
 from __future__ import annotations
 
 import os
-import platform as machine
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Literal
 
 from modelyard.api import Survey
 from modelyard.api.checking import LOST, Outcome
-from modelyard.api.planning import exact_now, now_text
+from modelyard.api.planning import now_text, origin_of
 from modelyard.apply import marks
 from modelyard.apply.disk import Disk
 from modelyard.apply.whole import draft
@@ -22,7 +21,7 @@ from modelyard.inventory import Artifact, Source
 from modelyard.owners import hub, ollama
 from modelyard.owners.fetching import fetch
 from modelyard.owners.https import Web
-from modelyard.plan import Origin, Path, Plan, Step
+from modelyard.plan import Path, Plan, Step
 from modelyard.problem import Problem
 from modelyard.stores.hub_files import PLURALS
 from modelyard.walk.hash import hash_file
@@ -212,8 +211,7 @@ def plan(survey: Survey, wanted: Sequence[Repair], good: Sequence[Good]) -> Plan
         if found is not None:
             steps.append(_arrival(found, repair))
     stores = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    origin = Origin(machine.node(), os.getuid(), survey.home, [*survey.starts], exact_now())
-    return Plan(TITLE, now_text(), origin, steps, stores, 0, True, "re-get", []).sealed()
+    return Plan(TITLE, now_text(), origin_of(survey), steps, stores, 0, True, "re-get", []).sealed()
 
 
 def _arrival(good: Good, repair: Repair) -> Step:

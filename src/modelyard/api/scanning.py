@@ -47,12 +47,14 @@ def files_of(survey: Survey, artifacts: Iterable[Artifact]) -> list[str]:
 
 
 def verdicts(survey: Survey, artifacts: Iterable[Artifact], found: Iterable[Scanned]) -> dict[str, Verdict]:
-    """The verdict of each artifact by its id, out of a scan of the files of all of them."""
+    """The verdict of each artifact that has files here, by its id, out of a scan of the files of all of them."""
     told = {identity(each.path): each.verdict for each in found if each.format != FOLDER}
     folders = {each.path: each.verdict for each in found if each.format == FOLDER}
     judged: dict[str, Verdict] = {}
     for artifact in artifacts:
         files = files_below(files_of(survey, [artifact]))
+        if not files or not _is_whole(survey, artifact):
+            continue
         around = {each for file in files for each in _above(file, folders)}
         own = [told.get(identity(each), "unknown") for each in files]
         judged[artifact.id] = worst([*own, *(verdict for folder, verdict in folders.items() if folder in around)])
@@ -64,7 +66,14 @@ def _above(path: str, folders: Iterable[str]) -> Iterable[str]:
     return (folder for folder in folders if path.startswith(folder.rstrip("/") + "/"))
 
 
+def _is_whole(survey: Survey, artifact: Artifact) -> bool:
+    """Whether all of it could be seen: what lies in a closed folder is judged by nobody."""
+    return all(survey.tree.is_whole(row) for row in artifact.rows)
+
+
 def verdict_of(survey: Survey, artifact: Artifact, seconds: float) -> Verdict | None:
-    """The verdict of one artifact; None when its files cannot be scanned in about so many seconds."""
+    """The verdict of one artifact; None when its files are not here, or cannot be scanned in about so many seconds."""
+    if not artifact.rows or not _is_whole(survey, artifact):
+        return None
     found = scan_until(files_below(files_of(survey, [artifact])), time.monotonic() + seconds)
-    return None if found is None else worst(each.verdict for each in with_code(found))
+    return None if not found else worst(each.verdict for each in with_code(found))

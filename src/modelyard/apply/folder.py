@@ -165,9 +165,11 @@ class Folder:
 
     def close(self) -> None:
         """Takes the draft away unless it was kept."""
-        if not self._kept:
-            remove_tree(self._disk, self.path)
-        os.close(self._lock)
+        try:
+            if not self._kept:
+                remove_tree(self._disk, self.path)
+        finally:
+            os.close(self._lock)
 
 
 @contextmanager

@@ -18,9 +18,11 @@ from modelyard.cli.output import console, freed, line, shorten, table
 from modelyard.cli.plans import confirmed, made, many, plan_document, saved, tell
 from modelyard.cli.searching import searched, telling
 from modelyard.inventory import Sizes
+from modelyard.plan import Path as Place
 from modelyard.plan import Plan
 from modelyard.policies.dedupe import Common
 from modelyard.units import size
+from modelyard.walk.text import shown
 
 SHOWN = 12
 TITLES = {"share": "Share their extents", "relink": "Become hard links"}
@@ -80,7 +82,7 @@ def _print(out: Console, plan: Plan, files: Duplicates) -> None:
             out.print(f"\n{title}  {many(len(steps), 'file')}", style="bold", highlight=False)
             room = max(out.width // 3, 20) if out.is_terminal else 10_000
             rows = [
-                (size(step.freed), step.path.text, shorten(step.other.text if step.other else "", room))
+                (size(step.freed), _label(files, step.path), shorten(_label(files, step.other or step.path), room))
                 for step in steps[:SHOWN]
             ]
             table(out, ("Frees", "File", "Same as"), rows, right=(0,), flexible=1)
@@ -96,4 +98,8 @@ def _print(out: Console, plan: Plan, files: Duplicates) -> None:
             whole += f", about {size(plan.predicted)} in all"
         out.print(f"\nTogether {whole}", style="bold", highlight=False)
         if any(step.do == "relink" for step in plan.steps):
-            line(out, "`modelyard purge` frees what hard links save; until then `modelyard undo` takes it back")
+            line(out, "`modelyard purge` frees what links save; `modelyard undo` takes it back until then")
+
+
+def _label(files: Duplicates, path: Place) -> str:
+    return shown(bytes(path).removeprefix(files.search.tree.home + b"/"))

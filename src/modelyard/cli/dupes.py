@@ -13,8 +13,9 @@ from modelyard.cli import as_json, documents
 from modelyard.cli.looking import exit_code
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line, shorten, table
+from modelyard.cli.plans import many
 from modelyard.cli.searching import searched, telling
-from modelyard.policies.dedupe import Pairing, Stored
+from modelyard.policies.dedupe import Pairing
 from modelyard.units import size
 from modelyard.walk.text import shown
 
@@ -25,10 +26,7 @@ SHOWN = 12
 WORDS = {"share": "share extents", "link": "hard link", "none": "nothing", "kept": "stays"}
 LOSSY = "the narrow one can be made from the wide one again with `modelyard convert`, never the other way"
 TWO = "one of the two would do"
-NO_EXTENTS = (
-    "nothing is to be had of them: they share their extents, the file system shares none, they begin at different "
-    "places of a block, or (btrfs) no extent lies whole in them"
-)
+NO_EXTENTS = "no extents can be shared: file system, place in a block, or parts of extents"
 UNPROVEN = "kept for several frameworks by their usual names; not compared"
 
 
@@ -65,13 +63,14 @@ def _print(out: Console, files: Duplicates, more: Resembling | None) -> None:
     if files.twins:
         _print_files(out, files)
     if more and more.tensors:
-        out.print(f"\nTensors  {len(more.tensors):,} pairs of files", style="bold", highlight=False)
+        out.print(f"\nTensors  {many(len(more.tensors), 'pair')} of files", style="bold", highlight=False)
         gains = {(each.kept.path, each.other.path): each for each in more.common}
         pairs = []
         for each in more.tensors[:SHOWN]:
             gain = gains.get((each.one.path, each.other.path))
             had = size(gain.freed) if gain else "-"
-            pairs.append((f"{each.part:.0%}", size(each.size), had, shown(each.other.path), shown(each.one.path)))
+            one, other = _label(files, each.one.path), _label(files, each.other.path)
+            pairs.append((f"{each.part:.0%}", size(each.size), had, other, shorten(one, _room(out))))
         table(out, ("Same", "Bytes", "To be had", "Of", "In"), pairs, right=(0, 1, 2), flexible=3)
         total = sum(each.freed for each in more.common)
         if total:
@@ -89,9 +88,13 @@ def _print_files(out: Console, files: Duplicates) -> None:
     twins = sorted(files.twins, key=lambda each: -each.freed)
     count = sum(len(each.files) - 1 for each in twins)
     out.print(f"\nFiles  {count:,} that another one equals", style="bold", highlight=False)
-    room = max(out.width // 3, 20) if out.is_terminal else 10_000
     rows = [
-        (size(each.freed), WORDS[each.way], _label(files, each.other), shorten(_label(files, each.kept), room))
+        (
+            size(each.freed),
+            WORDS[each.way],
+            _label(files, each.other.path),
+            shorten(_label(files, each.kept.path), _room(out)),
+        )
         for group in twins[:SHOWN]
         for each in group.pairings
     ]
@@ -107,18 +110,22 @@ def _print_files(out: Console, files: Duplicates) -> None:
         line(out, f"`modelyard dedupe` gets {size(freed)} back", "bold")
 
 
-def _label(files: Duplicates, file: Stored) -> str:
-    return shown(file.path.removeprefix(files.search.tree.home + b"/"))
+def _label(files: Duplicates, path: bytes) -> str:
+    return shown(path.removeprefix(files.search.tree.home + b"/"))
+
+
+def _room(out: Console) -> int:
+    """Columns for a path beside the one that gives way."""
+    return max(out.width // 3, 20) if out.is_terminal else 10_000
 
 
 def _print_end(out: Console, files: Duplicates) -> None:
     search = files.search
     first = search.told[0].files if search.told else 0
-    words = f"{first:,} files have a size in common with another; {size(search.read)} read"
+    line(out, f"{many(first, 'file')} of a size that another one has; {size(search.read)} read", "dim")
     named = sum(each.proof == "name" for each in search.equal)
     if named:
-        words += f"; {named:,} groups known by names that are digests, which dedupe proves again"
-    line(out, words, "dim")
+        line(out, f"{many(named, 'group')} known by names that are digests: dedupe proves it again", "dim")
     if search.problems:
         line(out, f"{len(search.problems):,} files could not be read: --json names them", "dim")
     if search.partial:

@@ -19,6 +19,10 @@ VERBS = {
     "diff": ("comparing", "What differs between two versions."),
     "alias": ("keeping", "Let a name mean a version."),
     "rm": ("removing", "Put versions into the trash."),
+    "card": ("sharing", "The model card of a version."),
+    "push": ("sharing", "Copy a version to a folder, a URL or the Hugging Face Hub."),
+    "pull": ("sharing", "Bring a version from there."),
+    "import": ("sharing", "Take a folder of models, or a store of MLflow or BentoML."),
     "gitignore": ("keeping", "Print what keeps models out of a repository."),
 }
 """By verb: the module `registry_...` that has it under that name, and a line of help."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # help needs none of them
 HINTS = {
     "no-model": "`modelyard registry ls` lists what is there",
     "no-version": "`modelyard registry ls NAME` lists its versions",
+    "bad-address": "`modelyard registry push --help` lists what is a place",
     "wrong-digest": "`modelyard registry verify` lists what else is damaged",
 }
 FOR_SAFETY = ("version-exists", "exists", "in-use")

@@ -96,7 +96,7 @@ def _scanned(request: Request, targets: Sequence[str]) -> list[Scanned]:
     found = scanning.scan([*paths, *scanning.files_of(survey, artifacts)], _progress(request))
     verdicts = scanning.verdicts(survey, artifacts, found)
     for each in artifacts:
-        remembered.put(each, verdict=verdicts[each.id])
+        remembered.put(each, verdict=verdicts.get(each.id))
     read_headers(survey, artifacts, remembered)
     return found
 

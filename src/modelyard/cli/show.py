@@ -71,15 +71,18 @@ def _looked_into(request: Request, found: api.Survey, artifact: Artifact) -> tup
         verdict = remembered.of(artifact).verdict or verdict_of(found, artifact, PATIENCE)
         if verdict:
             remembered.put(artifact, verdict=verdict)
-        artifact = replace(artifact, facts=(*artifact.facts, ("Verdict", _verdict(verdict))))
+        artifact = replace(artifact, facts=(*artifact.facts, ("Verdict", _verdict(request, verdict, artifact.id))))
     remembered.save()
     return artifact, remembered.of(artifact)
 
 
-def _verdict(verdict: str | None) -> str:
+def _verdict(request: Request, verdict: str | None, name: str) -> str:
+    from modelyard.cli.yards import again  # late: help needs none of it
+
+    command = f"`{again(request, 'scan', name)}`"
     if verdict is None:
-        return "not known, it has too many files to scan along the way: `modelyard scan ID` does"
-    return verdict if verdict == "safe" else f"{verdict}: `modelyard scan ID` tells what would run"
+        return f"not known, its files are not all here or too many to scan along the way: {command} does"
+    return verdict if verdict == "safe" else f"{verdict}: {command} tells why"
 
 
 def _verified(request: Request, found: api.Survey, artifact: Artifact) -> str:

@@ -95,7 +95,7 @@ def _no_link(kept: Stored, other: Stored) -> str:
     for each in (other, kept):
         if why := _refused(each):
             whose = f"{each.store}: " if each.store else ""
-            return f"this file system shares no extents, and no hard link may be made: {whose}{why}"
+            return f"no shared extents here, no hard link: {whose}{why}"
     if (kept.mark.uid, kept.group) != (other.mark.uid, other.group):
         return "the two have different owners, and one file has one"
     if kept.mode != other.mode:

@@ -53,7 +53,7 @@ STORES: Mapping[str, Tolerance] = {
     "loose": _no("whoever made the file may write into it"),
 }
 ANY = _no("its tool may write into the file, and would change the other one with it")
-NOBODY = _no("it belongs to no store, and whoever made it may write into it")
+NOBODY = _no("anybody may write into it")
 
 
 def tolerance(store: str) -> Tolerance:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Mapping
 
 import msgspec
@@ -51,6 +52,6 @@ def change(disk: Disk, root: str, name: str, changes: Mapping[str, Version | Non
     with exclusive(folder):
         found: dict[str, Version | None] = {**read(root, name), **changes}
         text = {alias: f"v{version}" for alias, version in sorted(found.items()) if version is not None}
-        with draft(disk, folder, b"aliases", mode=0o666) as made:
+        with draft(disk, folder, secrets.token_hex(8).encode(), mode=0o666) as made:
             made.write(msgspec.json.format(msgspec.json.encode(text), indent=2) + b"\n")
             made.keep(os.fsencode(ALIASES), over=True)

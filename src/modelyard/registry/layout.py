@@ -14,6 +14,7 @@ from modelyard.walk.text import shown
 
 MARKER = ".modelyard-registry"
 METADATA, CONFIG, SUMS, ALIASES, CODE = "metadata.json", "config.json", "SHA256SUMS", "aliases.json", "code"
+CARD = "README.md"
 LONGEST_PART, LONGEST_NAME, DEEPEST = 128, 512, 8
 RESERVED = frozenset((ALIASES, METADATA, CONFIG, SUMS))
 FORBIDDEN = frozenset('\\:@*?"<>|')

@@ -29,11 +29,15 @@ def read_sums(folder: int, where: str) -> dict[str, str] | Problem:
     path = os.path.join(where, SUMS)
     try:
         with opened_below(folder, SUMS.encode()) as descriptor:
-            text = os.fsdecode(os.pread(descriptor, CAP, 0))
+            return parsed(os.pread(descriptor, CAP, 0), path)
     except OSError as error:
         return from_errno(path, error.errno or 0)
+
+
+def parsed(text: bytes, path: str) -> dict[str, str] | Problem:
+    """The digests in the text of such a file; a Problem for a line that is none, or outside of its folder."""
     found: dict[str, str] = {}
-    for line in text.removesuffix("\n").split("\n"):
+    for line in os.fsdecode(text).removesuffix("\n").split("\n"):
         match = LINE.fullmatch(line)
         name = match[3] if match else ""
         if match and match[1]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 
 from modelyard.safety.machine import Machine
 from modelyard.safety.stream import HaltError
 from modelyard.safety.values import How, Long, Made, Mapped, Reference, Unknown, Value, is_plain
 
+LOOKED = 64
+"""Bytes of a long line that must be text: what begins with others is no name to any loader."""
+
 
 def _two_lines(machine: Machine, encoding: str) -> tuple[str, str] | None:
     """A module and a name in it; None where they are too long to be names."""
     module, name = machine.reader.line(), machine.reader.line()
-    if isinstance(module, Long) or isinstance(name, Long):
-        return None
     try:
+        if isinstance(module, Long) or isinstance(name, Long):
+            for long in (each for each in (module, name) if isinstance(each, Long)):
+                codecs.getincrementaldecoder(encoding)().decode(machine.reader.look(long.offset, LOOKED))
+            return None
         return module.decode(encoding), name.decode(encoding)
     except UnicodeDecodeError:
         raise HaltError("a name is not text") from None

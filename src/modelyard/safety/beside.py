@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,21 +63,22 @@ def with_code(found: Sequence[Scanned]) -> list[Scanned]:
     return kept + [_line(root or ".", names) for root, names in sorted(code.items())]
 
 
-def _roots(found: Iterable[Scanned]) -> set[str]:
+def _roots(found: Sequence[Scanned]) -> set[str]:
     """The folders of models; those of MLflow end with a slash, because what lies below belongs to them."""
-    roots = set()
+    roots: set[str] = set()
     files = {each.path for each in found}
     for each in found:
-        folder = os.path.dirname(each.path)
-        if INSTALLED.search(folder):
+        if each.format in NO_MODELS and not any(own.code == "remote-code" for own in each.findings):
             continue
+        folder = os.path.dirname(each.path)
         if each.format == "MLflow model":
             roots.add(f"{folder}/")
-        if each.format not in NO_MODELS or any(own.code == "remote-code" for own in each.findings):
-            roots.add(folder)
-            above = os.path.dirname(folder)
-            if any(os.path.join(above, name) in files for name in ABOVE):
-                roots.add(above)
+        if folder in roots or INSTALLED.search(folder):
+            continue
+        roots.add(folder)
+        above = os.path.dirname(folder)
+        if any(os.path.join(above, name) in files for name in ABOVE):
+            roots.add(above)
     return roots
 
 

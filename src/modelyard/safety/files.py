@@ -37,6 +37,9 @@ TELLING = ("dangerous-name", "dangerous-call", "unvetted-call", "unvetted-argume
            "changed-name", "extension-code", "hooked-object", "kept-callable")  # fmt: skip
 """What text and bytes of other kinds do not come to by chance."""
 HEAD = 65536
+FRAME = b"\x95"
+AT_ONCE_BROKEN = 64
+"""Bytes in which chance comes to its end."""
 
 
 def scan_file(path: str) -> Scanned:
@@ -117,7 +120,7 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     old = legacy(source, member)
     found = old or scan_streams(source, member)
     begun = bool(found.names) and suffix in OFTEN
-    if not (suffix in PICKLED or begun or _has_protocol(file) or _is_pickle(found, source.size)):
+    if not (suffix in PICKLED or begun or _seems_pickle(file, found) or _is_pickle(found, source.size)):
         return
     if not found.count and not found.reached and not _begins(file):
         report.findings.append(Finding("unsupported", "unknown", "it is no pickle and no format that is known", member))
@@ -130,8 +133,15 @@ def _scan_other(file: File, member: str, report: Report) -> None:
 
 def _is_pickle(found: Streams, size: int) -> bool:
     """Whether a file of any name is one: text that happens to parse ends nowhere and asks for nothing dangerous."""
-    telling = any(each.code in TELLING for each in found.findings)
-    return telling or (found.count > 0 and (found.end == size or bool(found.names)))
+    return _is_telling(found) or (found.count > 0 and (found.end == size or bool(found.names)))
+
+
+def _is_telling(found: Streams) -> bool:
+    """Whether something was found that chance does not come to; one byte is an extension code, and reaches nothing
+
+    that no name before it has registered.
+    """
+    return any(each.code in TELLING and (found.count or each.code != "extension-code") for each in found.findings)
 
 
 def _scan_twice(file: File, member: str, report: Report) -> None:
@@ -142,6 +152,22 @@ def _scan_twice(file: File, member: str, report: Report) -> None:
             *found.findings,
             Finding("polyglot", "suspicious", "it is a pickle to some readers", member),
         ]
+
+
+def _seems_pickle(file: File, found: Streams) -> bool:
+    """Whether a file of any name is to be followed to its end or called unknown.
+
+    Of a model's weights every few thousandth begins like a pickle by chance: it breaks off at once, before it asked for
+    anything, and with nothing looked up nothing can run. Protocols 0 and 1 are written without that beginning.
+    """
+    if not _has_protocol(file):
+        return False
+    if found.count or found.names or _is_telling(found):
+        return True
+    if file.head(min(file.size, 3))[2:] == FRAME:  # one that was cut off breaks there
+        return True
+    broke = max((each.offset or 0 for each in found.findings), default=0)
+    return file.head(2)[1] > 1 and (file.size <= AT_ONCE_BROKEN or broke >= AT_ONCE_BROKEN)
 
 
 def _has_protocol(file: File) -> bool:

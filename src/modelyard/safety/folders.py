@@ -37,7 +37,7 @@ def files_below(paths: Iterable[str]) -> list[str]:
             except OSError:
                 names[each] = {"": each}  # told as unreadable by who scans it
                 continue
-            if stat.S_ISREG(found.st_mode) or each == path:
+            if stat.S_ISREG(found.st_mode) or each == path or stat.S_ISDIR(found.st_mode):  # a closed folder
                 suffix = os.path.splitext(each)[1].lower()
                 names.setdefault((found.st_dev, found.st_ino), {}).setdefault(suffix, each)
     # blobs of the hub have no suffix, the links to them do
@@ -49,7 +49,7 @@ def _below(path: str, *, asked: bool) -> Iterator[str]:
     while waiting:
         here = waiting.pop()
         folder = os.path.isdir(here) and ((asked and here == path) or not os.path.islink(here))
-        if not folder:
+        if not folder or not os.access(here, os.R_OK | os.X_OK):
             yield here
             continue
         inner = [os.path.join(here, name) for name in names_in(here) if name not in SKIPPED]

@@ -135,17 +135,11 @@ def _members(body: bytes, most: int) -> dict[str, bytes]:
             told = archive.infolist()
             if sum(each.file_size for each in told) > most:
                 raise TooLargeError(f"unpacks to more than {most:,} bytes")
-            return {each.filename.removesuffix(".npy"): _unpacked(archive, each) for each in told}
+            return {each.filename.removesuffix(".npy"): archive.read(each) for each in told}
     except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, ValueError, OSError) as error:
         if isinstance(error, TooLargeError):
             raise
         raise FieldError("", f"the body is no .npz: {error}") from error
-
-
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """A member, of which no more is unpacked than its entry tells."""
-    with archive.open(member) as file:
-        return file.read(member.file_size)
 
 
 def to_lists(array: numpy.ndarray[Any, Any]) -> Any:

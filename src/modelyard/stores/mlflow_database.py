@@ -60,15 +60,20 @@ def _read(tree: Tree, row: int) -> Database | Problem | None:
     content = tree.read(row, CAP)
     if isinstance(content, Problem):
         return content if content.code == "too-large" and tree.name(row) in OWN_NAMES else None
-    plain = content[:18] + b"\x01\x01" + content[20:]  # a copy in memory has no write-ahead log
     try:
-        with closing(sqlite3.connect(":memory:")) as connection:
-            connection.deserialize(plain)
-            return _contents(connection)
+        return database_in(content)
     except (sqlite3.Error, OverflowError):
         words = "a database that SQLite cannot read"
         named = tree.name(row) in OWN_NAMES
         return Problem(shown(tree.path(row)), "damaged-database", words, "keep it; restore it") if named else None
+
+
+def database_in(content: bytes) -> Database | None:
+    """What the bytes of a database tell, None for another program's. sqlite3.Error, OverflowError for a damaged one."""
+    plain = content[:18] + b"\x01\x01" + content[20:]  # a copy in memory has no write-ahead log
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize(plain)
+        return _contents(connection)
 
 
 def _contents(connection: sqlite3.Connection) -> Database | None:

@@ -23,8 +23,9 @@ class Telling:
     `setting` is the settings file that names it, as the module of settings knows it. `part` is the folder of its root
     that moves, where the root holds other things, but for roots that are found by one of `itself`: those are the part.
     `stays` is why the old path has to lead somewhere although a setting names the new one. `piece` says why it finds a
-    single artifact behind a link. `restart` is what a person does so that a running program takes the new place.
-    `never` is why it cannot be moved at all, and `instead` what to do.
+    single artifact behind a link. `alone`: its root holds nothing else, wherever it is found. `restart` is what a
+    person does so that a running program takes the new place. `never` is why it cannot be moved at all, and `instead`
+    what to do.
     """
 
     link: str = ""
@@ -33,6 +34,7 @@ class Telling:
     setting: str = ""
     part: str = ""
     itself: tuple[str, ...] = ()
+    alone: bool = False
     stays: str = ""
     piece: str = ""
     restart: str = ""
@@ -159,6 +161,10 @@ TELLINGS: Mapping[str, Telling] = {
     "checkpoint": Telling(
         never=SCATTERED, instead="name one checkpoint, or the folder of a run",
         piece="what loads a checkpoint opens it by its path, and finds it behind the link",
+    ),
+    "registry": Telling("whoever gives its folder by path finds it behind the link", alone=True),
+    "archived": Telling(
+        never="a stub lies where the thing was that it stands for", instead="`modelyard recall` it, and move it then",
     ),
     "trash": Telling(never="it lies on the disk whose things it holds", instead="`modelyard purge` frees it"),
     "loose": Telling(never=SCATTERED, instead=ONE, piece="no tool owns it: whoever opens it by its path finds it"),

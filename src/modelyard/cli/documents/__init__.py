@@ -60,13 +60,17 @@ from modelyard.cli.documents.looking import (
 )
 from modelyard.cli.documents.reading import DtypeLine, Headers, InsideLine, InspectedLine, NeedLine, TensorLine
 from modelyard.cli.documents.registering import (
+    AdoptedLine,
+    AdoptedModels,
     Aliases,
+    Card,
     Compared,
     Described,
     EntryLine,
     ExportedVersion,
     Founded,
     PortLine,
+    PushedVersion,
     Registered,
     SavedVersion,
     TakenOut,
@@ -79,13 +83,14 @@ from modelyard.cli.documents.scanning import FindingLine, ScannedFiles, ScannedL
 from modelyard.cli.documents.verifying import OutcomeLine, RepairLine, VerifiedFiles
 
 __all__ = [
-    "DOCUMENTS", "AgreementLine", "Aliases", "AlikeLine", "Archived", "ArtifactLine", "BreakLine", "BudgetLine",
-    "Built", "Checked", "Compared", "ComplaintLine", "Converted", "Described", "DiskLine", "DtypeLine", "Duplicated",
-    "EntryLine", "EqualFileLine", "EqualLine", "Examined", "ExportedVersion", "FileLine", "FindingLine",
-    "FormatsLine", "Founded", "Frozen", "Headers", "InsideLine", "InspectedLine", "JournalLine", "Journals",
-    "KindLine", "LeftOutLine", "Listing", "Made", "MoveLine", "NeedLine", "OpportunityLine", "OutcomeLine",
-    "Overview", "PartLine", "PhaseLine", "PinLine", "Pinned", "PlanLine", "Planned", "PortLine", "ProblemLine",
-    "Proved", "PruneLine", "Rebuilt", "Recalled", "ReceiptLine", "RefusedLine", "Registered", "RepairLine",
+    "DOCUMENTS", "AdoptedLine", "AdoptedModels", "AgreementLine", "Aliases", "AlikeLine", "Archived", "ArtifactLine",
+    "BreakLine", "BudgetLine", "Built", "Card", "Checked", "Compared", "ComplaintLine", "Converted", "Described",
+    "DiskLine", "DtypeLine", "Duplicated", "EntryLine", "EqualFileLine", "EqualLine", "Examined", "ExportedVersion",
+    "FileLine", "FindingLine", "FormatsLine", "Founded", "Frozen", "Headers", "InsideLine", "InspectedLine",
+    "JournalLine", "Journals", "KindLine", "LeftOutLine", "Listing", "Made", "MoveLine", "NeedLine", "OpportunityLine",
+    "OutcomeLine", "Overview", "PartLine", "PhaseLine", "PinLine", "Pinned", "PlanLine", "Planned", "PortLine",
+    "ProblemLine", "Proved", "PruneLine", "PushedVersion", "Rebuilt", "Recalled", "ReceiptLine", "RefusedLine",
+    "Registered", "RepairLine",
     "RootLine", "SavedVersion", "ScannedFiles", "ScannedLine", "SharerLine", "Shown", "SkippedLine", "StepLine",
     "StoreLine", "TakenOut", "TensorDifference", "TensorLine", "Top", "TopLine", "Totals", "UseLine", "Used",
     "VerifiedFiles", "VerifiedLine", "VerifiedVersions", "VersionLine", "Where", "WhereLine", "WrittenLine",
@@ -128,5 +133,9 @@ DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "registry diff": Compared,
     "registry alias": Aliases,
     "registry rm": Made,
+    "registry card": Card,
+    "registry push": PushedVersion,
+    "registry pull": SavedVersion,
+    "registry import": AdoptedModels,
     "demo": Built,
 }

@@ -154,3 +154,41 @@ class Aliases(msgspec.Struct):
     name: str
     aliases: dict[str, str]
     schema_version: int = SCHEMA_VERSION
+
+
+class Card(msgspec.Struct):
+    """The model card of a version; `path` is where it was written, null where it was not."""
+
+    id: str
+    path: str | None
+    text: str
+    schema_version: int = SCHEMA_VERSION
+
+
+class PushedVersion(msgspec.Struct):
+    """A version at another place: its address there, and how the SHA-256 of its files was verified."""
+
+    id: str
+    address: str
+    files: list[str]
+    verified: str
+    schema_version: int = SCHEMA_VERSION
+
+
+class AdoptedLine(msgspec.Struct):
+    """A model that was found; `id` is its version, null where there is none; `why` says why it was not taken."""
+
+    path: str
+    name: str
+    kind: str
+    id: str | None
+    why: str
+
+
+class AdoptedModels(msgspec.Struct):
+    """Every model that was found in a folder."""
+
+    root: str
+    dry_run: bool
+    items: list[AdoptedLine]
+    schema_version: int = SCHEMA_VERSION

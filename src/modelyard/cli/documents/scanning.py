@@ -18,7 +18,10 @@ class FindingLine(msgspec.Struct):
 
 
 class ScannedLine(msgspec.Struct):
-    """What loading one file would execute. `loads`: how torch loads it, where it is one of torch's files."""
+    """What loading one file would execute. `loads`: how torch loads it, where it is one of torch's files.
+
+    `format` is `folder` for the folder of a model in which code lies; its finding names the files.
+    """
 
     path: str
     format: str

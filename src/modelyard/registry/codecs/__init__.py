@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 CODECS = {
-    "file": ("files", ("pathlib", "builtins")),
+    "file": ("files", ("pathlib", "builtins", "modelyard")),
     "xgboost": ("xgboost_models", ("xgboost",)),
     "lightgbm": ("lightgbm_models", ("lightgbm",)),
     "catboost": ("catboost_models", ("catboost",)),

@@ -11,10 +11,12 @@ from modelyard.formats.header import Header
 from modelyard.problem import Problem
 from modelyard.registry.codec import Loading, Saved, Saving
 from modelyard.registry.errors import RegistryError, UnsafeError, raised
+from modelyard.registry.foreign import ForeignFile
 from modelyard.registry.held import Held
 from modelyard.registry.layout import is_inside
 from modelyard.registry.metadata import Metadata
 from modelyard.safety.files import scan_file
+from modelyard.safety.finding import worst
 from modelyard.walk.read import opened
 
 NAME = "file"
@@ -30,8 +32,8 @@ KNOWN = {
 
 
 def takes(model: Any) -> bool:
-    """A path."""
-    return isinstance(model, Path)
+    """A path, or a file that another program keeps."""
+    return isinstance(model, Path | ForeignFile)
 
 
 def save(model: Any, to: Folder, wish: Saving) -> Saved:
@@ -41,25 +43,35 @@ def save(model: Any, to: Folder, wish: Saving) -> Saved:
     """
     from modelyard.formats.known import read_header
 
-    path = os.path.abspath(model)
+    foreign = model if isinstance(model, ForeignFile) else None
+    path = os.path.abspath(foreign.path if foreign else model)
     header = read_header(path)
     if isinstance(header, Problem):
         raise raised(header)
     if not header.complete:
         raise RegistryError(f"{path} ends before its last tensor", "truncated", "get or make it again")
-    _refuse_code(path, wish)
+    refuse_code(path, wish, foreign)
     name, codec, framework = KNOWN.get(header.format, (os.path.basename(path), NAME, header.format))
-    needs = _needs(path, header)
+    if foreign:
+        name, codec, framework = foreign.inside, foreign.codec, foreign.framework
+    needs = {**_needs(path, header), **(foreign.beside if foreign else {})}
     for inside, full in {name: path, **needs}.items():
         with opened(os.fsencode(full), follow=True) as descriptor:
             to.copy(inside, descriptor)
+    if foreign:
+        return Saved(framework, config=foreign.config, codec=codec)
     return Saved(header.framework or framework, codec=codec)
 
 
-def _refuse_code(path: str, wish: Saving) -> None:
+def refuse_code(path: str, wish: Saving, foreign: ForeignFile | None = None) -> None:
+    """UnsafeError for a pickle unless it is allowed; for what is dangerous always where it comes from elsewhere."""
     found = scan_file(path)
     worse = [each for each in found.findings if each.severity != "safe"]
+    if foreign and worst(each.severity for each in worse) == "dangerous":
+        message = f"loading {path} is dangerous: {worse[0].runs}"
+        raise UnsafeError(message, "dangerous", "no flag takes it; `modelyard scan` tells more")
     pickled = "pickle" in found.format or "joblib" in found.format or "PyTorch" in found.format
+    pickled = pickled or bool(foreign and foreign.pickled)
     if (worse or pickled) and not wish.allow_pickle:
         why = f"{worse[0].runs} ({worse[0].severity})" if worse else f"{found.format}, which loads by unpickling"
         hint = "`modelyard convert` makes a safe copy of its tensors; allow_pickle=True keeps it as it is"
