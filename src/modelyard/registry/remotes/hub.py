@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -26,14 +27,18 @@ OWN = (".gitattributes", CARD)
 HOW = "LFS files by the hub's own SHA-256, the others read back"
 
 
+def _line_errors() -> tuple[type[Exception], ...]:
+    """What breaks below the client: of the library that it speaks HTTP with, httpx2 since 2.0 and httpx before."""
+    loaded = (sys.modules[each] for each in ("httpx2", "httpx") if each in sys.modules)
+    return tuple(each.HTTPError for each in loaded)
+
+
 @contextmanager
 def _asking(address: str) -> Iterator[None]:
     """What the client complains of becomes an error of ours."""
-    import httpx
-
     try:
         yield
-    except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
+    except (OSError, ValueError, RuntimeError, *_line_errors()) as error:
         raise failed(address, error, "check its name, your token (`hf auth login`) and the connection") from error
 
 
