@@ -27,10 +27,10 @@ OWN = (".gitattributes", CARD)
 HOW = "LFS files by the hub's own SHA-256, the others read back"
 
 
-def _line_errors() -> tuple[type[Exception], ...]:
-    """What breaks below the client: of the library that it speaks HTTP with, httpx2 since 2.0 and httpx before."""
+def _errors() -> tuple[type[Exception], ...]:
+    """What the client raises: its own, and those of the library that it speaks HTTP with, httpx before 2.0."""
     loaded = (sys.modules[each] for each in ("httpx2", "httpx") if each in sys.modules)
-    return tuple(each.HTTPError for each in loaded)
+    return (OSError, ValueError, RuntimeError, *(each.HTTPError for each in loaded))
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def _asking(address: str) -> Iterator[None]:
     """What the client complains of becomes an error of ours."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, *_line_errors()) as error:
+    except _errors() as error:
         raise failed(address, error, "check its name, your token (`hf auth login`) and the connection") from error
 
 
