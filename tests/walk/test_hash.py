@@ -204,3 +204,34 @@ def test_the_table_keeps_what_was_read_last(monkeypatch: pytest.MonkeyPatch) -> 
     kept = DigestCache(cache.encoded())
     assert kept.get(Seen(1, 1, 5, 0, 0), "sha512") is None
     assert kept.get(Seen(1, 2, 5, 0, 0), "sha512")
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "tmpfs"])
+def test_holes_are_zeros_that_nobody_reads(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "LARGE", 1 << 20)
+    size = 5_000_003
+    with fresh_disk(kind, tmp_path) as disk:
+        path = disk / "sparse"
+        with path.open("wb") as file:
+            for at in (0, 1 << 20, 3 << 20):
+                file.seek(at)
+                file.write(os.urandom(5000))
+            file.truncate(size)
+        read: list[int] = []
+        real = os.preadv
+
+        def counted(descriptor: int, rooms: list[memoryview], at: int, *flags: int) -> int:
+            read.append(real(descriptor, rooms, at, *flags))
+            return read[-1]
+
+        monkeypatch.setattr(os, "preadv", counted)
+        found = hash_file(os.fsencode(path), METHODS)
+        assert isinstance(found, Hashed)
+        assert found.digests == expected(path.read_bytes())
+        assert sum(read) < 200_000
+        with path.open("r+b") as file:
+            file.truncate(0)
+            file.truncate(size)
+        empty = hash_file(os.fsencode(path), ["sha256"])
+        assert isinstance(empty, Hashed)
+        assert empty.hex("sha256") == hashlib.sha256(bytes(size)).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -91,7 +92,10 @@ def _print(out: Console, plan: Plan, files: Duplicates) -> None:
             line(out, NOTES[do], "dim")
     if plan.skipped:
         out.print(f"\nLeft alone  {len(plan.skipped):,}", style="bold", highlight=False)
-        table(out, ("What", "Why"), [(each.artifact, each.why) for each in plan.skipped[:SHOWN]], flexible=1)
+        reasons = Counter(each.why for each in plan.skipped).most_common(SHOWN)
+        firsts = {each.why: each.artifact for each in reversed(plan.skipped)}
+        rows = [(f"{count:,}", why, firsts[why]) for why, count in reasons]
+        table(out, ("Files", "Why", "One of them"), rows, right=(0,), flexible=1, spare=(2,))
     if plan.steps:
         whole = freed(Sizes(freed=plan.freed, exact=plan.exact))
         if plan.likely:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,7 @@ def _print_files(out: Console, files: Duplicates) -> None:
     twins = sorted(files.twins, key=lambda each: -each.freed)
     count = sum(len(each.files) - 1 for each in twins)
     out.print(f"\nFiles  {count:,} that another one equals", style="bold", highlight=False)
+    gains = [each for group in twins for each in group.pairings if each.way != "none"]
     rows = [
         (
             size(each.freed),
@@ -95,19 +97,25 @@ def _print_files(out: Console, files: Duplicates) -> None:
             _label(files, each.other.path),
             shorten(_label(files, each.kept.path), _room(out)),
         )
-        for group in twins[:SHOWN]
-        for each in group.pairings
+        for each in gains[:SHOWN]
     ]
-    table(out, ("To be had", "How", "File", "Equal to"), rows, right=(0,), flexible=2)
-    if len(twins) > SHOWN:
-        out.print(f"and {len(twins) - SHOWN:,} groups more: --json lists them all", style="dim")
-    reasons = dict.fromkeys(each.why for each in files.pairings if each.way == "none")
-    for why in list(reasons)[:4]:
-        count = sum(each.why == why for each in files.pairings)
-        line(out, f"{count:,} of them: {why}", "dim")
+    if rows:
+        table(out, ("To be had", "How", "File", "Equal to"), rows, right=(0,), flexible=2)
+    if len(gains) > SHOWN:
+        out.print(f"and {len(gains) - SHOWN:,} more: --json lists them all", style="dim")
+    _print_reasons(out, files)
     freed = sum(each.freed for each in twins)
     if freed:
         line(out, f"`modelyard dedupe` gets {size(freed)} back", "bold")
+
+
+def _print_reasons(out: Console, files: Duplicates) -> None:
+    """Why nothing is to be had from the others, the commonest reasons first, each with one of its pairs."""
+    alone = [each for each in files.pairings if each.way == "none"]
+    for why, count in Counter(each.why for each in alone).most_common(4):
+        first = next(each for each in alone if each.why == why)
+        line(out, f"Nothing to be had from {count:,}: {why}")
+        line(out, f"  {_label(files, first.other.path)}  =  {_label(files, first.kept.path)}", "dim")
 
 
 def _label(files: Duplicates, path: bytes) -> str:

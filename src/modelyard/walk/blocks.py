@@ -20,6 +20,9 @@ PAST_MEMORY = 4 << 20
 LARGE = 64 << 20
 """Bytes from which on a file is worth a look whether it is in memory."""
 PROBES = 5
+SECTOR = 512
+"""Bytes of what stat(2) counts as a block."""
+ZEROS = memoryview(bytes(BLOCK))
 DIRECT = getattr(os, "O_DIRECT", 0)
 NO_WAIT = getattr(os, "RWF_NOWAIT", 0)
 
@@ -27,9 +30,14 @@ NO_WAIT = getattr(os, "RWF_NOWAIT", 0)
 def blocks(descriptor: int) -> Iterator[memoryview]:
     """The bytes of a regular file from its beginning to its end, each block valid until the next one is taken.
 
-    OSError as the system raises it. The descriptor is left as it was, but for its read-ahead.
+    Holes are not read: they are zeros. OSError as the system raises it. The descriptor is left as it was, but for its
+    read-ahead.
     """
-    size, start = os.fstat(descriptor).st_size, 0
+    seen, start = os.fstat(descriptor), 0
+    size = seen.st_size
+    if size >= LARGE and seen.st_blocks * SECTOR < size // 2:
+        yield from _with_holes(descriptor, size)
+        return
     if size >= LARGE and DIRECT and not in_memory(descriptor, size) and _switched(descriptor, on=True):
         try:
             for block in _ahead(descriptor):
@@ -43,6 +51,39 @@ def blocks(descriptor: int) -> Iterator[memoryview]:
         finally:
             _switched(descriptor, on=False)
     yield from _buffered(descriptor, start)
+
+
+def _with_holes(descriptor: int, size: int) -> Iterator[memoryview]:
+    """What is written, read; and zeros where nothing is."""
+    room, at = memoryview(bytearray(BLOCK)), 0
+    while at < size:
+        data = _next(descriptor, at, os.SEEK_DATA, size)
+        for start in range(at, data, BLOCK):
+            yield ZEROS[: min(BLOCK, data - start)]
+        at = data
+        end = _next(descriptor, data, os.SEEK_HOLE, size) if data < size else size
+        while at < end:
+            count = os.preadv(descriptor, [room[: min(BLOCK, end - at)]], at)
+            if not count:  # it became shorter meanwhile
+                return
+            at += count
+            yield room[:count]
+    while count := os.preadv(descriptor, [room], at):  # it became longer
+        at += count
+        yield room[:count]
+
+
+def _next(descriptor: int, at: int, what: int, size: int) -> int:
+    """Where data or a hole begins at or behind a place, the size where there is none."""
+    before = os.lseek(descriptor, 0, os.SEEK_CUR)
+    try:
+        return min(os.lseek(descriptor, at, what), size)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return size
+    finally:
+        os.lseek(descriptor, before, os.SEEK_SET)
 
 
 def in_memory(descriptor: int, size: int) -> bool:
