@@ -129,9 +129,9 @@ def soundness(say: Say, env: Mapping[str, str]) -> list[Goal]:
             ("things that CPython reaches and the analysis does not name", float(missed), 0)]  # fmt: skip
 
 
-def part(report: Report, folder: Path, rounds: int, patience: int = PATIENCE) -> None:
+def part(report: Report, folder: Path, rounds: int) -> None:
     """Makes the corpora and the scanners' environment in a folder, and measures."""
-    folder = folder.resolve()
+    folder, patience = folder.resolve(), int(os.environ.get("MODELYARD_PATIENCE", PATIENCE))
     place, corpora, labelled = scanners.environment(folder), folder / "corpora", folder / "labelled"
     home = folder / "scanners-home"
     for each in (corpora, home):

@@ -229,9 +229,9 @@ def test_holes_are_zeros_that_nobody_reads(kind: str, tmp_path: Path, monkeypatc
         assert isinstance(found, Hashed)
         assert found.digests == expected(path.read_bytes())
         assert sum(read) < 200_000
-        with path.open("r+b") as file:
-            file.truncate(0)
-            file.truncate(size)
+        with path.open("r+b") as emptied:
+            emptied.truncate(0)
+            emptied.truncate(size)
         empty = hash_file(os.fsencode(path), ["sha256"])
         assert isinstance(empty, Hashed)
         assert empty.hex("sha256") == hashlib.sha256(bytes(size)).hexdigest()
