@@ -190,7 +190,8 @@ def test_ollamas_server_makes_a_model_of_the_file_that_lies_there(run: Run, ther
     assert taken.code == 3
     assert "has a model of this name already" in taken.out
     journal = json.loads(run("journal", "--home", str(there), "--json").out)["journals"]
-    assert run("undo", "--home", str(there), journal[0]["id"]).code == 0
+    (made,) = [each["id"] for each in journal if each["id"] in answer.out]
+    assert run("undo", "--home", str(there), made).code == 0
     assert server.made == {}
     assert not list((there / ".ollama" / "models" / "blobs").iterdir())
 

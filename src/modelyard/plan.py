@@ -179,6 +179,8 @@ class Move(msgspec.Struct, frozen=True, omit_defaults=True):
     notes: list[str] = []
     holds: list[tuple[str, int]] = []
     variables: dict[str, str] = {}
+    named: Path | None = None
+    """The link by which the old place was found, where it was one: it leads to the new place afterwards."""
 
 
 class Origin(msgspec.Struct, frozen=True):

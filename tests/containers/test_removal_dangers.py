@@ -270,7 +270,7 @@ def test_nobody_but_a_plan_in_the_making_asks_for_a_removal() -> None:
     assert users == {
         "import docker_removal": {"services.py"},
         "services import Services": {"reclaim.py"},
-        '"DELETE"': {"docker_removal.py", "ollama.py", "engine_line.py"},
+        '"DELETE"': {"docker_removal.py", "ollama.py", "ollama_making.py", "engine_line.py"},
         'prefix}/build/prune"': {"docker_removal.py"},
         "s/prune": set(),
     }

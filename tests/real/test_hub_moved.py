@@ -43,7 +43,8 @@ def test_the_client_lists_the_same_and_goes_on(client: Client, cached: Path, dis
     assert undone.code == 3, "what came since must not be left behind"
     assert "was changed since it was moved there" in undone.out
     assert len(client.scan().refs["model/acme/tiny"]) == 2
-    assert run("move", str(client.cache), str(cached / "again"), "--yes").code == 0
+    again = run("move", str(client.cache), str(cached / "again"), "--yes")
+    assert again.code == 0, again.out
     assert len(client.scan().refs["model/acme/tiny"]) == 2
     assert os.readlink(client.cache) == str(cached / "again")
 

@@ -185,6 +185,7 @@ def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[i
         unit.name, unit.store, Path.of(way.parts[0].real), Path.of(way.parts[0].target), how, why, sizes.apparent,  # type: ignore[arg-type]
         sizes.entries, way.renamed, Path.of(spoken.writes[0].file) if spoken.writes else None, list(spoken.lines),
         list(spoken.say), list(spoken.notes), holds, dict(spoken.variables),
+        Path.of(way.parts[0].named) if way.parts[0].link else None,
     )  # fmt: skip
     places = [os.path.dirname(part.target) for part in way.parts] + [os.path.dirname(each.file) for each in way.writes]
     places += [os.path.dirname(path) for part in way.parts for path in (part.named, part.real)]
@@ -211,9 +212,9 @@ def missing(plan: Plan, env: Mapping[str, str], home: Folder, platform: Platform
 
     for move in plan.moves:
         adapters = [each for each in ADAPTERS if each.STORE.name == move.store]
-        source, target = bytes(move.source), bytes(move.target)
-        if move.how != "setting" and os.path.realpath(source) != target:
-            return f"{move.source.text} does not lead to {move.target.text}"
+        door, target = bytes(move.named or move.source), bytes(move.target)
+        if move.how != "setting" and os.path.realpath(door) != target:
+            return f"{shown(door)} does not lead to {shown(target)}"
         if not adapters or not move.holds:
             continue
         place = Folder(os.fsdecode(target))
