@@ -244,3 +244,18 @@ def test_the_source_changed_while_it_was_read(home: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Disk, "put", meanwhile)
     assert refused(home / "m.joblib", SKOPS).code == "changed"
+
+
+@pytest.mark.parametrize("joblibbed", [True, False])
+def test_tables_of_objects_keep_their_own_sides(joblibbed: bool, home: Path) -> None:
+    """Sides are made while nodes are written: one that is gone gives its identity to the next."""
+    model = LogisticRegression().fit(ROWS, CLASSES)
+    model.tables_ = [
+        numpy.array([["x", at, row] for row in range(1 + at % 7)][: 1 + at % 7], dtype=object) for at in range(60)
+    ]
+    model.rows_ = [numpy.array(["x"] * (1 + at % 5), dtype=object) for at in range(60)]
+    converted(written(model, home / "m.bin", joblibbed), SKOPS)
+    found = loaded(home / "m.skops")
+    for name in ("tables_", "rows_"):
+        sides = [each.shape for each in getattr(found, name)]
+        assert sides == [each.shape for each in getattr(model, name)]

@@ -85,8 +85,8 @@ def _tree(schema: Schema, made: Made, name: str) -> Node:
 def _loss(schema: Schema, kind: str, args: Value, content: Value, name: str) -> Node:
     vetted(kind, name)
     schema.classes[kind] = None
-    reduced: Node = {"args": schema.made_up(args, name)}
-    return {**class_of(kind, "LossNode"), "__reduce__": reduced, "content": schema.made_up(content, name)}
+    reduced: Node = {"args": schema.node(args, name)}
+    return {**class_of(kind, "LossNode"), "__reduce__": reduced, "content": schema.node(content, name)}
 
 
 def _unpickled_loss(schema: Schema, made: Made, name: str) -> Node:
@@ -125,7 +125,7 @@ def _generator(schema: Schema, made: Made, name: str) -> Node:
     fields = Mapping([("entropy", known[0]), ("spawn_key", known[4]), ("pool_size", known[3]),
                       ("n_children_spawned", known[1])])  # fmt: skip
     seed = Mapping([(key, each) for key, each in fields.pairs if each is not None])
-    content: Node = {"bit_generator": schema.node(state[0], name), "seed_seq": schema.made_up(seed, name)}
+    content: Node = {"bit_generator": schema.node(state[0], name), "seed_seq": schema.node(seed, name)}
     return {**class_of("numpy.random._generator.Generator", "RandomGeneratorNode"), "content": content}
 
 
@@ -141,7 +141,7 @@ def _masked(schema: Schema, made: Made, name: str) -> Node:
     if is_objects(state[2]) and not isinstance(state[4], Listed):
         raise refused("a masked array in a form that is not known", name)
     if isinstance(state[5], bytes | Blob):
-        content: Node = {"data": schema.made_up(plain, name), "mask": schema.made_up(mask, name)}
+        content: Node = {"data": schema.node(plain, name), "mask": schema.node(mask, name)}
         return {**class_of("numpy.ma.MaskedArray", "MaskedArrayNode"), "content": content}
     raise refused("a masked array without a mask", name)
 

@@ -43,7 +43,7 @@ class Schema:
         self._files: dict[int, str] = {}
         self._open: set[int] = set()
         self._kept: list[Value] = []
-        """Values that were made here: what is known by its id has to stay."""
+        """What is known by its id has to stay: another value made later could get the same one."""
         self._count = 0
 
     def node(self, value: Value, name: str) -> Node:
@@ -55,6 +55,7 @@ class Schema:
         inner = isinstance(value, Made | Mapping | Listed | tuple)
         if inner:
             self._open.add(id(value))
+            self._kept.append(value)
         try:
             found = self._node(value, name)
         finally:
@@ -188,7 +189,6 @@ class Schema:
         rows: list[Value] = list(items)
         if len(shape) == 2:
             rows = [Listed(list(items[at * shape[1] : (at + 1) * shape[1]])) for at in range(shape[0])]
-        self._kept += rows
         content = self.all(rows, name)
         sides = self.node(shape, name)
         return {**class_of("numpy.ndarray", "NdArrayNode"), "type": "json", "content": content, "shape": sides}
@@ -197,11 +197,6 @@ class Schema:
         """A node that stands for no value of the pickle."""
         self._count += 1
         return {**node, "__id__": -self._count}
-
-    def made_up(self, value: Value, name: str) -> Node:
-        """The node of a value that stands in no pickle, and is kept: what is known by its id has to stay."""
-        self._kept.append(value)
-        return self.node(value, name)
 
 
 def _plain(value: bool | int | float | str | None, name: str) -> Node:
