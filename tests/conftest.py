@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from modelyard import cli
 from modelyard.cli.errors import guarded
 from typed import Answer, Run
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")  # how long an example takes says more of the machine than of the code
 
 VARIABLES = (
     "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "PYTORCH_", "SENTENCE_", "LLAMA_", "OLLAMA_", "TORCH_", "CONDA_", "MAMBA_",
