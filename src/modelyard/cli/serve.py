@@ -64,9 +64,10 @@ def command(
     trust: tuple[str, ...],
     allow_pickle: bool,
 ) -> None:
-    """Serve a version of the registry over HTTP: POST /predict with JSON or NumPy arrays, and the Open Inference
+    """Serve a version of the registry over HTTP.
 
-    Protocol below /v2. /docs is a page to try it, /metrics is for Prometheus. Ctrl-C stops it after the last answer.
+    POST /predict takes JSON or NumPy arrays; the Open Inference Protocol lies below /v2. /docs is a page to try it,
+    /metrics is for Prometheus. Ctrl-C stops it after the last answer.
     """
     most = _bytes(max_body)
     with _extra():
