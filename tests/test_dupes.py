@@ -154,6 +154,30 @@ def test_what_changes_while_it_is_read_or_cannot_be_read_equals_nothing(home: Pa
     assert [type(each) for each in found.problems] == [Problem]
 
 
+def test_small_files_that_changed_vanished_or_are_links_by_now_equal_nothing(home: Path) -> None:
+    for name in ("one", "two", "three", "four", "five", "six"):
+        makers.write(home / name, b"x" * 70_000)
+    tree = walk([home])
+    (home / "two").write_bytes(b"y" * 70_000)
+    (home / "three").unlink()
+    (home / "four").unlink()
+    (home / "four").symlink_to(home / "one")
+    (home / "five").write_bytes(b"x" * 69_999)
+    found = find_equal(Search(tree, DigestCache()))
+    assert groups(found) == {frozenset({"one", "six"})}
+    assert sorted(Path(each.path).name for each in found.problems) == ["five", "four", "three", "two"]
+
+
+def test_more_files_of_one_size_than_are_kept_in_memory_are_still_compared_whole(home: Path) -> None:
+    contents = [os.urandom(700_000) for _ in range(12)]
+    ends = [content[:-1] + bytes([content[-1] ^ 1]) for content in contents[:5]]
+    for number, content in enumerate([*contents, *ends, *contents[2:9]]):
+        makers.write(home / str(number), content)
+    found = search(home)
+    assert groups(found) == {frozenset({str(at), str(17 + at - 2)}) for at in range(2, 9)}
+    assert not found.problems
+
+
 def test_a_stopped_search_gives_what_it_has(home: Path) -> None:
     for name in ("one", "two"):
         makers.write(home / name, BIG)
@@ -171,13 +195,15 @@ def test_a_stopped_search_gives_what_it_has(home: Path) -> None:
 def test_each_phase_can_be_priced_before_it_runs(home: Path) -> None:
     for name in ("one", "two"):
         makers.write(home / name, BIG)
+        makers.write(home / f"small-{name}", b"x" * 70_000)
     state = Search(walk([home]), DigestCache())
     left: list[list[int]] = []
     prices = {}
     for phase in PHASES:
         prices[phase.name] = phase.price(state, left)
         left = phase.split(state, left)
-    assert prices == {"size": 0, "extents": 0, "name": 0, "sample": 4 * 4096, "digest": 2 * len(BIG)}
+    assert prices == {"size": 0, "extents": 0, "bytes": 140_000, "name": 0, "sample": 4 * 4096, "digest": 2 * len(BIG)}
+    assert groups(state) == {frozenset({"one", "two"}), frozenset({"small-one", "small-two"})}
 
 
 def test_files_that_share_their_extents_are_neither_duplicates_nor_read(tmp_path: Path) -> None:

@@ -9,14 +9,15 @@ from modelyard.api import Survey
 from modelyard.api.casts import Cast, Formats, casts, formats_beside
 from modelyard.api.deduping import Duplicates, Facts
 from modelyard.api.equality import Progress
-from modelyard.api.identity import TrashFolders
 from modelyard.api.tensors import Alike, alike, large_rows, models_of, runs
 from modelyard.plan import Range
 from modelyard.policies.dedupe import Common, Stored
 from modelyard.walk.checksums import checksum_share
 from modelyard.walk.extents import alone_within
+from modelyard.walk.tree import Tree
 
 BLOCK = 4096
+TRASH = b".modelyard-trash-"
 BTRFS_EXTENT = 128 << 20
 """The longest extent of btrfs, which comes back only when none of it is used (fs/btrfs/extent_io.h)."""
 
@@ -30,6 +31,22 @@ class Resembling:
     twins: tuple[Alike, ...]
     casts: tuple[Cast, ...]
     formats: tuple[Formats, ...]
+
+
+class TrashFolders:
+    """Knows which folders lie in a trash of modelyard; each is looked at once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._known: dict[int | None, bool] = {None: False}
+
+    def has(self, row: int) -> bool:
+        """Whether a file or folder waits in a trash."""
+        folder = self._tree.parent(row)
+        if folder not in self._known:
+            assert folder is not None
+            self._known[folder] = self._tree.name(folder).startswith(TRASH) or self.has(folder)
+        return self._known[folder]
 
 
 def resembling(survey: Survey, found: Duplicates, progress: Progress | None = None) -> Resembling:

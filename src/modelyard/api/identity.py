@@ -1,7 +1,8 @@
 """Which files have the same content: phases that each tell more files apart, the cheap ones first.
 
-A phase is data: it can be run, priced and printed. What is left at the end is equal by a digest of 256 bits over every
-byte, or, where names carry digests, by name, which whoever changes anything proves again.
+A phase is data: it can be run, priced and printed. Small files are compared byte by byte. What is left of the others at
+the end is equal by a digest of 256 bits over every byte, or, where names carry digests, by name, which whoever changes
+anything proves again.
 """
 
 from __future__ import annotations
@@ -10,14 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from modelyard.api.comparing import by_bytes, price_of_bytes
 from modelyard.api.digesting import all_known, by_digest, price_of_digests
-from modelyard.api.equality import SMALL, Group, Search, Told, parted
+from modelyard.api.equality import Group, Search, Told, parted
 from modelyard.api.sampling import END, Sample, ends, spots
 from modelyard.stores.content_names import ContentNames
 from modelyard.walk.extents import LEAST, layout
-from modelyard.walk.tree import Tree
-
-TRASH = b".modelyard-trash-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +38,14 @@ def _sizes(search: Search, _: list[Group]) -> list[Group]:
     found = search.tree.same_size(search.least, search.below)
     if search.wanted:
         found = [group for group in found if any(map(search.wanted, group))]
-    inside = TrashFolders(search.tree)
-    return [kept for group in found if len(kept := [row for row in group if not inside.has(row)]) > 1]
-
-
-class TrashFolders:
-    """Knows which folders lie in a trash of modelyard; each is looked at once."""
-
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
-        self._known: dict[int | None, bool] = {None: False}
-
-    def has(self, row: int) -> bool:
-        """Whether a file or folder waits in a trash."""
-        folder = self._tree.parent(row)
-        if folder not in self._known:
-            assert folder is not None
-            self._known[folder] = self._tree.name(folder).startswith(TRASH) or self.has(folder)
-        return self._known[folder]
+    return found
 
 
 def _extents(search: Search, groups: list[Group]) -> list[Group]:
     """Files that have the very same extents are one: nothing is to be had from them, and one is read for all."""
     sharing = {number for number, _, how, _ in search.tree.columns.devices if how == 1}
+    if not sharing:
+        return groups
     found = []
     for group in groups:
         if search.size(group) < LEAST or not any(search.entry(row).device in sharing for row in group):
@@ -82,9 +66,6 @@ def _names(search: Search, groups: list[Group]) -> list[Group]:
     names = ContentNames(search.tree)
     left = []
     for group in groups:
-        if search.size(group) < SMALL:  # read sooner than looked up
-            left.append(group)
-            continue
         told = {row: found for row in group if (found := names.of(row))}
         search.named |= told
         kinds = {method for method, _ in told.values()}
@@ -101,7 +82,7 @@ def _samples(search: Search, groups: list[Group]) -> list[Group]:
     for way in (ends, spots):
         found = []
         for group in groups:
-            if search.size(group) < SMALL or all_known(search, group):
+            if all_known(search, group):
                 found.append(group)
                 continue
             found += parted(group, partial(_sampled, search, way))
@@ -120,12 +101,13 @@ def _sampled(search: Search, way: Callable[[bytes, int], Sample], row: int) -> o
 
 
 def _price_samples(search: Search, groups: list[Group]) -> int:
-    return sum(len(group) * 2 * END for group in groups if search.size(group) >= SMALL)
+    return sum(len(group) * 2 * END for group in groups)
 
 
 PHASES = (
     Phase("size", "files of the same size", _sizes, _nothing),
     Phase("extents", "of those that share their extents already one", _extents, _nothing),
+    Phase("bytes", "small ones compared byte by byte", by_bytes, price_of_bytes),
     Phase("name", "told apart by names that are digests", _names, _nothing),
     Phase("sample", "told apart by headers, starts of tensors and ends", _samples, _price_samples),
     Phase("digest", "told apart by every byte", by_digest, price_of_digests),

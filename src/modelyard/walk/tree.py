@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from modelyard.inventory import Sizes
@@ -189,17 +188,18 @@ class Tree:
     def same_size(self, least: int, rows: Iterable[int] | None = None) -> list[list[int]]:
         """Groups of regular files at and below the rows (the whole walk without any) that have the same size.
 
-        At least `least` bytes and never empty, each inode once; the largest first, in a group by device and inode.
+        At least `least` bytes and never empty, each inode once, nothing of a trash of modelyard; the largest first, in
+        a group by device and inode.
         """
         below = [row for _, row in self._starts] if rows is None else list(rows)
         return self.columns.same_size(below, least)
 
-    def contents(self, rows: Sequence[int]) -> Iterator[memoryview | None]:
-        """What small files hold, all in memory at once; None for one that is not as the walk saw it any more."""
-        data, places, good = self.columns.contents(list(rows), _threads())
-        starts, view = array("Q", places), memoryview(data)
-        for number, fine in enumerate(good):
-            yield view[starts[number] : starts[number + 1]] if fine else None
+    def same_content(self, groups: Sequence[list[int]]) -> tuple[list[list[int]], int, list[int]]:
+        """Of groups of files of one size those that hold the same, compared byte by byte and read many at a time.
+
+        Also the bytes that were read, and the rows that could not be or are not as the walk saw them any more.
+        """
+        return self.columns.same_content(list(groups), _threads())
 
     def large_files(self, least: int) -> list[tuple[int, ...]]:
         """The names of every regular file that takes at least so many bytes on disk, a tuple of rows a file."""

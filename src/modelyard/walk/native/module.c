@@ -234,35 +234,68 @@ static PyObject *tree_same_size(PyObject *self, PyObject *args) {
     return result;
 }
 
-/* The contents of files one behind the other, where each begins and at last the end, and a byte each: read as seen. */
-static PyObject *tree_contents(PyObject *self, PyObject *args) {
+/* The rows of groups one behind the other, and where each begins; NULL with an exception unless all of a group are files of one size. */
+static uint32_t *groups_from(Tree *t, PyObject *list, size_t **starts, size_t *count) {
+    Py_ssize_t n = PyList_Check(list) ? PyList_Size(list) : 0;
+    size_t total = 0, k = 0;
+    uint32_t *rows = NULL;
+    *starts = malloc(((size_t)n + 1) * sizeof **starts);
+    if (!*starts) { PyErr_NoMemory(); return NULL; }
+    for (Py_ssize_t g = 0; g < n; g++) total += PyList_Check(PyList_GetItem(list, g)) ? (size_t)PyList_Size(PyList_GetItem(list, g)) : 0;
+    if (!(rows = malloc((total + 1) * sizeof *rows))) { PyErr_NoMemory(); return NULL; }
+    *count = (size_t)n;
+    (*starts)[0] = total = 0;
+    for (Py_ssize_t g = 0; g < n; g++) {
+        uint32_t *part = rows_from(t, PyList_GetItem(list, g), &k);
+        bool ok = part && k;
+        for (size_t i = 0; ok && i < k; i++) {
+            const Entry *e = entry_at(t, part[i]);
+            ok = e->target != NONE && !is_folder(e) && S_ISREG(FILE_COLUMN(t, mode, e->target))
+                && FILE_COLUMN(t, size, e->target) == FILE_COLUMN(t, size, entry_at(t, part[0])->target);
+            rows[total++] = part[i];
+        }
+        free(part);
+        if (!ok) { free(rows); if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "a group of something else than files of one size"); return NULL; }
+        (*starts)[g + 1] = total;
+    }
+    return rows;
+}
+
+/* Of groups of files of one size those that hold the same, the bytes that were read, and the rows that could not be. */
+static PyObject *tree_same_content(PyObject *self, PyObject *args) {
     Tree *t = get_tree(self);
-    PyObject *row_list, *data = NULL, *good = NULL, *result = NULL;
+    PyObject *list;
     int threads;
-    if (!PyArg_ParseTuple(args, "Oi", &row_list, &threads)) return NULL;
-    size_t n = 0;
-    uint32_t *rows = rows_from(t, row_list, &n);
-    size_t *starts = rows ? malloc((n + 1) * sizeof *starts) : NULL;
-    if (!starts) { free(rows); return PyErr_Occurred() ? NULL : PyErr_NoMemory(); }
-    starts[0] = 0;
-    for (size_t i = 0; i < n; i++) {
-        const Entry *e = entry_at(t, rows[i]);
-        bool file = e->target != NONE && !is_folder(e) && S_ISREG(FILE_COLUMN(t, mode, e->target));
-        starts[i + 1] = starts[i] + (file ? FILE_COLUMN(t, size, e->target) : 0);
-        if (!file || starts[i + 1] > PY_SSIZE_T_MAX) { free(rows); free(starts); PyErr_SetString(PyExc_ValueError, "contents of something that is no file"); return NULL; }
-    }
-    PyObject *places = PyBytes_FromStringAndSize((const char *)starts, (Py_ssize_t)((n + 1) * sizeof *starts));
-    if (places && (data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)starts[n])) && (good = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n))) {
-        unsigned char *to = (unsigned char *)PyBytes_AsString(data);
-        uint8_t *marks = (uint8_t *)PyBytes_AsString(good);
+    if (!PyArg_ParseTuple(args, "Oi", &list, &threads)) return NULL;
+    size_t *starts = NULL, count = 0, read = 0;
+    uint32_t *rows = groups_from(t, list, &starts, &count);
+    size_t n = rows ? starts[count] : 0;
+    uint32_t *same = rows ? malloc((n + 1) * sizeof *same) : NULL;
+    PyObject **lists = same ? calloc(n + 1, sizeof *lists) : NULL, *equal = lists ? PyList_New(0) : NULL, *unread = equal ? PyList_New(0) : NULL, *result = NULL;
+    int error = 0;
+    if (unread) {
         Py_BEGIN_ALLOW_THREADS
-        contents(t, rows, starts, n, threads, to, marks);
+        error = same_content(t, rows, starts, count, threads, same, &read);
         Py_END_ALLOW_THREADS
-        result = Py_BuildValue("(OOO)", data, places, good);
     }
-    Py_XDECREF(data); Py_XDECREF(places); Py_XDECREF(good);
-    free(rows); free(starts);
-    return result;
+    bool ok = unread && !error;
+    for (size_t i = 0; ok && i < n; i++) {
+        uint32_t first = same[i];
+        if (first == i) continue;
+        PyObject *row = PyLong_FromUnsignedLong(rows[i]), *to = unread;
+        ok = row;
+        if (ok && first != NONE && !lists[first]) {
+            ok = (lists[first] = Py_BuildValue("[k]", (unsigned long)rows[first])) && !PyList_Append(equal, lists[first]);
+            Py_XDECREF(lists[first]);   /* the result holds it */
+        }
+        if (first != NONE) to = lists[first];
+        ok = ok && !PyList_Append(to, row);
+        Py_XDECREF(row);
+    }
+    if (ok) result = Py_BuildValue("(OnO)", equal, (Py_ssize_t)read, unread);
+    Py_XDECREF(equal); Py_XDECREF(unread);
+    free(rows); free(starts); free(same); free(lists);
+    return result || PyErr_Occurred() ? result : PyErr_NoMemory();
 }
 
 static PyObject *tree_measure(PyObject *self, PyObject *args) {
@@ -449,7 +482,7 @@ static PyMethodDef tree_methods[] = {
     {"measure", tree_measure, METH_VARARGS, "(entries, apparent, allocated, freed, exact, newest, last_read) of distinct rows, less the kept ones."},
     {"candidates", tree_candidates, METH_VARARGS, "candidates(excluded, names, pruned, cap, limit) -> rows"},
     {"same_size", tree_same_size, METH_VARARGS, "same_size(rows, least) -> [[row, ...]] of files of one size, each inode once, the largest first."},
-    {"contents", tree_contents, METH_VARARGS, "contents(rows, threads) -> (bytes, where each begins as size_t, a byte each: read as the walk saw it)."},
+    {"same_content", tree_same_content, METH_VARARGS, "same_content(groups, threads) -> ([[row, ...]] of those that hold the same, bytes read, [row] of what is not as the walk saw it)."},
     {"search", tree_search, METH_VARARGS, "search(rows, needles, cap, threads) -> [(row, needle, offset)]"},
     {"overlap", tree_overlap, METH_VARARGS, "[(files, allocated)] that groups of rows have in common with the given rows."},
     {"column", tree_column, METH_VARARGS, "One column of every entry as native 64-bit integers."},

@@ -1,4 +1,4 @@
-/* Which files of the tree have the same size, and what many small ones hold: how a search for equal files begins. */
+/* Which files of the tree have the same size, and which small ones of them hold the same: a search for equal files. */
 #include "tree.h"
 
 #include <errno.h>
@@ -11,9 +11,12 @@
 #ifndef O_NOATIME
 #define O_NOATIME 0
 #endif
-#define A_TURN 16   /* files that a thread takes at once */
+#define A_TURN 16             /* groups that a thread takes at once */
+#define ROOM ((size_t)8 << 20)   /* bytes that a thread keeps of one group; of what is beyond only the hash */
 
 /* ---- files of one size ---- */
+
+#define TRASH ".modelyard-trash-"
 
 typedef struct {
     uint64_t least;
@@ -27,7 +30,7 @@ static bool note_size(Tree *t, uint32_t e, void *to) {
     Sizes *s = to;
     const Entry *entry = entry_at(t, e);
     if (s->failed) return false;
-    if (is_folder(entry)) return true;
+    if (is_folder(entry)) return strncmp(name_at(t, entry->name), TRASH, sizeof TRASH - 1) != 0;
     uint32_t f = entry->target;
     uint64_t size = FILE_COLUMN(t, size, f);
     if (!S_ISREG(FILE_COLUMN(t, mode, f)) || !size || size < s->least || s->met[f >> 3] >> (f & 7) & 1) return true;
@@ -67,17 +70,26 @@ int same_size(Tree *t, const uint32_t *rows, size_t row_count, uint64_t least, S
     return 0;
 }
 
-/* ---- the content of many ---- */
+/* ---- of them those that hold the same ---- */
 
 typedef struct {
     const Tree *tree;
     const uint32_t *rows;
-    const size_t *starts;
-    size_t count;
-    unsigned char *to;
-    uint8_t *good;
-    atomic_size_t next;
+    const size_t *groups;   /* where each begins in the rows, and at last the end */
+    size_t group_count;
+    uint32_t *same;
+    atomic_size_t next, read;
+    atomic_bool failed;
 } Contents;
+
+typedef struct { uint64_t hash; const unsigned char *kept; uint32_t at; } Known;
+
+/* What a thread works in: room for a group, for two files beyond it, and a note of each file of a group. */
+typedef struct {
+    unsigned char *room, *spare[2];
+    size_t spare_size, known_room;
+    Known *known;
+} Desk;
 
 /* Whether all of the file as the walk saw it is in `to`: one that was replaced or written to since is not. */
 static bool read_as_seen(const Tree *t, uint32_t row, unsigned char *to, size_t size) {
@@ -102,19 +114,91 @@ static bool read_as_seen(const Tree *t, uint32_t row, unsigned char *to, size_t 
     return good;
 }
 
-static void *read_some(void *of) {
+/* Tells most files apart; what it does not is compared byte by byte. */
+static uint64_t hash_of(const unsigned char *data, size_t n) {
+    uint64_t hash = 0x9E3779B97F4A7C15u ^ n, word;
+    for (; n >= 8; data += 8, n -= 8) {
+        memcpy(&word, data, 8);
+        hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
+        hash ^= hash >> 32;
+    }
+    for (; n; data++, n--) hash = (hash ^ *data) * 0x100000001B3u;
+    return hash ^ hash >> 29;
+}
+
+static int by_hash(const void *a, const void *b) {
+    const Known *x = a, *y = b;
+    if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static bool make_room(Desk *d, size_t size, size_t count) {
+    if (!d->room && !(d->room = malloc(ROOM))) return false;
+    for (int i = 0; i < 2; i++)
+        if (d->spare_size < size) {
+            free(d->spare[i]);
+            if (!(d->spare[i] = malloc(size))) { d->spare_size = 0; return false; }
+        }
+    if (d->spare_size < size) d->spare_size = size;
+    if (d->known_room >= count) return true;
+    free(d->known);
+    d->known = malloc(count * sizeof *d->known);
+    d->known_room = d->known ? count : 0;
+    return d->known;
+}
+
+static const unsigned char *bytes_of(Contents *c, Desk *d, const Known *k, size_t size, int spare) {
+    if (k->kept) return k->kept;
+    atomic_fetch_add(&c->read, size);
+    return read_as_seen(c->tree, c->rows[k->at], d->spare[spare], size) ? d->spare[spare] : NULL;
+}
+
+/* Gives a file the number of the first one before it, among those with its hash, that holds the same. */
+static void find_same(Contents *c, Desk *d, const Known *first, const Known *mine, size_t size) {
+    const unsigned char *other, *own = first == mine ? NULL : bytes_of(c, d, mine, size, 0);
+    for (const Known *k = first; own && k < mine; k++)
+        if (c->same[k->at] == k->at && (other = bytes_of(c, d, k, size, 1)) && !memcmp(own, other, size)) {
+            c->same[mine->at] = k->at;
+            return;
+        }
+    c->same[mine->at] = own || first == mine ? mine->at : NONE;
+}
+
+static void part_group(Contents *c, Desk *d, size_t from, size_t end) {
+    size_t size = FILE_COLUMN(c->tree, size, entry_at(c->tree, c->rows[from])->target), used = 0, n = 0;
+    if (!make_room(d, size, end - from)) { atomic_store(&c->failed, true); return; }
+    for (size_t i = from; i < end; i++) {
+        bool keep = used + size <= ROOM;
+        unsigned char *to = keep ? d->room + used : d->spare[0];
+        c->same[i] = NONE;
+        if (!read_as_seen(c->tree, c->rows[i], to, size)) continue;
+        d->known[n++] = (Known){hash_of(to, size), keep ? to : NULL, (uint32_t)i};
+        if (keep) used += size;
+    }
+    atomic_fetch_add(&c->read, n * size);
+    qsort(d->known, n, sizeof *d->known, by_hash);
+    for (size_t i = 0, first = 0; i < n; i++) {
+        if (d->known[i].hash != d->known[first].hash) first = i;
+        find_same(c, d, &d->known[first], &d->known[i], size);
+    }
+}
+
+static void *part_some(void *of) {
     Contents *c = of;
-    for (size_t from; (from = atomic_fetch_add(&c->next, A_TURN)) < c->count;)
-        for (size_t i = from; i < from + A_TURN && i < c->count; i++)
-            c->good[i] = read_as_seen(c->tree, c->rows[i], c->to + c->starts[i], c->starts[i + 1] - c->starts[i]);
+    Desk d = {0};
+    for (size_t from; (from = atomic_fetch_add(&c->next, A_TURN)) < c->group_count && !atomic_load(&c->failed);)
+        for (size_t g = from; g < from + A_TURN && g < c->group_count; g++) part_group(c, &d, c->groups[g], c->groups[g + 1]);
+    free(d.room); free(d.spare[0]); free(d.spare[1]); free(d.known);
     return NULL;
 }
 
-void contents(const Tree *t, const uint32_t *rows, const size_t *starts, size_t count, int threads, unsigned char *to, uint8_t *good) {
-    Contents c = {.tree = t, .rows = rows, .starts = starts, .count = count, .to = to, .good = good};
+int same_content(const Tree *t, const uint32_t *rows, const size_t *groups, size_t group_count, int threads, uint32_t *same, size_t *read) {
+    Contents c = {.tree = t, .rows = rows, .groups = groups, .group_count = group_count, .same = same};
     pthread_t others[16];
     int running = 0, wanted = threads < 17 ? threads - 1 : 16;
-    while (running < wanted && (size_t)running * A_TURN * 2 < count && !pthread_create(&others[running], NULL, read_some, &c)) running++;
-    read_some(&c);
+    while (running < wanted && (size_t)running * A_TURN < group_count && !pthread_create(&others[running], NULL, part_some, &c)) running++;
+    part_some(&c);
     for (int i = 0; i < running; i++) pthread_join(others[i], NULL);
+    *read = atomic_load(&c.read);
+    return atomic_load(&c.failed) ? ENOMEM : 0;
 }

@@ -136,7 +136,8 @@ int search(const Tree *t, const uint32_t *rows, size_t count, const char **needl
 
 typedef struct { uint64_t size, inode; uint32_t row; uint16_t device; } Sized;
 int same_size(Tree *t, const uint32_t *rows, size_t row_count, uint64_t least, Sized **files, size_t *count);   /* malloc-ed; equal sizes together, the largest first, by device and inode */
-void contents(const Tree *t, const uint32_t *rows, const size_t *starts, size_t count, int threads, unsigned char *to, uint8_t *good);
+/* For each row, whose groups have one size each, the place of the first that holds the same; NONE where it cannot be read or is not as the walk saw it. */
+int same_content(const Tree *t, const uint32_t *rows, const size_t *groups, size_t group_count, int threads, uint32_t *same, size_t *read);
 
 bool is_cast(const unsigned char *wide, const unsigned char *narrow, size_t count, bool brain);
 
