@@ -28,7 +28,6 @@ class Filling:
         self._disk, self._copies, self._shares = disk, True, True
         self._room = memoryview(bytearray(THROUGH_US))
         self._descriptor = disk.blank(self.path, mode)
-        self._local = os.major(os.fstat(self._descriptor).st_dev) > 0
         try:
             disk.reserve(self._descriptor, size)
             disk.cut(self._descriptor, size)
@@ -70,7 +69,7 @@ class Filling:
             start, at, length = start + count, at + count, length - count
 
     def _copied(self, source: int, start: int, length: int, at: int) -> int:
-        if self._copies and (start % BLOCK == at % BLOCK or not self._local):
+        if self._copies:
             try:
                 if count := self._disk.copy(source, start, length, self._descriptor, at):
                     return count
@@ -78,7 +77,7 @@ class Filling:
                 if error.errno not in CANNOT:
                     raise
             self._copies = False
-        count = os.preadv(source, [self._room[: min(length, THROUGH_US - at % THROUGH_US)]], start)
+        count = os.preadv(source, [self._room[: min(length, THROUGH_US)]], start)
         if not count:
             raise OSError(errno.ESTALE, "it became shorter while it was read")
         self.put(self._room[:count], at)

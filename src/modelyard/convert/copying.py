@@ -93,7 +93,7 @@ def _made(job: Job, wish: Wish, disk: Disk) -> Receipt:
         made: list[Filling] = []
         for at, shard in enumerate(job.files):
             made.append(drafts.enter_context(filling(disk, job.folder, b"convert-%d" % at, shard.size, mode)))
-            _fill(made[-1], job, shard)
+            fill(made[-1], job, shard)
             threads.run(made[-1].sync)
             threads.digest_copy(made[-1].path)
         unchanged(sources)
@@ -127,7 +127,7 @@ def unchanged(sources: Iterable[Source]) -> None:
         each.check()
 
 
-def _fill(target: Filling, job: Job, shard: Shard) -> None:
+def fill(target: Filling, job: Job, shard: Shard) -> None:
     """Writes one file: every tensor straight from the source, and what lies around them."""
     if not shard.summed:
         _put(target, shard.frame({}))
