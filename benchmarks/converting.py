@@ -43,10 +43,13 @@ from modelyard.apply.filling import filling
 from modelyard.convert.copying import fill, silent
 from modelyard.convert.deciding import decided
 from modelyard.convert.weights import Wish
+class Hasty(Disk):
+    def sync_folder(self, path):
+        "Does not wait for the medium: cp does not either."
 began = time.perf_counter()
 with decided(sys.argv[1], sys.argv[2], Wish(), silent) as job:
     (shard,) = job.files
-    with filling(Disk(), job.folder, b"copy", shard.size, 0o644) as made:
+    with filling(Hasty(), job.folder, b"copy", shard.size, 0o644) as made:
         fill(made, job, shard)
         made.keep(os.fsencode(sys.argv[2]))
 print("alone", time.perf_counter() - began)

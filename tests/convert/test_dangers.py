@@ -233,12 +233,34 @@ def test_a_system_that_cannot_copy_by_itself(source: Path, home: Path, monkeypat
     holds(home / "m.safetensors", STATE)
 
 
-def test_elements_of_several_pieces_at_odd_places(home: Path) -> None:
-    """Most tensors do not lie in the copy at the same place of a page as in the source."""
-    state = {f"w{at}": torch.randn(150_001 + at) for at in range(5)} | {"large": torch.randn(700_000)}
-    torch.save(state, home / "m.pt")
+ODD = {f"w{at}": torch.randn(150_001 + at) for at in range(5)} | {"large": torch.randn(3_000_001)}
+"""Most of these do not lie in the copy at the same place of a page as in the source."""
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_elements_at_odd_places(by_itself: bool, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(ODD, home / "m.pt")
+    os.utime(home / "m.pt", ns=(1, 1))
+    if not by_itself:
+        without_the_system(monkeypatch)
     converted(home / "m.pt")
-    holds(home / "m.safetensors", state)
+    assert (home / "m.pt").stat().st_atime_ns == 1
+    holds(home / "m.safetensors", ODD)
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_the_source_is_cut_while_it_is_copied(by_itself: bool, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(ODD, home / "m.pt")
+    real = Disk.put
+
+    def meanwhile(self: Disk, descriptor: int, data: bytes | memoryview, at: int) -> None:
+        os.truncate(home / "m.pt", 1_000_000)
+        real(self, descriptor, data, at)
+
+    if not by_itself:
+        without_the_system(monkeypatch)
+    monkeypatch.setattr(Disk, "put", meanwhile)
+    assert refused(home / "m.pt").code == "changed"
 
 
 def test_read_only_folder_and_unreadable_source(source: Path, home: Path) -> None:
