@@ -46,7 +46,7 @@ check: deps
 
 # Peers come from Debian where it has them; others by MODELYARD_PEERS="dust=/path/to/dust;dua=/path/to/dua".
 bench: deps
-	-@$(call install, ncdu gdu jdupes rdfind fdupes rmlint rsync wrk b3sum, ncdu gdu jdupes rdfind fdupes rmlint rsync wrk b3sum)
+	-@$(call install, ncdu gdu jdupes rdfind fdupes rmlint rsync wrk b3sum openssl, ncdu gdu jdupes rdfind fdupes rmlint rsync wrk b3sum openssl)
 	$(BIN)/pip install -q -r requirements/bench.txt
 	$(BIN)/python -m benchmarks $(ARGS)
 

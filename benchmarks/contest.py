@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -36,22 +36,36 @@ def once(command: Sequence[str], folder: Path) -> tuple[float, float, int, str]:
     return wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, text
 
 
-def contest(commands: Mapping[str, Sequence[str]], folder: Path, rounds: int) -> dict[str, Runs]:
-    """One unmeasured round to warm the cache, then the measured ones, each in another order."""
+def contest(
+    commands: Mapping[str, Sequence[str]],
+    folder: Path,
+    rounds: int,
+    after: Callable[[], object] = lambda: None,
+    *,
+    warm: bool = False,
+) -> dict[str, Runs]:
+    """One unmeasured round unless the cache is `warm`, then the measured ones, each in another order.
+
+    `after` every run something is done that nobody measures: what the run left is taken away.
+    """
     results = {name: Runs() for name in commands}
     names = list(commands)
-    for turn in range(rounds + 1):
+    for turn in range(int(warm), rounds + 1):
         shift = turn % len(names)
         for name in names[shift:] + names[:shift]:
-            wall, processor, memory, said = once(commands[name], folder)
+            found = once(commands[name], folder)
+            after()
             if turn:
-                runs = results[name]
-                runs.wall.append(wall)
-                runs.processor.append(processor)
-                runs.memory.append(memory)
-                told = said.rpartition("walk alone ")[2] if "walk alone " in said else wall
-                runs.alone.append(float(told))
+                _take(results[name], *found)
     return results
+
+
+def _take(runs: Runs, wall: float, processor: float, memory: int, said: str) -> None:
+    runs.wall.append(wall)
+    runs.processor.append(processor)
+    runs.memory.append(memory)
+    told = said.rpartition("alone ")[2] if "alone " in said else wall
+    runs.alone.append(float(told))
 
 
 def ratio(mine: Runs, other: Runs) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 import safetensors.torch
 import torch
 
 from modelyard.api.converting import Receipt, Wish, convert
+from modelyard.apply.disk import Disk
 from modelyard.problem import Problem
 
 PLAIN = Wish()
@@ -46,3 +50,25 @@ def holds(path: Path, wanted: Mapping[str, torch.Tensor]) -> None:
         assert words(found[name]) == words(tensor), name
         if not tensor.dtype.is_floating_point or tensor.dtype.itemsize > 1:
             assert tensor.isnan().any() or torch.equal(found[name], tensor.detach()), name
+
+
+def without_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elements go through our memory, because the system cannot copy them."""
+
+    def cannot(self: Disk, *arguments: object) -> int:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(Disk, "copy", cannot)
+
+
+def damaged_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One bit turns in every piece of elements that goes through our memory; what lies around them is written well."""
+    real = Disk.put
+
+    def damaged(self: Disk, descriptor: int, data: bytes | memoryview, at: int) -> None:
+        if isinstance(data, memoryview):
+            data = bytes([data[0] ^ 1]) + data[1:]
+        real(self, descriptor, data, at)
+
+    without_the_system(monkeypatch)
+    monkeypatch.setattr(Disk, "put", damaged)

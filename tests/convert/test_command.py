@@ -92,8 +92,8 @@ def test_the_original_goes_into_the_trash_and_comes_back(run: Run, source: Path,
 def test_the_original_stays_when_the_proof_fails(run: Run, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Disk.put
 
-    def damaged(self: Disk, descriptor: int, data: bytes, at: int) -> None:
-        real(self, descriptor, data.replace(b'"w"', b'"x"'), at)
+    def damaged(self: Disk, descriptor: int, data: bytes | memoryview, at: int) -> None:
+        real(self, descriptor, bytes(data).replace(b'"w"', b'"x"'), at)
 
     monkeypatch.setattr(Disk, "put", damaged)
     answer = run("convert", source.name, "--replace")

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from convert.checks import converted, holds, refused
+from convert.checks import converted, damaged_on_their_way, holds, refused, without_the_system
 from modelyard.api.converting import Wish, convert
 from modelyard.apply.disk import Disk
 from modelyard.convert import copying, proof
@@ -184,16 +184,30 @@ def test_the_source_changed_while_it_was_read(change: str, source: Path, monkeyp
 
 
 def test_a_copy_that_is_not_equal_never_gets_its_name(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Disk.sync
+    real = Disk.copy
 
-    def damaged(self: Disk, descriptor: int) -> None:
-        size = os.fstat(descriptor).st_size
-        byte = os.pread(descriptor, 1, size - 1)
-        os.pwrite(descriptor, bytes([byte[0] ^ 1]), size - 1)
-        real(self, descriptor)
+    def damaged(self: Disk, source: int, start: int, length: int, target: int, at: int) -> int:
+        count = real(self, source, start, length, target, at)
+        os.pwrite(target, b"\xff", at + count - 1)
+        return count
 
-    monkeypatch.setattr(Disk, "sync", damaged)
-    assert refused(source).code == proof.UNEQUAL
+    monkeypatch.setattr(Disk, "copy", damaged)
+    wrong = refused(source)
+    assert (wrong.code, "'w' differs" in wrong.message) == (proof.UNEQUAL, True)
+
+
+def test_a_copy_through_our_memory_that_is_not_equal(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged_on_their_way(monkeypatch)
+    wrong = refused(source)
+    assert (wrong.code, "'w' differs" in wrong.message) == (proof.UNEQUAL, True)
+
+
+def test_what_does_not_reach_the_medium_never_gets_its_name(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Disk, descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Disk, "sync", fails)
+    assert refused(source).code == "damaged"
 
 
 def test_no_space(tmp_path: Path) -> None:
@@ -214,12 +228,39 @@ def test_no_space_where_room_cannot_be_kept(source: Path, monkeypatch: pytest.Mo
 
 
 def test_a_system_that_cannot_copy_by_itself(source: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cannot(self: Disk, *arguments: object) -> int:
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-
-    monkeypatch.setattr(Disk, "copy", cannot)
+    without_the_system(monkeypatch)
     converted(source)
     holds(home / "m.safetensors", STATE)
+
+
+ODD = {f"w{at}": torch.randn(150_001 + at) for at in range(5)} | {"large": torch.randn(3_000_001)}
+"""Most of these do not lie in the copy at the same place of a page as in the source."""
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_elements_at_odd_places(by_itself: bool, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(ODD, home / "m.pt")
+    os.utime(home / "m.pt", ns=(1, 1))
+    if not by_itself:
+        without_the_system(monkeypatch)
+    converted(home / "m.pt")
+    assert (home / "m.pt").stat().st_atime_ns == 1
+    holds(home / "m.safetensors", ODD)
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_the_source_is_cut_while_it_is_copied(by_itself: bool, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(ODD, home / "m.pt")
+    real = Disk.put
+
+    def meanwhile(self: Disk, descriptor: int, data: bytes | memoryview, at: int) -> None:
+        os.truncate(home / "m.pt", 1_000_000)
+        real(self, descriptor, data, at)
+
+    if not by_itself:
+        without_the_system(monkeypatch)
+    monkeypatch.setattr(Disk, "put", meanwhile)
+    assert refused(home / "m.pt").code == "changed"
 
 
 def test_read_only_folder_and_unreadable_source(source: Path, home: Path) -> None:

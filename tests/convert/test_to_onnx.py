@@ -21,17 +21,17 @@ import skops.io
 import torch
 from sklearn.cluster import KMeans
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestRegressor
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from convert.checks import refused
 from modelyard.api.converting import Receipt, Wish, convert
 from modelyard.convert import onnx_compare, onnx_edge, onnx_torch
 from modelyard.convert.onnx_edge import Exported, export_estimator, export_module
-from modelyard.convert.skops_loading import loaded
+from modelyard.convert.skops_loading import loaded, vetted
 from modelyard.formats.file import BrokenError
 from modelyard.problem import Problem
 from modelyard.safety.files import scan_file
@@ -243,9 +243,27 @@ def test_skops_files_and_those_whose_audit_does_not_pass(home: Path) -> None:
     found = convert(home / "m.skops", None, ONNX)
     assert isinstance(found, Receipt), found
     assert Path(found.written[0].path).name == "m.onnx"
-    skops.io.dump(RandomForestRegressor(2).fit(ROWS, CLASSES), home / "t.skops")
+    skops.io.dump(FunctionTransformer(subprocess.run), home / "t.skops")
     with pytest.raises(BrokenError, match="audit of skops"):
         loaded(str(home / "t.skops"))
+    wrong = refused(home / "t.skops", ONNX)
+    assert (wrong.code, "subprocess.run" in wrong.message) == ("dangerous", True)
+
+
+def test_skops_files_of_forests_whose_trees_our_policy_vets(home: Path) -> None:
+    skops.io.dump(RandomForestClassifier(3).fit(ROWS, CLASSES), home / "m.skops")
+    assert skops.io.get_untrusted_types(file=home / "m.skops") == ["sklearn.tree._tree.Tree"]
+    found = convert(home / "m.skops", None, ONNX)
+    assert isinstance(found, Receipt), found
+    assert found.agreement is not None
+    assert found.agreement.compared > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["subprocess.run", "builtins.getattr", "numpy.core.multiarray._reconstruct", "sklearn.tree.Nothing", "run"]
+)
+def test_what_is_dangerous_unknown_or_only_called_by_a_rule_is_not_trusted(name: str) -> None:
+    assert not vetted(name)
 
 
 def test_pickles_are_never_loaded_for_it(home: Path) -> None:

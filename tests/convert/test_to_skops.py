@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from skops.io.exceptions import UnsupportedTypeException
 
-from convert.checks import converted, refused
+from convert.checks import converted, damaged_on_their_way, refused
 from modelyard.api.converting import Wish
 from modelyard.apply.disk import Disk
 from modelyard.safety.files import scan_file
@@ -223,14 +223,7 @@ def test_packed_joblib_and_other_formats(home: Path) -> None:
 
 def test_a_copy_that_is_not_equal_never_gets_its_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     joblib.dump(LogisticRegression().fit(ROWS, CLASSES), home / "m.joblib")
-    real = Disk.copy
-
-    def damaged(self: Disk, source: int, start: int, length: int, target: int, at: int) -> int:
-        count = real(self, source, start, length, target, at)
-        os.pwrite(target, b"\xff", at)
-        return count
-
-    monkeypatch.setattr(Disk, "copy", damaged)
+    damaged_on_their_way(monkeypatch)
     assert refused(home / "m.joblib", SKOPS).code == "unequal"
 
 

@@ -19,7 +19,7 @@ import safetensors.torch
 import torch
 from huggingface_hub import save_torch_state_dict
 
-from convert.checks import converted, holds, refused, words
+from convert.checks import converted, damaged_on_their_way, holds, refused, words
 from convert.test_torch_copies import KINDS
 from modelyard.api.converting import Wish
 from modelyard.apply.disk import Disk
@@ -165,14 +165,7 @@ def test_names_that_torch_files_cannot_have(home: Path) -> None:
 
 def test_a_checksum_of_elements_that_were_damaged_on_their_way(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     safetensors.torch.save_file({"w": torch.ones(99)}, home / "m.safetensors")
-    real = Disk.copy
-
-    def damaged(self: Disk, source: int, start: int, length: int, target: int, at: int) -> int:
-        count = real(self, source, start, length, target, at)
-        os.pwrite(target, b"\xff", at + 8)
-        return count
-
-    monkeypatch.setattr(Disk, "copy", damaged)
+    damaged_on_their_way(monkeypatch)
     assert refused(home / "m.safetensors", TORCH).code == "unequal"
 
 

@@ -18,6 +18,7 @@ from modelyard.convert.weights import Receipt as Receipt
 from modelyard.convert.weights import Wish as Wish
 from modelyard.convert.weights import Written as Written
 from modelyard.plan import Origin, Plan, Step
+from modelyard.policies.clean import SLIMMED, UNPROVEN
 from modelyard.problem import Problem
 from modelyard.units import rfc3339
 from modelyard.walk.text import shown
@@ -29,6 +30,8 @@ if TYPE_CHECKING:  # whoever replaces nothing needs no journal
 TITLE = "convert"
 NOT_PLAIN = "the original is a link or has other names: its bytes belong to others too"
 SEVERAL = "the original is a set of several files"
+TOLD = 4
+"""Things that were left out which a plan names."""
 
 
 SUFFIXES = {
@@ -85,9 +88,18 @@ def replace(receipt: Receipt, yard: Yard, home: Path) -> Made:
     """
     path, now = bytes(receipt.original), rfc3339(time.time_ns())
     origin = Origin(machine.node(), os.getuid(), str(home), [os.fsdecode(os.path.dirname(path))], now)
-    near = receipt.agreement
+    recovery, proof, words = _evidence(receipt)
+    step = Step("remove", receipt.original, receipt.mark, shown(path), recovery, f"{proof}: {words}", receipt.bytes)
+    return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, proof, []).sealed())
+
+
+def _evidence(receipt: Receipt) -> tuple[str, str, str]:
+    """How the original would come back, the class of the proof, and what the copy holds of it and what it does not."""
     copies = f"{', '.join(each.path for each in receipt.written)}, sha256 {receipt.sha256}"
-    proof = f"equal in {copies}" if near is None else f"within {near.largest:.3g} in {copies}: it does not come back"
-    recovery, worst = ("duplicate", "proven") if near is None else ("none", "unproven")
-    step = Step("remove", receipt.original, receipt.mark, shown(path), recovery, proof, receipt.bytes)
-    return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, worst, []).sealed())
+    if receipt.agreement is not None:
+        return "none", UNPROVEN, f"within {receipt.agreement.largest:.3g} in {copies}: it does not come back"
+    if not receipt.left_out:
+        return "duplicate", "duplicate", f"equal in {copies}"
+    told = [f"{shown(each.name) or 'the file'} ({shown(each.why)})" for each in receipt.left_out]
+    more = f" and {len(told) - TOLD:,} more" if len(told) > TOLD else ""
+    return "none", SLIMMED, f"left out were {', '.join(told[:TOLD])}{more}; the rest is equal in {copies}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from modelyard.convert.onnx_edge import Exported, export_estimator, export_module, export_trees
+from modelyard.convert.onnx_edge import Exported, export_estimator, export_module
 from modelyard.convert.onnx_names import BATCH, Names
 from modelyard.problem import Problem
 from modelyard.registry import codecs
@@ -139,13 +139,9 @@ def _estimator(model: Any, example: Any, path: str, names: Names, tolerance: flo
     return export_estimator(model, path, example=example, names=names, tolerance=tolerance)
 
 
-def _trees(model: Any, example: Any, path: str, names: Names, tolerance: float | None) -> Exported | Problem:
-    return export_trees(model, path, example=example, names=names, tolerance=tolerance)
-
-
 WAYS: Mapping[str, tuple[str, Writing]] = {
     "torch": ("torch", _module), "transformers": ("torch", _module), "keras": ("torch", _module),
-    "sklearn": ("sklearn", _estimator), "xgboost": ("trees", _trees), "lightgbm": ("trees", _trees),
+    "sklearn": ("sklearn", _estimator), "xgboost": ("trees", _estimator), "lightgbm": ("trees", _estimator),
 }  # fmt: skip
 """By codec: who writes it, and how."""
 REASONS = {

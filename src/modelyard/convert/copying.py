@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.filling import Filling, filling
+from modelyard.convert.beside import beside
 from modelyard.convert.deciding import SUFFIX, Job, Told, decided
 from modelyard.convert.extras import wanted
 from modelyard.convert.layout import Item, Shard, index_of
@@ -86,25 +87,31 @@ def _made(job: Job, wish: Wish, disk: Disk) -> Receipt:
     names = [*(each.name for each in job.files), *([index_name] if index else [])]
     free([job.path(each) for each in names])
     mode = stat.S_IMODE(job.source.seen.st_mode) & 0o666 | 0o600
-    with ExitStack() as drafts:
+    sources = (job.source, *job.others.values())
+    with ExitStack() as drafts, beside() as threads:
+        threads.digest(sources)
         made: list[Filling] = []
         for at, shard in enumerate(job.files):
             made.append(drafts.enter_context(filling(disk, job.folder, b"convert-%d" % at, shard.size, mode)))
-            _fill(made[-1], job, shard)
-        for each in (job.source, *job.others.values()):
-            each.check()
+            fill(made[-1], job, shard)
+            threads.run(made[-1].sync)
+            threads.digest_copy(made[-1].path)
+        unchanged(sources)
         copies = {one.path: shard.items for one, shard in zip(made, job.files, strict=True)}
         proof = prove(job.source, job.others, copies, job.metadata, job.told)
+        threads.wait()
+        unchanged(sources)
         if index:
             made.append(drafts.enter_context(filling(disk, job.folder, b"convert-index", len(index), mode)))
             made[-1].put(index, 0)
             made[-1].sync()
         _keep(made, [job.path(each) for each in names])
         written = [
-            Written(shown(job.path(shard.name)), shard.size, proof.digests[one.path], len(shard.items))
+            Written(shown(job.path(shard.name)), shard.size, threads.digests[one.path], len(shard.items))
             for one, shard in zip(made, job.files, strict=False)
         ]
-    return _receipt(job, wish, written, shown(job.path(index_name)) if index else "", proof, made)
+    index_path = shown(job.path(index_name)) if index else ""
+    return _receipt(job, wish, written, index_path, proof, threads.digests, made)
 
 
 def free(paths: Sequence[bytes]) -> None:
@@ -114,7 +121,13 @@ def free(paths: Sequence[bytes]) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fsdecode(each))
 
 
-def _fill(target: Filling, job: Job, shard: Shard) -> None:
+def unchanged(sources: Iterable[Source]) -> None:
+    """BrokenError when one of them was written to, or replaced, since it was opened."""
+    for each in sources:
+        each.check()
+
+
+def fill(target: Filling, job: Job, shard: Shard) -> None:
     """Writes one file: every tensor straight from the source, and what lies around them."""
     if not shard.summed:
         _put(target, shard.frame({}))
@@ -132,15 +145,14 @@ def _fill(target: Filling, job: Job, shard: Shard) -> None:
         job.told(item.bytes)
     if shard.summed:
         _put(target, shard.frame(sums))
-    target.sync()
 
 
-def _put(target: Filling, pieces: Iterable[tuple[int, bytes]]) -> None:
+def _put(target: Filling, pieces: Iterable[tuple[int, bytes | memoryview]]) -> None:
     for at, data in pieces:
         target.put(data, at)
 
 
-def _stretches(item: Item, source: Source) -> Iterator[tuple[int, bytes]]:
+def _stretches(item: Item, source: Source) -> Iterator[tuple[int, bytes | memoryview]]:
     """The elements as they are written, by their place from the first: rounded, if they are to be."""
     tensor = item.tensor
     dense = tensor.strides is None
@@ -174,14 +186,20 @@ def _keep(made: Sequence[Filling], paths: Sequence[bytes]) -> None:
 
 
 def _receipt(
-    job: Job, wish: Wish, written: Sequence[Written], index: str, proof: Proof, made: Sequence[Filling]
+    job: Job,
+    wish: Wish,
+    written: Sequence[Written],
+    index: str,
+    proof: Proof,
+    digests: Mapping[bytes, str],
+    made: Sequence[Filling],
 ) -> Receipt:
     items = [item for shard in job.files for item in shard.items]
     return Receipt(
         shown(job.source.path),
         job.kind,
         job.source.size,
-        proof.digests[job.source.path],
+        digests[job.source.path],
         tuple(written),
         index,
         len(items) + len(job.tied) - sum(each.alias for each in items),
@@ -193,7 +211,7 @@ def _receipt(
         rfc3339(time.time_ns()),
         Path.of(real(job.source.path)),
         job.source.mark,
-        tuple(_other(name, each, items, proof.digests) for name, each in job.others.items()),
+        tuple(_other(name, each, items, digests) for name, each in job.others.items()),
         _agreement(wish, proof) if any(each.rounded for each in items) else None,
     )
 

@@ -1,11 +1,10 @@
-"""Live models to ONNX: a torch module or a fitted scikit-learn estimator, proven against the model itself.
+"""Live models to ONNX: a torch module, a fitted estimator or trees, proven against the model itself.
 
 The frameworks are imported when a function runs, and named by the Problem that needs them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -32,6 +31,10 @@ if TYPE_CHECKING:
 
 DATA = ".data"
 """What the exporter puts behind the name of a model whose weights lie beside it."""
+ESTIMATORS = ("sklearn", "skl2onnx", "onnx", "onnxruntime")
+"""What every estimator needs."""
+TREES = ("xgboost", "lightgbm")
+"""Libraries whose models another converter writes."""
 Writing = Callable[[str], Agreement]
 """Writes a model at a path, and perhaps its weights beside it, and proves it. BrokenError where it cannot."""
 
@@ -83,15 +86,21 @@ def export_estimator(
     tolerance: float | None = None,
     disk: Disk | None = None,
 ) -> Exported | Problem:
-    """Writes a fitted scikit-learn estimator or pipeline as ONNX at `target`, and proves it on generated inputs.
+    """Writes a fitted scikit-learn estimator or pipeline, or a model of XGBoost or LightGBM, as ONNX at `target`.
 
-    `example`: samples as rows of an array or as a table of pandas, from whose range inputs are generated; needed where
-    features are no floats of about one. Classifiers give labels and probabilities as arrays. A Problem as above.
+    It is proven on generated inputs. `example`: samples as rows of an array or as a table of pandas, from whose range
+    inputs are generated; needed where features are no floats of about one; trees take no table. Classifiers give labels
+    and probabilities as arrays. A Problem as above.
     """
-    if missing := _missing(("sklearn", "skl2onnx", "onnx", "onnxruntime"), "an estimator as ONNX"):
+    trees = _is_of_trees(estimator)
+    if missing := _missing((*(("onnxmltools",) if trees else ()), *ESTIMATORS), "an estimator as ONNX"):
         return missing
 
     def write(path: str) -> Agreement:
+        if trees:
+            from modelyard.convert.onnx_trees import exported as of_trees  # late: it needs onnxmltools
+
+            return of_trees(estimator, path, example, tolerance, names)
         from modelyard.convert.onnx_sklearn import exported  # late: it needs scikit-learn
 
         return exported(estimator, path, example, tolerance, names=names)
@@ -99,25 +108,8 @@ def export_estimator(
     return placed(type(estimator).__name__, target, write, disk or Disk())
 
 
-def export_trees(
-    model: object,
-    target: str,
-    *,
-    example: object = None,
-    names: Names | None = None,
-    tolerance: float | None = None,
-    disk: Disk | None = None,
-) -> Exported | Problem:
-    """Writes a model of XGBoost or LightGBM as ONNX at `target`, and proves it. Arguments and Problem as above."""
-    if missing := _missing(("onnxmltools", "sklearn", "skl2onnx", "onnx", "onnxruntime"), "trees as ONNX"):
-        return missing
-
-    def write(path: str) -> Agreement:
-        from modelyard.convert.onnx_trees import exported  # late: it needs onnxmltools
-
-        return exported(model, path, example, tolerance, names)
-
-    return placed(type(model).__name__, target, write, disk or Disk())
+def _is_of_trees(model: object) -> bool:
+    return any(each.__module__.partition(".")[0] in TREES for each in type(model).__mro__)
 
 
 def _missing(packages: tuple[str, ...], what: str) -> Problem | None:
@@ -163,12 +155,9 @@ def _synced(draft: bytes, path: bytes, disk: Disk, mode: int) -> Written:
     finally:
         os.close(descriptor)
     with held(draft) as source:
-        digest = hashlib.sha256()
-        for _, piece in source.pieces(0, source.size):
-            digest.update(piece)
         header = read_header(os.fsdecode(draft))
         count = len(header.tensors) if isinstance(header, Header) else 0
-        return Written(shown(path), source.size, digest.hexdigest(), count)
+        return Written(shown(path), source.size, source.digest(), count)
 
 
 def _named(drafts: list[bytes], path: bytes, disk: Disk) -> None:

@@ -5,13 +5,13 @@ The new file is read by the reader of headers, which knows nothing of how it was
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 
+from modelyard.convert.beside import same
 from modelyard.convert.layout import Item
-from modelyard.convert.source import Source, held
+from modelyard.convert.source import PIECE, Source, held
 from modelyard.convert.strided import rows
 from modelyard.formats import safetensors
 from modelyard.formats.file import BrokenError
@@ -23,26 +23,9 @@ UNEQUAL = "unequal"
 
 
 @dataclass(slots=True)
-class Digests:
-    """The SHA-256 of files, computed beside the comparison by a thread of its own."""
-
-    found: dict[bytes, str] = field(default_factory=dict)
-    wrong: list[Exception] = field(default_factory=list)
-
-    def take(self, sources: Sequence[Source]) -> None:
-        """Digests one file after the other; what goes wrong is kept for whoever asks."""
-        try:
-            for each in sources:
-                self.found[each.path] = each.digest()
-        except (OSError, BrokenError) as error:
-            self.wrong.append(error)
-
-
-@dataclass(slots=True)
 class Proof:
-    """What a proof found: the SHA-256 of every file by path, and what rounding did, where anything was rounded."""
+    """What a comparison found: what rounding did, where anything was rounded."""
 
-    digests: dict[bytes, str]
     rounded: int = 0
     largest: float = 0.0
     overflowed: int = 0
@@ -55,37 +38,16 @@ def prove(
     metadata: Mapping[str, str],
     told: Callable[[int], None],
 ) -> Proof:
-    """The SHA-256 of every source and copy. BrokenError, `unequal`, where anything differs.
+    """Compares everything. BrokenError, `unequal`, where anything differs.
 
     `copies` are the tensors, as they lie in the sources, by the file that must hold exactly them.
     """
-    digests = Digests()
-    proof = Proof(digests.found)
+    proof = Proof()
     with ExitStack() as open_:
-        again = {name: open_.enter_context(_same(each)) for name, each in (("", source), *others.items())}
-        digester = threading.Thread(target=digests.take, args=(list(again.values()),))
-        digester.start()
-        try:
-            for path, items in copies.items():
-                _compare(again, path, items, metadata, told, proof)
-                with held(path) as copy:
-                    digests.found[path] = copy.digest()
-        finally:
-            digester.join()
-    for error in digests.wrong:
-        raise error
-    for each in (source, *others.values()):
-        each.check()
+        again = {name: open_.enter_context(same(each)) for name, each in (("", source), *others.items())}
+        for path, items in copies.items():
+            _compare(again, path, items, metadata, told, proof)
     return proof
-
-
-@contextmanager
-def _same(source: Source) -> Iterator[Source]:
-    """A source opened once more, which must be the same file."""
-    with held(source.path) as again:
-        if (again.seen.st_dev, again.seen.st_ino) != (source.seen.st_dev, source.seen.st_ino):
-            raise BrokenError("was replaced while it was read", "changed")
-        yield again
 
 
 def _compare(
@@ -118,17 +80,16 @@ def _equal(source: Source, copy: Source, item: Item, place: int, proof: Proof) -
     assert tensor.offset is not None or not tensor.elements
     dense = tensor.strides is None
     stretches = source.pieces(tensor.offset or 0, tensor.bytes) if dense else rows(tensor, source.read)
-    seen = 0
+    seen, room = 0, bytearray(min(PIECE, tensor.bytes))
     for at, data in stretches:
-        if not (_near(copy, item, place, at, data, proof) if item.rounded else
-                copy.read(place + at, len(data)) == data):  # fmt: skip
+        if not (_near(copy, item, place, at, data, proof) if item.rounded else copy.equal(place + at, data, room)):
             raise BrokenError(f"was copied wrongly: {tensor.name[:80]!r} differs", UNEQUAL)
         seen += len(data)
     if seen != tensor.bytes:
         raise BrokenError(f"was copied wrongly: {tensor.name[:80]!r} was compared in part alone", UNEQUAL)
 
 
-def _near(copy: Source, item: Item, place: int, at: int, data: bytes, proof: Proof) -> bool:
+def _near(copy: Source, item: Item, place: int, at: int, data: bytes | memoryview, proof: Proof) -> bool:
     """Whether a stretch of rounded elements is as near as it can be; what the rounding did is counted."""
     from modelyard.convert.rounding import compared, parts, stretch  # late: it needs numpy
 

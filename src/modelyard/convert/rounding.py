@@ -14,6 +14,7 @@ import numpy as np
 
 from modelyard.formats.dtypes import WIDTHS
 
+Bytes = bytes | memoryview
 Numbers = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Singles = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 CODES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
@@ -32,7 +33,7 @@ class Compared:
     wrong: int
 
 
-def rounded(data: bytes, dtype: str, target: str) -> bytes:
+def rounded(data: Bytes, dtype: str, target: str) -> bytes:
     """Elements of one dtype, row after row, as the nearest ones of another. Not-a-number stays what it is."""
     with np.errstate(all="ignore"):
         if target == "F16":
@@ -43,7 +44,7 @@ def rounded(data: bytes, dtype: str, target: str) -> bytes:
         return _upper(np.frombuffer(data, CODES[dtype]).astype("<f4", copy=False))
 
 
-def compared(data: bytes, dtype: str, result: bytes, target: str) -> Compared:
+def compared(data: Bytes, dtype: str, result: Bytes, target: str) -> Compared:
     """Whether every element of a result lies within half a unit in its last place of what it was made from.
 
     By arithmetic in 64 bits, which holds both and their difference exactly enough; it shares nothing with `rounded`.
@@ -64,11 +65,11 @@ def compared(data: bytes, dtype: str, result: bytes, target: str) -> Compared:
     return Compared(float(finite.max(initial=0.0)), overflowed, int(np.count_nonzero(~fits)))
 
 
-def _doubles(data: bytes, dtype: str) -> Numbers:
+def _doubles(data: Bytes, dtype: str) -> Numbers:
     return (_singles(data) if dtype == "BF16" else np.frombuffer(data, CODES[dtype])).astype("<f8")
 
 
-def _singles(data: bytes) -> Singles:
+def _singles(data: Bytes) -> Singles:
     """bfloat16 as floats of 32 bits."""
     return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
 
@@ -91,7 +92,7 @@ def _to_odd(wide: Numbers) -> Singles:
     return bits.view("<f4")
 
 
-def parts(at: int, data: bytes) -> Iterator[tuple[int, bytes]]:
+def parts(at: int, data: Bytes) -> Iterator[tuple[int, Bytes]]:
     """A stretch in parts that are small enough for all that is computed from them; `at`: the place of the first."""
     for start in range(0, len(data), PART):
         yield at + start, data[start : start + PART]

@@ -18,7 +18,7 @@ from modelyard.convert.copying import failing, free, real
 from modelyard.convert.deciding import Told, dangers, file_of
 from modelyard.convert.proof import UNEQUAL
 from modelyard.convert.skops_tree import Node, Schema
-from modelyard.convert.source import Source, held
+from modelyard.convert.source import PIECE, Source, held
 from modelyard.convert.stored_zip import Entry, Member, frame, placed, size_of
 from modelyard.convert.weights import Receipt, Written
 from modelyard.formats import joblib_file, pickle_file, zips
@@ -101,7 +101,7 @@ def _fill(
     draft.sync()
 
 
-def _sum(pieces: Iterable[bytes]) -> int:
+def _sum(pieces: Iterable[memoryview]) -> int:
     found = 0
     for each in pieces:
         found = zlib.crc32(each, found)
@@ -133,8 +133,9 @@ def _equal(source: Source, copy: Source, member: Member, start: int, schema: Sch
     if not member.key:
         return
     begins = start + len(member.data)
+    room = bytearray(min(PIECE, member.more))
     for at, data in source.pieces(schema.sources[member.key].offset, member.more):
-        if copy.read(begins + at, len(data)) != data:
+        if not copy.equal(begins + at, data, room):
             raise BrokenError(f"was copied wrongly: {member.name} differs", UNEQUAL)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ from modelyard.formats.file import BrokenError
 from modelyard.plan import Mark
 from modelyard.walk.read import opened
 
-PIECE = 4 << 20
+PIECE = 1 << 20
+"""Bytes that are in memory at once: they stay in the cache of a processor until they are digested or compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,26 @@ class Source:
             start, length = start + len(part), length - len(part)
         return b"".join(parts) if len(parts) != 1 else parts[0]
 
-    def pieces(self, start: int, length: int) -> Iterator[tuple[int, bytes]]:
-        """These bytes piece by piece, with the place of each counted from the first."""
+    def pieces(self, start: int, length: int) -> Iterator[tuple[int, memoryview]]:
+        """These bytes piece by piece, each valid until the next one, with the place of each counted from the first."""
+        room = memoryview(bytearray(min(PIECE, length)))
         for at in range(0, length, PIECE):
-            yield at, self.read(start + at, min(PIECE, length - at))
+            piece = room[: min(PIECE, length - at)]
+            self._fill(piece, start + at)
+            yield at, piece
+
+    def equal(self, start: int, data: bytes | bytearray | memoryview, room: bytearray) -> bool:
+        """Whether just these bytes are there; they are read into `room` where that has their length."""
+        own = room if len(room) == len(data) else bytearray(len(data))
+        self._fill(memoryview(own), start)
+        return own == data  # as whole memory: two views would be compared byte by byte
+
+    def _fill(self, room: memoryview, start: int) -> None:
+        while room:
+            count = os.preadv(self.descriptor, [room], start)
+            if not count:
+                raise BrokenError("became shorter while it was read", "changed")
+            room, start = room[count:], start + count
 
     def check(self) -> None:
         """BrokenError when it was written to, or replaced at its path, since it was opened."""
@@ -59,10 +76,12 @@ class Source:
         seen = self.seen
         return Mark("file", seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_uid)
 
-    def digest(self) -> str:
-        """The SHA-256 of all of it, in hex."""
+    def digest(self, over: Callable[[], bool] = lambda: False) -> str:
+        """The SHA-256 of all of it, in hex; empty where it was `over` before, because nobody wants it any more."""
         found = hashlib.sha256()
         for _, piece in self.pieces(0, self.size):
+            if over():
+                return ""
             found.update(piece)
         return found.hexdigest()
 

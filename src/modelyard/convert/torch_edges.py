@@ -71,8 +71,11 @@ def _below(name: str, tensor: str) -> bool:
 
 def _calls(names: Iterable[str]) -> list[LeftOut]:
     """What loading would look up beyond what rebuilds tensors: not one of them is."""
-    odd = sorted(each for each in set(names) - ALWAYS if not is_plain((each,)) and not each.startswith("__torch__."))
-    return [LeftOut(each[:120], "a name that loading would import; it was not") for each in odd]
+    found = set(names) - ALWAYS
+    scripted = {each for each in found if each.startswith("__torch__.")}
+    odd = sorted(each for each in found - scripted if not is_plain((each,)))
+    left = [LeftOut(each[:120], "a name that loading would import; it was not") for each in odd]
+    return [*left, LeftOut("code", "the program that TorchScript runs")] if scripted else left
 
 
 def _told(part: str, wish: Wish, tensors: Iterable[Tensor]) -> list[str]:

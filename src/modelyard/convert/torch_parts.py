@@ -53,7 +53,7 @@ def chosen(value: Value, part: str, describe: Describe) -> tuple[str, Value, tup
     BrokenError where a part is not there, or where several could be meant: nothing is guessed.
     """
     if part and part != EVERYTHING:
-        return part, _named(value, part), ()
+        return part, *_named(value, part, describe)
     everything = last_pairs(value)
     groups = {key: each for key, each in everything.items() if arrays(each, describe)}
     if any(_is_leaf(each, describe) for each in groups.values()):
@@ -79,19 +79,29 @@ def _is_leaf(value: Value, describe: Describe) -> bool:
     return isinstance(value, Made) and describe(value, "") is not None
 
 
-def _named(value: Value, part: str) -> Value:
-    """The value under a key, or under keys joined by dots."""
+def _named(value: Value, part: str, describe: Describe) -> tuple[Value, tuple[LeftOut, ...]]:
+    """The value under a key, or under keys joined by dots, and the other parts with tensors or state of training."""
     here = last_pairs(value)
-    if part in here:
-        return here[part]
+    words = [part] if part in here else part.split(".")
     at = value
-    for word in part.split("."):
-        below = last_pairs(at)
-        if word not in below:
-            names = ", ".join(f"`{key}`" for key in list(here)[:20]) or "none"
-            raise BrokenError(f"has no part {part!r}; its parts are {names}", "no-part")
-        at = below[word]
-    return at
+    left: list[LeftOut] = []
+    for depth, word in enumerate(words):
+        beside = last_pairs(at)
+        if word not in beside:
+            known = ", ".join(f"`{key}`" for key in list(here)[:20]) or "none"
+            raise BrokenError(f"has no part {part!r}; its parts are {known}", "no-part")
+        at = beside.pop(word)
+        above = "".join(f"{each}." for each in words[:depth])
+        left += [LeftOut(above + key, why) for key, each in beside.items() if (why := _other(key, each, describe))]
+    return at, tuple(left)
+
+
+def _other(key: str, value: Value, describe: Describe) -> str:
+    """Why a part that was not chosen is left out; empty where it holds nothing but texts and numbers."""
+    if key in TRAINING or is_optimizer(value):
+        return _training(value, describe)
+    found = arrays(value, describe)
+    return f"another part, {len(found):,} tensors of {sum(each.bytes for each in found):,} bytes" if found else ""
 
 
 def texts(value: Value, taken: str, describe: Describe) -> tuple[dict[str, str], list[LeftOut]]:
