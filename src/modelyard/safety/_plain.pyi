@@ -12,6 +12,7 @@ def follow(
     known: dict[bytes, Entry],
     ask: Callable[[str, str, bool], Entry],
     persistent: Callable[[Value], tuple[str, Value]] | None,
+    whole: bool,
     with_arrays: bool,
     /,
 ) -> tuple[bool, int, int, dict[Name, int], int] | None: ...

@@ -14,7 +14,8 @@ from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.keras import is_hdf5, scan_hdf5
 from modelyard.safety.numpy_files import NUMPY, scan_arrays
 from modelyard.safety.others import guarded, scan_known
-from modelyard.safety.pickles import Streams, scan_streams
+from modelyard.safety.pickles import Streams, scan_streams, shortly
+from modelyard.safety.plain import followed
 from modelyard.safety.reading import (
     DEEPEST,
     NOT_OPENED,
@@ -117,8 +118,11 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     suffix = splitext(member.rpartition("!")[2] or file.name)[1].lower()
     if not file.size:
         return
-    old = legacy(source, member)
-    found = old or scan_streams(source, member)
+    short = followed(source)
+    if short is not None and not short.ended and not _promises(file, suffix, bool(short.names)):
+        return
+    old = None if short is not None else legacy(source, member)
+    found = old or shortly(short, source.size) or scan_streams(source, member)
     begun = bool(found.names) and suffix in OFTEN
     if not (suffix in PICKLED or begun or _seems_pickle(file, found) or _is_pickle(found, source.size)):
         return
@@ -129,6 +133,11 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     report.findings += found.findings
     if old and not member:
         report.loads = loading(found.names, found.protocols, found.findings)
+
+
+def _promises(file: File, suffix: str, named: bool) -> bool:
+    """Whether a file that breaks off, and asks for nothing dangerous before, is to be called a pickle all the same."""
+    return suffix in PICKLED or (named and suffix in OFTEN) or _has_protocol(file)
 
 
 def _is_pickle(found: Streams, size: int) -> bool:
@@ -146,7 +155,11 @@ def _is_telling(found: Streams) -> bool:
 
 def _scan_twice(file: File, member: str, report: Report) -> None:
     """A file of another kind that is a pickle as well, to those who load it as one."""
-    found = scan_streams(Bytes(file), member)
+    source = Bytes(file)
+    short = followed(source)
+    if short is not None and not short.ended:
+        return  # it breaks off, and asks for nothing dangerous before
+    found = shortly(short, source.size) or scan_streams(source, member)
     if _is_pickle(found, file.size) and (found.findings or found.names):
         report.findings += [
             *found.findings,

@@ -14,14 +14,14 @@ from modelyard.safety.hooks import PASSIVE
 from modelyard.safety.judge import MAKERS, Answer
 from modelyard.safety.policy import Dangerous, Name, Rule, Vetted, lookup, modern
 from modelyard.safety.rules import BASES, DATA, TABLES
-from modelyard.safety.stream import Source
+from modelyard.safety.stream import WINDOW, Source
 from modelyard.safety.values import Reference
 
 if TYPE_CHECKING:
     from modelyard.safety._plain import Entry
 
-LARGEST = 16 << 20
-"""Bytes of a file that is read at once."""
+LARGEST = 4 << 20
+"""Bytes of a source that is read at once; of a longer one the beginning is looked at, where most that is no pickle ends."""
 UNVETTED = 1 << 20
 RULE = 24
 RULES: tuple[Rule, ...] = (
@@ -47,13 +47,22 @@ class Followed(NamedTuple):
 
 def followed(source: Source, persistent: Answer | None = None) -> Followed | None:
     """Follows the stream at the beginning of a file; None where the long way has to be gone."""
-    if not 0 < source.size <= LARGEST:
-        return None
-    data = source.read(0, source.size)
-    found = follow(data, _KNOWN, _entry, persistent, True)
+    try:
+        data = source.read(0, min(source.size, WINDOW))
+        found = _followed(data, persistent, len(data) == source.size)
+        if found is None and len(data) < source.size <= LARGEST:
+            data = source.read(0, source.size)
+            found = _followed(data, persistent, len(data) == source.size)
+    except OSError:
+        return None  # what stands before the place that cannot be read counts
+    return found
+
+
+def _followed(data: bytes, persistent: Answer | None, whole: bool) -> Followed | None:
+    found = follow(data, _KNOWN, _entry, persistent, whole, True)
     if found is None or not found[4]:
         return Followed(*found) if found else None
-    again = follow(data, _KNOWN, _entry, persistent, False)  # as one who knows of no arrays
+    again = follow(data, _KNOWN, _entry, persistent, whole, False)  # as one who knows of no arrays
     return Followed(*found)._replace(protocol=max(found[2], again[2])) if again else None
 
 

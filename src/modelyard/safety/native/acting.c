@@ -133,7 +133,7 @@ Outcome call(Machine *m, int use) {
 }
 
 Outcome build(Machine *m) {
-    if (m->depth - fence(m) < 2) return m->depth > fence(m) && hold(m, &m->stack[m->depth - 1], 1) == GOES_ON ? BREAKS : UNSURE;
+    if (m->depth - fence(m) < 2) return hold(m, m->stack + fence(m), m->depth - fence(m)) == GOES_ON ? BREAKS : UNSURE;
     const Value target = m->stack[m->depth - 2], state = m->stack[m->depth - 1];
     if (target.kind != MADE || hold(m, &state, 1) != GOES_ON) return UNSURE;
     Node *node = &m->nodes[target.at];
@@ -142,6 +142,7 @@ Outcome build(Machine *m) {
     m->depth--;
     node->built = true;
     node->state = state;
+    node->type = is_type(m, node);
     return m->with_arrays && m->names[node->name].flags & WRAPPER ? skip_array(m, node) : GOES_ON;
 }
 

@@ -10,35 +10,48 @@ static bool all_leaves(const Machine *m, uint32_t first, uint32_t count) {
     return true;
 }
 
-/* Bytes of one element by the name of its type, `<f8`; 0 for types that are told otherwise. */
-static uint64_t element_size(const Machine *m, const Value *name) {
-    if (name->kind != TEXT || name->form != WHOLE || name->number < 2 || name->number > 4) return 0;
+/* The kind of a type by its name, `<f8` or `V64`, and the number behind it; 0 for names that are told otherwise. */
+static unsigned char kind_of(const Machine *m, const Node *dtype, uint64_t *number) {
+    if (!(m->names[dtype->name].flags & NUMPY_DTYPE) || !dtype->count || !all_leaves(m, dtype->first, dtype->count)) return 0;
+    const Value *name = &m->items[dtype->first];
+    if (name->kind != TEXT || name->form != WHOLE || name->number < 2 || name->number > 8) return 0;
     const unsigned char *text = m->data + name->at, *end = text + name->number;
     if (memchr("<>=|", *text, 4)) text++;
-    if (text == end || !memchr("biufc", *text++, 5) || text == end) return 0;
-    uint64_t size = 0;
-    for (; text < end; text++) {
+    unsigned char kind = *text++;
+    if (text == end || !memchr("biufcSUV", kind, 8)) return 0;
+    for (*number = 0; text < end; text++) {
         if (*text < '0' || *text > '9') return 0;
-        size = 10 * size + (uint64_t)(*text - '0');
+        *number = 10 * *number + (uint64_t)(*text - '0');
     }
-    return size;
+    return kind;
 }
 
-static bool is_simple_state(const Machine *m, const Value *state) {
-    if (state->kind != TUPLE) return false;
-    const Node *node = &m->nodes[state->at];
-    if (node->count != DTYPE_STATE || !all_leaves(m, node->first, node->count)) return false;
-    const Value *told = m->items + node->first;
-    return is_whole(&told[0]) && (told[0].number == 3 || told[0].number == 4) && is_whole(&told[ELEMENT_SIZE])
-        && is_whole(&told[FLAGS]) && !(told[FLAGS].number & REFERENCES);
+/* The state of a type as numpy writes it; NULL for another one, and for one with references. */
+static const Value *told_of(const Machine *m, const Value *state) {
+    uint32_t parts;
+    if (state->kind != TUPLE || m->nodes[state->at].count != DTYPE_STATE) return NULL;
+    if (inside_of(m, state, &parts) & (ODD | LARGE) || parts >= WALKED) return NULL;
+    const Value *told = m->items + m->nodes[state->at].first;
+    bool plain = is_whole(&told[0]) && (told[0].number == 3 || told[0].number == 4) && is_whole(&told[ELEMENT_SIZE])
+              && is_whole(&told[FLAGS]) && !(told[FLAGS].number & REFERENCES);
+    return plain ? told : NULL;
 }
 
+bool is_type(const Machine *m, const Node *dtype) {
+    uint64_t number;
+    return kind_of(m, dtype, &number) && told_of(m, &dtype->state);
+}
+
+/* Bytes of one element; 0 for what is not told plainly. */
 static uint64_t size_of(const Machine *m, const Value *dtype) {
     if (dtype->kind != MADE) return 0;
     const Node *node = &m->nodes[dtype->at];
-    if (!(m->names[node->name].flags & NUMPY_DTYPE) || !node->count || !all_leaves(m, node->first, node->count)) return 0;
-    if (node->built && !is_simple_state(m, &node->state)) return 0;
-    return element_size(m, &m->items[node->first]);
+    uint64_t number;
+    unsigned char kind = kind_of(m, node, &number);
+    if (!kind || (node->built && !node->type)) return 0;
+    if (!memchr("SUV", kind, 3)) return number;
+    const Value *told = node->built ? told_of(m, &node->state) : NULL; /* numpy lets it overrule the name */
+    return told && told[ELEMENT_SIZE].number > 0 && told[ELEMENT_SIZE].number <= UINT32_MAX ? (uint64_t)told[ELEMENT_SIZE].number : 0;
 }
 
 /* Bytes of all elements; false where that is not told plainly, or is more than there is. */

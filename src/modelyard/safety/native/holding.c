@@ -6,9 +6,9 @@ uint8_t inside_of(const Machine *m, const Value *v, uint32_t *parts) {
     *parts = 1;
     switch (v->kind) {
     case NOTHING: case NUMBER: case TEXT: case BYTES: return 0;
-    case NAME: return m->names[v->at].flags & TAME ? OBJECTS : OBJECTS | UNTAME;
-    case MADE: return m->nodes[v->at].data ? OBJECTS : OBJECTS | UNTAME;
-    case OUTSIDE: return OBJECTS | UNTAME;
+    case NAME: return m->names[v->at].flags & TAME ? OBJECTS | ODD : OBJECTS | ODD | UNTAME;
+    case MADE: return (uint8_t)(OBJECTS | (m->nodes[v->at].data ? 0 : UNTAME) | (m->nodes[v->at].type ? 0 : ODD));
+    case OUTSIDE: return OBJECTS | ODD | UNTAME;
     default: *parts = m->nodes[v->at].parts; return m->nodes[v->at].inside;
     }
 }

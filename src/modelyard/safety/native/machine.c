@@ -38,7 +38,7 @@ Outcome machine_node(Machine *m, Kind kind, Node **made) {
 static Outcome take(Machine *m, uint64_t count, Py_ssize_t *where) {
     if (m->frame && m->at >= m->frame) m->frame = 0;
     Py_ssize_t end = m->frame ? m->frame : m->size;
-    if (count > (uint64_t)(end - m->at)) return m->frame ? UNSURE : BREAKS;
+    if (count > (uint64_t)(end - m->at)) return m->frame || !m->whole ? UNSURE : BREAKS;
     *where = m->at;
     m->at += (Py_ssize_t)count;
     return GOES_ON;
@@ -106,7 +106,8 @@ static Outcome byte_string(Machine *m, int bytes, Form form) {
     Py_ssize_t where;
     TRY(take_length(m, bytes, false, &length));
     TRY(take(m, length, &where));
-    if (length && m->data[where] == 0x80) return UNSURE; /* it begins like a pickle */
+    const unsigned char *begin = m->data + where;
+    if (length > 1 && begin[0] == 0x80 && begin[1] <= 5) return UNSURE; /* it begins like a pickle */
     return push(m, BYTES, form, where, (int64_t)length);
 }
 
@@ -367,6 +368,17 @@ static Outcome inst(Machine *m, Py_ssize_t at) {
     return m->mark_count ? UNSURE : BREAKS;
 }
 
+/* An id of which nobody here knows the meaning: a finding, but of no weight in what is no pickle. */
+static Outcome persistent_line(Machine *m) {
+    Py_ssize_t where;
+    uint32_t length;
+    if (m->persistent != Py_None) return UNSURE;
+    TRY(take_line(m, &where, &length));
+    if (!is_ascii(m->data + where, length)) return BREAKS;
+    m->loose = true;
+    return push(m, OUTSIDE, WHOLE, 0, 0);
+}
+
 static Outcome stack_global(Machine *m, Py_ssize_t at) {
     if (m->depth - fence(m) < 2) return BREAKS;
     const Value module = m->stack[m->depth - 2], name = m->stack[m->depth - 1];
@@ -401,7 +413,7 @@ static Outcome double_top(Machine *m) { return m->depth > fence(m) ? machine_pus
 
 /* Instructions that no protocol knows break every machine; those that only this one does not know do not. */
 static Outcome unheard_of(unsigned char code) {
-    return code && strchr("Po\x82\x83\x84\x92\x97\x98", code) ? UNSURE : BREAKS;
+    return code && strchr("o\x82\x83\x84\x92\x97\x98", code) ? UNSURE : BREAKS;
 }
 
 static Outcome data_step(Machine *m, unsigned char code) {
@@ -470,6 +482,7 @@ static Outcome step(Machine *m, unsigned char code) {
     case 'R': return call(m, CALL);
     case 0x81: return call(m, NEW);
     case 'b': return build(m);
+    case 'P': return persistent_line(m);
     case 'Q': return outside(m);
     case '.': return stop(m);
     default: return data_step(m, code);

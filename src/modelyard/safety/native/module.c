@@ -27,10 +27,11 @@ static PyObject *follow(PyObject *module, PyObject *args) {
     (void)module;
     Machine m = {0};
     Py_buffer data;
-    int with_arrays;
-    if (!PyArg_ParseTuple(args, "y*O!OOp", &data, &PyDict_Type, &m.known, &m.ask, &m.persistent, &with_arrays)) return NULL;
+    int whole, with_arrays;
+    if (!PyArg_ParseTuple(args, "y*O!OOpp", &data, &PyDict_Type, &m.known, &m.ask, &m.persistent, &whole, &with_arrays)) return NULL;
     m.data = data.buf;
     m.size = data.len;
+    m.whole = whole;
     m.with_arrays = with_arrays;
     Outcome outcome = data.len > MOST_BYTES ? UNSURE : machine_follow(&m);
     PyObject *names = outcome == ENDS || outcome == BREAKS ? names_of(&m) : NULL, *found = NULL;
@@ -43,7 +44,7 @@ static PyObject *follow(PyObject *module, PyObject *args) {
 
 static PyMethodDef functions[] = {
     {"follow", follow, METH_VARARGS,
-     "follow(data, known, ask, persistent, with_arrays) -> (ended, end, protocol, names, arrays), None for what it cannot judge"},
+     "follow(data, known, ask, persistent, whole, with_arrays) -> (ended, end, protocol, names, arrays), None for what it cannot judge"},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_plain", "Follows plain pickle streams.", -1, functions, NULL, NULL, NULL, NULL};

@@ -32,8 +32,8 @@ typedef enum { WHOLE, TRUTH, FRACTION, HUGE_NUMBER, MUTABLE, ESCAPED } Form;
 /* `at`: the offset of a text, the row of a name, or the row of a node. `number`: a whole number, or bytes of a text. */
 typedef struct { uint8_t kind, form; uint32_t at; int64_t number; } Value;
 
-/* What lies inside a container at any depth. */
-enum { OBJECTS = 1, UNTAME = 2, LARGE = 4 };
+/* What lies inside a container at any depth. ODD: anything but plain data and types of numbers. */
+enum { OBJECTS = 1, UNTAME = 2, LARGE = 4, ODD = 8 };
 
 /* What the state of a joblib array is asked for. */
 enum { DTYPE, SHAPE, ALIGNMENT, TOLD };
@@ -45,6 +45,7 @@ typedef struct {
     bool held;  /* something else holds it: what that knows of its inside must stay true */
     bool built; /* it was given a state */
     bool data;  /* numbers, texts, dates or tables */
+    bool type;  /* a type of numpy whose elements are no objects, and its state is told */
     uint32_t first, name, cls; /* of a tuple its first item; of what was made the callee, its class, its arguments */
     Value state;
     Value told[TOLD];
@@ -76,7 +77,8 @@ typedef struct {
     uint32_t remembered; /* places of the memo that are taken */
     uint32_t arrays;
     int protocol;
-    bool loose;       /* it asks for a name that is not vetted */
+    bool loose;       /* it asks for what is only let pass where the stream breaks: it is no pickle then */
+    bool whole;       /* nothing comes behind the data */
     bool with_arrays; /* the elements behind joblib's arrays are skipped */
     PyObject *known, *ask, *persistent;
 } Machine;
@@ -109,6 +111,7 @@ Outcome build(Machine *m);
 Outcome outside(Machine *m);
 
 /* arrays.c */
+bool is_type(const Machine *m, const Node *dtype);
 Outcome skip_array(Machine *m, const Node *wrapper);
 
 #endif
