@@ -6,7 +6,7 @@ from collections.abc import Callable
 from os.path import splitext
 
 from modelyard.formats.file import BrokenError, File, looked_into
-from modelyard.formats.hdf5_objects import beginning
+from modelyard.formats.hdf5_objects import MAGIC, beginning
 from modelyard.formats.zips import END, is_zip
 from modelyard.problem import Problem
 from modelyard.safety.archives import scan_zip
@@ -61,15 +61,17 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
     if depth > DEEPEST:
         report.findings.append(Finding("too-deep", "unknown", "archives lie too deep inside each other", member))
         return
-    head = file.head(min(file.size, HEAD))
+    head = file.head(HEAD)
+    whole = len(head) == file.size  # what is looked for anywhere in it is in its head
     if is_zip(head):
         scan_zip(file, member, report, depth, scan)
         return
     _scan_first(file, head, member, report, depth)
-    if not is_hdf5(head) and beginning(file) is not None:
+    if not is_hdf5(head) and (not whole or MAGIC in head) and beginning(file) is not None:
         report.format = report.format or "HDF5"
         report.findings += guarded(scan_hdf5, file, member)
-    _scan_behind(file, member, report, depth)
+    if not whole or END in head:
+        _scan_behind(file, member, report, depth)
 
 
 def _scan_first(file: File, head: bytes, member: str, report: Report, depth: int) -> None:

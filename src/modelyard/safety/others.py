@@ -31,6 +31,7 @@ SHELL = re.compile(rb"#!\s*\S*(?:sh|python\d?|perl|ruby|node|env)\b")
 PROMISED = {"ONNX": (".onnx",), "GGUF": (".gguf",), "safetensors": (".safetensors",), "HDF5": (".h5", ".hdf5"),
             "Keras": (".keras",), "skops": (".skops",), "npz": (".npz",), "pt2": (".pt2",)}  # fmt: skip
 """Names for which one loader alone is asked: what it cannot read here it may read elsewhere."""
+ONE_LOADER = {suffix for promised in PROMISED.values() for suffix in promised}
 GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
 LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
@@ -66,14 +67,13 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
         return "MLflow model", scan_mlflow(file.whole(LONGEST), member)
     if suffix in (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini"):
         return _settings(file, suffix, name, member)
-    guesses = (saved_model.sniff, scan_saved_model, "SavedModel"), (is_onnx, scan_onnx, "ONNX")
-    for sniff, scan, title in guesses:
-        named = suffix in PROMISED.get(title, ())
-        if (named or sniff(Head(head))) and (found := _read_as(scan, file, member)) is not None:
+    begin = Head(head)
+    for sniff, scan, title in _GUESSES:
+        if (suffix in PROMISED.get(title, ()) or sniff(begin)) and (found := _read_as(scan, file, member)) is not None:
             return title, found
     if suffix in GRAPHS and (found := _read_as(scan_graph, file, member)) is not None:
         return "TensorFlow graph", found
-    if any(suffix in promised for promised in PROMISED.values()) and file.size:
+    if suffix in ONE_LOADER and file.size:
         what = f"its name promises {suffix}, and it is none that can be read"
         return "", [Finding("unsupported", "unknown", what, member)]
     return None
@@ -162,6 +162,10 @@ def _scan_safetensors(file: File, member: str) -> list[Finding]:
     return [Finding("header-lies", "unknown", what, member) for what in lies]
 
 
+_GUESSES: tuple[tuple[Callable[[Head], bool], Callable[[File, str], list[Finding] | None], str], ...] = (
+    (saved_model.sniff, scan_saved_model, "SavedModel"),
+    (is_onnx, scan_onnx, "ONNX"),
+)
 _BY_CONTENT: tuple[tuple[Callable[[bytes], bool], str, Callable[[File, str], list[Finding]]], ...] = (
     (is_gguf, "GGUF", scan_gguf),
     (is_hdf5, "HDF5", scan_hdf5),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from modelyard.safety._plain import Entry
 
 LARGEST = 4 << 20
-"""Bytes of a source that is read at once; of a longer one the beginning is looked at, where most that is no pickle ends."""
+"""Bytes of a source that is read at once. Of a longer one the beginning is: what is no pickle breaks there."""
 UNVETTED = 1 << 20
 RULE = 24
 RULES: tuple[Rule, ...] = (
@@ -47,6 +47,8 @@ class Followed(NamedTuple):
 
 def followed(source: Source, persistent: Answer | None = None) -> Followed | None:
     """Follows the stream at the beginning of a file; None where the long way has to be gone."""
+    if not source.size:
+        return None
     try:
         data = source.read(0, min(source.size, WINDOW))
         found = _followed(data, persistent, len(data) == source.size)

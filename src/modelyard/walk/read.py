@@ -25,10 +25,15 @@ def _open(path: bytes, flags: int) -> int:
         return os.open(path, flags)
 
 
+def begin(path: bytes, *, follow: bool = False) -> int:
+    """A descriptor of a file to read, which is the caller's to close. OSError as the system raises it."""
+    return _open(path, FLAGS | (0 if follow else os.O_NOFOLLOW))
+
+
 @contextmanager
 def opened(path: bytes, *, follow: bool = False) -> Iterator[int]:
     """A descriptor of a file to read, which is no link unless links are followed. OSError as the system raises it."""
-    descriptor = _open(path, FLAGS | (0 if follow else os.O_NOFOLLOW))
+    descriptor = begin(path, follow=follow)
     try:
         yield descriptor
     finally:

@@ -1,0 +1,15 @@
+"""In every test of a scan, whatever the short way of plain pickles answers is held against the long way."""
+
+from __future__ import annotations
+
+import pytest
+
+from modelyard.safety import files, pickles
+from safety.shortcut import agreed
+
+
+@pytest.fixture(autouse=True)
+def both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails a test where the two ways differ."""
+    for module in (files, pickles):
+        monkeypatch.setattr(module, "followed", agreed)
