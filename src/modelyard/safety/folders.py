@@ -15,10 +15,14 @@ from modelyard.walk.read import names_in
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+ALONE = 0.2
+"""Seconds in which one process scans some thousand small files, and others would only start."""
 FEW = 48
 """So many files are scanned sooner by one process."""
-BATCH = 16
+BATCH = 48
 SKIPPED = {".git", "__pycache__", ".hg", ".svn"}
+Told = tuple[str, tuple[Finding, ...], str]
+"""What came of a file as it goes from one process to another."""
 Progress = Callable[[int, int], object]
 """Is told how many files of how many are done."""
 
@@ -76,42 +80,48 @@ def scan_until(paths: Sequence[str], end: float) -> list[Scanned] | None:
 
 
 def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: int = 0) -> list[Scanned]:
-    """What loading each of the files would execute, in their order; `workers` 0 for as many as there are processors."""
-    workers = min(workers or _processors(), 1 + len(paths) // FEW)
+    """What loading each of the files would execute, in their order; `workers` 0 for as many as there are processors.
+
+    One process begins. What it has not come to after a moment is worth the start of others, which then know what it
+    has read of the policy and need not import anything.
+    """
     told = progress or (lambda done, of: None)
-    if workers < 2:
-        found = []
-        for number, path in enumerate(paths, 1):
-            found.append(scan_file(path))
-            told(number, len(paths))
-        return found
-    return _shared(paths, told, workers)
+    workers = workers or _processors()
+    end, found = time.monotonic() + ALONE, list[Scanned]()
+    for number, path in enumerate(paths, 1):
+        if workers > 1 and time.monotonic() > end and len(paths) - number >= FEW:
+            break
+        found.append(scan_file(path))
+        told(number, len(paths))
+    rest = paths[len(found) :]
+    return found + _shared(rest, lambda done, of: told(len(found) + done, len(paths)), workers) if rest else found
 
 
 def _shared(paths: Sequence[str], told: Progress, workers: int) -> list[Scanned]:
-    from concurrent.futures import ProcessPoolExecutor, as_completed  # one file does without
+    from concurrent.futures import ProcessPoolExecutor, as_completed  # a few files do without
     from concurrent.futures.process import BrokenProcessPool
 
     batches = [paths[at : at + BATCH] for at in range(0, len(paths), BATCH)]
     results: dict[int, list[Scanned]] = {}
     done = 0
     with ProcessPoolExecutor(workers) as pool:
-        running: dict[Future[list[Scanned]], int] = {
+        running: dict[Future[list[Told]], int] = {
             pool.submit(_batch, batch): number for number, batch in enumerate(batches)
         }
         for future in as_completed(running):
             number = running[future]
+            batch = batches[number]
             try:
-                results[number] = future.result()
+                results[number] = [Scanned(path, *each) for path, each in zip(batch, future.result(), strict=True)]
             except BrokenProcessPool:
-                results[number] = [_stopped(path) for path in batches[number]]
-            done += len(batches[number])
+                results[number] = [_stopped(path) for path in batch]
+            done += len(batch)
             told(done, len(paths))
     return [each for number in range(len(batches)) for each in results[number]]
 
 
-def _batch(paths: Sequence[str]) -> list[Scanned]:
-    return [scan_file(path) for path in paths]
+def _batch(paths: Sequence[str]) -> list[Told]:
+    return [(each.format, each.findings, each.loads) for each in map(scan_file, paths)]
 
 
 def _stopped(path: str) -> Scanned:
