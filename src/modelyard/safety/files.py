@@ -19,6 +19,7 @@ from modelyard.safety.plain import followed
 from modelyard.safety.reading import (
     DEEPEST,
     NOT_OPENED,
+    PACKED,
     Bytes,
     Report,
     Unpacker,
@@ -76,13 +77,13 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
 
 def _scan_first(file: File, head: bytes, member: str, report: Report, depth: int) -> None:
     """Scans a file as what its first bytes say."""
-    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "")
+    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "") if head[:1] in PACKED else ""
     if head.startswith(NUMPY):
         scan_arrays(file, member, report, depth, scan)
     elif is_tar(head):
         scan_tar(file, member, report, depth, scan)
         _scan_twice(file, member, report)
-    elif (engine := compressor(head)) is not None and _is_unpacked(file, member, report, depth, *engine):
+    elif head[:1] in PACKED and (engine := compressor(head)) is not None and _is_unpacked(file, member, report, depth, *engine):
         return
     elif packed:
         report.format = report.format or packed

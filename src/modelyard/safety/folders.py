@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.safety.files import scan_file
 from modelyard.safety.finding import Finding, Scanned
-from modelyard.walk.read import names_in
+from modelyard.walk.read import listed, status
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -35,38 +35,34 @@ def files_below(paths: Iterable[str]) -> list[str]:
     """
     names: dict[tuple[int, int] | str, dict[str, str]] = {}
     for path in paths:
-        for each in _below(path, asked=True):
-            try:
-                found = os.stat(each)
-            except OSError:
+        for each, found in _below(path):
+            if found is None:
                 names[each] = {"": each}  # told as unreadable by who scans it
-                continue
-            if stat.S_ISREG(found.st_mode) or each == path or stat.S_ISDIR(found.st_mode):  # a closed folder
+            elif stat.S_ISREG(found.st_mode) or each == path or stat.S_ISDIR(found.st_mode):  # a closed folder
                 suffix = os.path.splitext(each)[1].lower()
                 names.setdefault((found.st_dev, found.st_ino), {}).setdefault(suffix, each)
     # blobs of the hub have no suffix, the links to them do
     return [each for known in names.values() for suffix, each in known.items() if suffix or len(known) == 1]
 
 
-def _below(path: str, *, asked: bool) -> Iterator[str]:
-    waiting = [path]
+def _below(path: str) -> Iterator[tuple[str, os.stat_result | None]]:
+    """What is no folder, or a closed one, at and below a path, and what it is; None where it leads nowhere."""
+    waiting = [(path, status(path))]
     while waiting:
-        here = waiting.pop()
-        folder = os.path.isdir(here) and ((asked and here == path) or not os.path.islink(here))
-        if not folder or not os.access(here, os.R_OK | os.X_OK):
-            yield here
+        here, found = waiting.pop()
+        if found is None or not stat.S_ISDIR(found.st_mode) or not os.access(here, os.R_OK | os.X_OK):
+            yield here, found
             continue
-        inner = [os.path.join(here, name) for name in names_in(here) if name not in SKIPPED]
-        waiting += reversed([each for each in inner if not (os.path.islink(each) and os.path.isdir(each))])
+        around = here.rstrip("/") + "/"
+        for name, link, inner in reversed(listed(here)):
+            if name not in SKIPPED and not (link and inner is not None and stat.S_ISDIR(inner.st_mode)):
+                waiting.append((around + name, inner))
 
 
 def identity(path: str) -> tuple[int, int, str] | str:
     """Which file a path leads to, with the suffix of its name; the path itself where it leads nowhere."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return path
-    return found.st_dev, found.st_ino, os.path.splitext(path)[1].lower()
+    found = status(path)
+    return path if found is None else (found.st_dev, found.st_ino, os.path.splitext(path)[1].lower())
 
 
 def scan_until(paths: Sequence[str], end: float) -> list[Scanned] | None:

@@ -32,6 +32,8 @@ PROMISED = {"ONNX": (".onnx",), "GGUF": (".gguf",), "safetensors": (".safetensor
             "Keras": (".keras",), "skops": (".skops",), "npz": (".npz",), "pt2": (".pt2",)}  # fmt: skip
 """Names for which one loader alone is asked: what it cannot read here it may read elsewhere."""
 ONE_LOADER = {suffix for promised in PROMISED.values() for suffix in promised}
+VERSION = b"\x08"
+"""The first byte of a SavedModel and of an ONNX file: a version is the first field of both."""
 GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
 LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
@@ -40,10 +42,10 @@ LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "Reduce
 
 def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]] | None:
     """The format of a file that is no pickle and no plain archive, and its findings; None for another file."""
-    name = basename(member.rpartition("!")[2] or file.name)
     for is_it, title, scan in _BY_CONTENT:
         if is_it(head):
             return title, guarded(scan, file, member)
+    name = basename(member.rpartition("!")[2] or file.name)
     return _by_name(file, head, splitext(name)[1].lower(), name, member)
 
 
@@ -67,9 +69,9 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
         return "MLflow model", scan_mlflow(file.whole(LONGEST), member)
     if suffix in (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini"):
         return _settings(file, suffix, name, member)
-    begin = Head(head)
+    versioned = head[:1] == VERSION
     for sniff, scan, title in _GUESSES:
-        if (suffix in PROMISED.get(title, ()) or sniff(begin)) and (found := _read_as(scan, file, member)) is not None:
+        if (suffix in PROMISED.get(title, ()) or (versioned and sniff(Head(head)))) and (found := _read_as(scan, file, member)) is not None:
             return title, found
     if suffix in GRAPHS and (found := _read_as(scan_graph, file, member)) is not None:
         return "TensorFlow graph", found
@@ -169,5 +171,5 @@ _GUESSES: tuple[tuple[Callable[[Head], bool], Callable[[File, str], list[Finding
 _BY_CONTENT: tuple[tuple[Callable[[bytes], bool], str, Callable[[File, str], list[Finding]]], ...] = (
     (is_gguf, "GGUF", scan_gguf),
     (is_hdf5, "HDF5", scan_hdf5),
-    (lambda head: safetensors.sniff(Head(head)), "safetensors", _scan_safetensors),
+    (lambda head: head[8:9] == b"{" and safetensors.sniff(Head(head)), "safetensors", _scan_safetensors),
 )

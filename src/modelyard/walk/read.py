@@ -128,6 +128,29 @@ def names_in(folder: str) -> list[str]:
         os.close(descriptor)
 
 
+def status(path: str | os.DirEntry[str]) -> os.stat_result | None:
+    """What a path leads to, links followed; None where it leads nowhere."""
+    try:
+        return path.stat() if isinstance(path, os.DirEntry) else os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+
+
+def listed(folder: str) -> list[tuple[str, bool, os.stat_result | None]]:
+    """The names in a folder in order, whether each is a link, and what it leads to; none where it cannot be listed."""
+    try:
+        descriptor = _open(os.fsencode(folder), FLAGS | getattr(os, "O_DIRECTORY", 0))
+    except (OSError, ValueError):
+        return []
+    try:
+        with os.scandir(descriptor) as entries:
+            return sorted((each.name, each.is_symlink(), status(each)) for each in entries)
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+
+
 def read_setting(path: str) -> str | Problem:
     """The text of a small settings file wherever it lies, empty where there is none."""
     try:
