@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from modelyard.safety import files, pickles
+from modelyard.safety import files, pickles, torch_files
 from safety.shortcut import agreed
 
 
 @pytest.fixture(autouse=True)
 def both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails a test where the two ways differ."""
-    for module in (files, pickles):
+    for module in (files, pickles, torch_files):
         monkeypatch.setattr(module, "followed", agreed)

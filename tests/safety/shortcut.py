@@ -29,11 +29,11 @@ VETTED = (
 WORDS = (*TEXTS, "latin1", "latin-1", "__setstate__", "dtype", "shape", "f8", "<i4", "O8", "V8", "b", "state", "Mt")
 
 
-def agreed(source: Source, persistent: Answer | None = None) -> Followed | None:
+def agreed(source: Source, persistent: Answer | None = None, start: int = 0) -> Followed | None:
     """The answer of the short way, which fails where the long one finds anything else."""
-    short = followed(source, persistent)
+    short = followed(source, persistent, start)
     if short is not None:
-        first = scan_streams(source, persistent=persistent, most=1)
+        first = scan_streams(source, persistent=persistent, most=1, start=start)
         names, protocols, arrays = first.names, first.protocols, first.arrays
         assert (names, protocols, arrays) == (short.names, {short.protocol}, short.arrays)
         if short.ended:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import pickle
 import random
 import struct
@@ -10,10 +12,14 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+import torch
 
-from modelyard.safety.pickles import STREAMS, scan_streams
+from modelyard.safety import torch_files
+from modelyard.safety.numpy_files import _told
+from modelyard.safety.pickles import STREAMS, Streams, scan_streams
 from modelyard.safety.plain import LARGEST, followed
 from modelyard.safety.stream import WINDOW, Memory
+from modelyard.safety.torch_files import legacy
 from safety.judged import scanned
 from safety.payloads import call, name, stacked, text
 from safety.programs import damaged, seeds
@@ -117,6 +123,38 @@ def test_arrays_of_joblib(tmp_path: Path) -> None:
     for at in range(len(data)):
         agreed(Memory(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]))
         agreed(Memory(data[:at]))
+
+
+def test_files_of_before_torch_1_6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The five streams go the short way together or not at all, whatever is changed in them."""
+    written = io.BytesIO()
+    things = {"weight": torch.arange(6.0).reshape(2, 3), "epoch": 3}
+    torch.save(things, written, _use_new_zipfile_serialization=False)
+    whole = written.getvalue()
+    plain = torch_files._plainly(Memory(whole), torch_files.Storages(legacy=True))
+    assert plain is not None and isinstance(plain.values[4], list)
+    changed = [whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :] for at in range(len(whole)) for bit in (1, 0x80)]
+    changed += [whole[:at] for at in range(1, len(whole), 3)] + [whole + b"more"]
+    short = [legacy(Memory(each), "") for each in changed]
+    monkeypatch.setattr(torch_files, "_plainly", lambda source, storages: None)
+    for each, told in zip(changed, short, strict=True):
+        long = legacy(Memory(each), "")
+        assert _facts(told) == _facts(long)
+
+
+def _facts(found: Streams | None) -> object:
+    if found is None:
+        return None
+    return found.findings, found.names, found.count, found.end, found.arrays, found.protocols, found.broken
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3), (1, 0, 2)])
+@pytest.mark.parametrize("kind", ["f4", "U3", "?", "M8[ns]", "i4,f8", "O"])
+def test_headers_of_numpy_are_read_as_a_parser_reads_them(tmp_path: Path, shape: tuple[int, ...], kind: str) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(shape, kind))
+    header = (tmp_path / "a.npy").read_bytes()[10:128].partition(b"\n")[0].decode() + "\n"
+    told, parsed = _told(header), ast.literal_eval(header)
+    assert isinstance(told, dict) and [told["descr"], told["shape"]] == [parsed["descr"], shape]
 
 
 @pytest.mark.parametrize("protocol", range(6))

@@ -9,10 +9,11 @@ Entry = tuple[int, Name, Reference]
 
 def follow(
     data: bytes,
+    start: int,
     known: dict[bytes, Entry],
     ask: Callable[[str, str, bool], Entry],
     persistent: Callable[[Value], tuple[str, Value]] | None,
     whole: bool,
     with_arrays: bool,
     /,
-) -> tuple[bool, int, int, dict[Name, int], int] | None: ...
+) -> tuple[bool, int, int, dict[Name, int], int, bool] | None: ...

@@ -83,7 +83,11 @@ def _scan_first(file: File, head: bytes, member: str, report: Report, depth: int
     elif is_tar(head):
         scan_tar(file, member, report, depth, scan)
         _scan_twice(file, member, report)
-    elif head[:1] in PACKED and (engine := compressor(head)) is not None and _is_unpacked(file, member, report, depth, *engine):
+    elif (
+        head[:1] in PACKED
+        and (engine := compressor(head)) is not None
+        and _is_unpacked(file, member, report, depth, *engine)
+    ):
         return
     elif packed:
         report.format = report.format or packed

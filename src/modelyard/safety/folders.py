@@ -15,8 +15,8 @@ from modelyard.walk.read import listed, status
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-ALONE = 0.2
-"""Seconds in which one process scans some thousand small files, and others would only start."""
+ALONE = 0.12
+"""Seconds in which one process scans some thousand small files; others would only start."""
 FEW = 48
 """So many files are scanned sooner by one process."""
 BATCH = 48

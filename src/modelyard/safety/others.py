@@ -71,7 +71,9 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
         return _settings(file, suffix, name, member)
     versioned = head[:1] == VERSION
     for sniff, scan, title in _GUESSES:
-        if (suffix in PROMISED.get(title, ()) or (versioned and sniff(Head(head)))) and (found := _read_as(scan, file, member)) is not None:
+        if (suffix in PROMISED.get(title, ()) or (versioned and sniff(Head(head)))) and (
+            found := _read_as(scan, file, member)
+        ) is not None:
             return title, found
     if suffix in GRAPHS and (found := _read_as(scan_graph, file, member)) is not None:
         return "TensorFlow graph", found

@@ -43,28 +43,30 @@ class Followed(NamedTuple):
     """Every name that is asked for, with its first offset."""
     arrays: int
     """How many arrays joblib wrote between the instructions."""
+    counting: bool
+    """Whether an Unpickler that read another stream before puts its values into other places of the memo."""
 
 
-def followed(source: Source, persistent: Answer | None = None) -> Followed | None:
-    """Follows the stream at the beginning of a file; None where the long way has to be gone."""
-    if not source.size:
+def followed(source: Source, persistent: Answer | None = None, start: int = 0) -> Followed | None:
+    """Follows the stream that begins at an offset; None where the long way has to be gone."""
+    if start >= source.size:
         return None
     try:
         data = source.read(0, min(source.size, WINDOW))
-        found = _followed(data, persistent, len(data) == source.size)
+        found = _followed(data, start, persistent, len(data) == source.size)
         if found is None and len(data) < source.size <= LARGEST:
             data = source.read(0, source.size)
-            found = _followed(data, persistent, len(data) == source.size)
+            found = _followed(data, start, persistent, len(data) == source.size)
     except OSError:
         return None  # what stands before the place that cannot be read counts
     return found
 
 
-def _followed(data: bytes, persistent: Answer | None, whole: bool) -> Followed | None:
-    found = follow(data, _KNOWN, _entry, persistent, whole, True)
+def _followed(data: bytes, start: int, persistent: Answer | None, whole: bool) -> Followed | None:
+    found = follow(data, start, _KNOWN, _entry, persistent, whole, True)
     if found is None or not found[4]:
         return Followed(*found) if found else None
-    again = follow(data, _KNOWN, _entry, persistent, whole, False)  # as one who knows of no arrays
+    again = follow(data, start, _KNOWN, _entry, persistent, whole, False)  # as one who knows of no arrays
     return Followed(*found)._replace(protocol=max(found[2], again[2])) if again else None
 
 

@@ -452,7 +452,7 @@ static Outcome step(Machine *m, unsigned char code) {
     case 'q': return by_number(m, 1, remember);
     case 'r': return by_number(m, 4, remember);
     case 'p': return by_line(m, remember);
-    case 0x94: return remember(m, m->remembered);
+    case 0x94: m->counting = true; return remember(m, m->remembered);
     case 'h': return by_number(m, 1, recall);
     case 'j': return by_number(m, 4, recall);
     case 'g': return by_line(m, recall);

@@ -28,14 +28,16 @@ static PyObject *follow(PyObject *module, PyObject *args) {
     Machine m = {0};
     Py_buffer data;
     int whole, with_arrays;
-    if (!PyArg_ParseTuple(args, "y*O!OOpp", &data, &PyDict_Type, &m.known, &m.ask, &m.persistent, &whole, &with_arrays)) return NULL;
+    Py_ssize_t start;
+    if (!PyArg_ParseTuple(args, "y*nO!OOpp", &data, &start, &PyDict_Type, &m.known, &m.ask, &m.persistent, &whole, &with_arrays)) return NULL;
     m.data = data.buf;
     m.size = data.len;
+    m.at = start < 0 || start > data.len ? data.len : start;
     m.whole = whole;
     m.with_arrays = with_arrays;
     Outcome outcome = data.len > MOST_BYTES ? UNSURE : machine_follow(&m);
     PyObject *names = outcome == ENDS || outcome == BREAKS ? names_of(&m) : NULL, *found = NULL;
-    if (names) found = Py_BuildValue("(OniNI)", outcome == ENDS ? Py_True : Py_False, m.at, m.protocol, names, m.arrays);
+    if (names) found = Py_BuildValue("(OniNIO)", outcome == ENDS ? Py_True : Py_False, m.at, m.protocol, names, m.arrays, m.counting ? Py_True : Py_False);
     machine_free(&m);
     PyBuffer_Release(&data);
     if (found || PyErr_Occurred()) return found;
@@ -44,7 +46,8 @@ static PyObject *follow(PyObject *module, PyObject *args) {
 
 static PyMethodDef functions[] = {
     {"follow", follow, METH_VARARGS,
-     "follow(data, known, ask, persistent, whole, with_arrays) -> (ended, end, protocol, names, arrays), None for what it cannot judge"},
+     "follow(data, start, known, ask, persistent, whole, with_arrays) -> (ended, end, protocol, names, arrays, counting), "
+     "None for what it cannot judge"},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_plain", "Follows plain pickle streams.", -1, functions, NULL, NULL, NULL, NULL};

@@ -78,6 +78,7 @@ typedef struct {
     uint32_t arrays;
     int protocol;
     bool loose;       /* it asks for what is only let pass where the stream breaks: it is no pickle then */
+    bool counting;    /* it puts values where the memo ends: where that is depends on the stream before */
     bool whole;       /* nothing comes behind the data */
     bool with_arrays; /* the elements behind joblib's arrays are skipped */
     PyObject *known, *ask, *persistent;
