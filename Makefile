@@ -61,6 +61,7 @@ $(VENV)/bin/python:
 $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 	@echo "setting up $(VENV) ..." >&2
 	@$(BIN)/pip install -q --disable-pip-version-check -e .
+	@$(BIN)/python -m compileall -q src/modelyard
 	@touch $@
 
 # torch first and pinned: what needs torch would otherwise bring the newest one with its CUDA packages.

@@ -221,8 +221,9 @@ def test_files_that_share_their_extents_are_neither_duplicates_nor_read(tmp_path
         assert sorted(map(len, found.equal[0].shared)) == [0, 1]
 
 
-def test_what_waits_in_the_trash_is_no_copy(home: Path) -> None:
-    makers.write(home / ".modelyard-trash-0" / "plan" / "one", BIG)
+@pytest.mark.parametrize("folder", [".modelyard-trash-0/plan", ".modelyard-moving-models/tree"])
+def test_what_lies_in_a_folder_of_modelyard_itself_is_no_copy(home: Path, folder: str) -> None:
+    makers.write(home / folder / "one", BIG)
     makers.write(home / "two", BIG)
     assert not search(home).equal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ from modelyard import api
 from modelyard.api import planning
 from modelyard.api.duplicates import duplicates
 from modelyard.policies.clean import Evidence, Wish
+from modelyard.problem import Problem
+from modelyard.walk.digest_cache import RACY, DigestCache
+from modelyard.walk.hash import Hashed, Method, hash_file
 from typed import Run
 
 GGUF = b"GGUF" + os.urandom(9000)
@@ -164,10 +167,39 @@ def test_a_file_that_changed_since_the_walk_is_no_copy(home: Path) -> None:
     one, other = loose(home, "one.gguf"), loose(home, "other.gguf")
     seen = api.survey({}, home, "linux", system=False)
     numbers = [number for number, each in enumerate(seen.artifacts) if each.id == one]
-    assert set(duplicates(seen, numbers, [])) == {one}
+    assert set(duplicates(seen, numbers, [], DigestCache())) == {one}
     os.utime(home / "models" / "other.gguf", (1, 1))
-    assert duplicates(seen, numbers, []) == {}
+    assert duplicates(seen, numbers, [], DigestCache()) == {}
     assert other
+
+
+def test_files_are_read_once_and_again_when_they_changed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = GGUF + os.urandom(1 << 17)
+    one, other = loose(home, "one.gguf", content), home / "models" / "other.gguf"
+    loose(home, "other.gguf", content)
+    later, cache = time.time_ns() + 2 * RACY, DigestCache()
+    monkeypatch.setattr("modelyard.walk.hash.time.time_ns", lambda: later)  # files this young are not remembered
+    read: list[bytes] = []
+
+    def noted(path: bytes, methods: Sequence[Method]) -> Hashed | Problem:
+        read.append(path)
+        return hash_file(path, methods)
+
+    monkeypatch.setattr("modelyard.api.digests.hash_file", noted)
+
+    def copies() -> set[str]:
+        seen = api.survey({}, home, "linux", system=False)
+        return set(duplicates(seen, [at for at, each in enumerate(seen.artifacts) if each.id == one], [], cache))
+
+    assert copies() == {one}
+    assert len(read) == 2
+    assert copies() == {one}
+    assert len(read) == 2
+    with other.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([content[-1] ^ 1]))
+    assert copies() == set()
+    assert read[2:] == [os.fsencode(other)]
 
 
 def test_looking_for_copies_leaves_no_trace(run: Run, home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 import makers
 from modelyard import api, cli
 from modelyard.apply.disk import Disk
+from modelyard.apply.lock import locked
 from modelyard.cli.errors import guarded
 from typed import Run
 from walk.disks import mounted
@@ -110,6 +112,22 @@ def test_killed_by_the_kernel_at_a_rename_the_same_command_completes(home: Path,
     before = shown(home)
     assert traced(home, disk, at).returncode == -signal.SIGKILL
     completes(home, disk, before, at, run)
+
+
+def test_doctor_tells_of_the_copy_that_a_killed_move_left_and_its_command_finishes_it(
+    home: Path, disk: Path, run: Run
+) -> None:
+    fresh(home, disk)
+    assert traced(home, disk, "renameat2:signal=KILL:when=1").returncode == -signal.SIGKILL
+    told = run("--home", str(home), "doctor", "--json")
+    (found,) = [each for each in json.loads(told.out)["complaints"] if each["code"] == "unfinished-move"]
+    assert str(disk / ".modelyard-moving-hub") in found["message"]
+    assert found["command"] == f"modelyard move hf {disk}/hub --home {home}"
+    state = home / ".local" / "state" / "modelyard"
+    with locked(os.fsencode(state)):  # as while a move goes on
+        assert "unfinished-move" not in run("--home", str(home), "doctor", "--json").out
+    assert run(*found["command"].split()[1:], "--yes").code == 0
+    assert "unfinished-move" not in run("--home", str(home), "doctor", "--json").out
 
 
 @pytest.mark.parametrize("inject", ["syncfs:error=EIO:when=1", "renameat2:error=EIO:when=2"])

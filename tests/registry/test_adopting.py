@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
+import math
 import shutil
 from pathlib import Path
 
@@ -110,7 +112,8 @@ def bento(root: Path, name: str, version: str, module: str, **files: bytes) -> P
     folder = root / name / version
     folder.mkdir(parents=True)
     told = {
-        "name": name, "version": version, "module": module, "labels": {"team": "a"}, "options": {}, "metadata": {},
+        "name": name, "version": version, "module": module, "labels": {"team": "a"}, "options": {},
+        "metadata": {"f1": 0.9, "day": datetime.date(2026, 1, 2), "odd": math.nan, "nested": {"a": [1]}},
         "context": {"framework_name": "onnx", "framework_versions": {"onnx": "1"}, "bentoml_version": "1.4.39",
                     "python_version": "3.11.7"},
         "signatures": {"run": {"batchable": False}}, "api_version": "v2",
@@ -134,6 +137,8 @@ def test_a_store_of_bentoml(registry: Registry, tmp_path: Path) -> None:
     assert ("is dangerous" in done["pickled"].why, "none of its files" in done["empty"].why) == (True, True)
     kept = registry.metadata("tagger").extra["bentoml"]
     assert (kept["tag"], kept["labels"]) == ("tagger:aaaa", {"team": "a"})
+    assert kept["metadata"] == {"f1": 0.9, "day": "2026-01-02", "odd": "nan"}
+    assert kept["context"]["bentoml_version"] == "1.4.39"
     assert registry.load("tagger").SerializeToString() == data
     assert "is dangerous" in {each.name: each.why for each in registry.adopt(root, allow_pickle=True)}["pickled"]
 

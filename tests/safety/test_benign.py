@@ -168,6 +168,8 @@ def test_scripts_and_exported_programs_are_safe(tmp_path: Path) -> None:
 
 def test_ordinary_files_are_no_business_of_a_scan(tmp_path: Path) -> None:
     ordinary = {
+        "TAGS.txt": b"content.language.hu\ncontent.language.id\ncontent.language.it\n",
+        "pruned.txt": b"conv1.weight:[32, 3, 3]***" * 400, "commands.txt": b"cos\nsystem\ncd\nls\n",
         "README.md": b"import os\nclass X:\n    pass\n", "notes.txt": b"class of\nsystems\nare words.\n",
         "a.json": b'{"a": 1}', "empty": b"", "one": b".", "two": b"N.", "vocab.txt": b"[PAD]\n[UNK]\n",
         "m.png": b"\x89PNG\r\n\x1a\n" + bytes(64), "merges.txt": b"#version: 0.2\n\xc4\xa0 t\n", "a.csv": b"a,b\n1,2\n",

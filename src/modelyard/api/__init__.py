@@ -27,6 +27,7 @@ KEEP = ".modelyard-keep"
 
 if TYPE_CHECKING:  # what knows every store is imported by the verbs that ask all of them: a scan of one file does not
     from modelyard.doctor.complaint import Complaint
+    from modelyard.doctor.examination import Unfinished
     from modelyard.stores.adapter import Adapter
     from modelyard.stores.reading import Found
     from modelyard.uses.everyone import Everyone as Everyone
@@ -264,11 +265,18 @@ def opportunities(survey: Survey, now: int, limit: int = 5) -> list[Opportunity]
     return _opportunities(survey, survey.freed, now, limit)
 
 
-def examine(survey: Survey, env: Mapping[str, str], home: Path, platform: Platform, now: int) -> list[Complaint]:
+def examine(
+    survey: Survey,
+    env: Mapping[str, str],
+    home: Path,
+    platform: Platform,
+    now: int,
+    copies: tuple[Unfinished, ...] = (),
+) -> list[Complaint]:
     """What is wrong on this machine, the worst first, with the variables and home of the survey; `now` in nanoseconds
 
-    since 1970. Reads only, and runs nothing.
+    since 1970, `copies` those of moves that stopped half-way. Reads only, and runs nothing.
     """
     from modelyard.doctor import complaints, prepare
 
-    return complaints(prepare(survey, survey.tree, env, home, platform, now))
+    return complaints(prepare(survey, survey.tree, env, home, platform, now, copies=copies))

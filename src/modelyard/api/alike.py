@@ -17,7 +17,7 @@ from modelyard.walk.extents import alone_within
 from modelyard.walk.tree import Tree
 
 BLOCK = 4096
-TRASH = b".modelyard-trash-"
+OWN = b".modelyard-"
 BTRFS_EXTENT = 128 << 20
 """The longest extent of btrfs, which comes back only when none of it is used (fs/btrfs/extent_io.h)."""
 
@@ -33,19 +33,19 @@ class Resembling:
     formats: tuple[Formats, ...]
 
 
-class TrashFolders:
-    """Knows which folders lie in a trash of modelyard; each is looked at once."""
+class OwnFolders:
+    """Knows which folders are of modelyard itself, its trash and half-made copies; each is looked at once."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._known: dict[int | None, bool] = {None: False}
 
     def has(self, row: int) -> bool:
-        """Whether a file or folder waits in a trash."""
+        """Whether a file or folder lies in one of them."""
         folder = self._tree.parent(row)
         if folder not in self._known:
             assert folder is not None
-            self._known[folder] = self._tree.name(folder).startswith(TRASH) or self.has(folder)
+            self._known[folder] = self._tree.name(folder).startswith(OWN) or self.has(folder)
         return self._known[folder]
 
 
@@ -57,7 +57,7 @@ def resembling(survey: Survey, found: Duplicates, progress: Progress | None = No
     tree, wanted = survey.tree, found.search.wanted
     again = {row for twins in found.twins for row in twins.equal.rows[1:]}
     again |= {row for rows in found.search.twins.values() for row in rows}
-    inside = TrashFolders(tree)
+    inside = OwnFolders(tree)
     rows = [row for row in large_rows(tree) if row not in again and not inside.has(row)]
     models = models_of(tree, rows, progress)
     pairs = [each for each in alike(models, progress) if not wanted or wanted(each.one.row) or wanted(each.other.row)]

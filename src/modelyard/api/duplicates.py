@@ -7,11 +7,12 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from modelyard.api import Survey
+from modelyard.api.digests import digests_of
 from modelyard.inventory import Artifact
 from modelyard.policies.clean import Evidence
 from modelyard.problem import Problem
 from modelyard.units import size
-from modelyard.walk.hash import digests
+from modelyard.walk.digest_cache import DigestCache
 from modelyard.walk.tree import Tree
 
 KINDS = ("model", "dataset", "checkpoint", "run")
@@ -27,14 +28,15 @@ def duplicates(
     survey: Survey,
     numbers: Sequence[int],
     going: Collection[int],
+    cache: DigestCache,
     progress: Callable[[int, int, str], object] | None = None,
 ) -> dict[str, Evidence]:
     """Evidence by id for those of the numbers whose every file has an equal one in a single artifact that stays.
 
     Nothing of `going` is such an artifact, and nothing that has become one goes: two copies never justify each other.
-    Hard links of one file are no copies. Every byte of both is read.
+    Hard links of one file are no copies. Every byte of both is read, now or when its digest was noted.
     """
-    search = _Search(survey, set(going))
+    search = _Search(survey, set(going), cache)
     found = {}
     for done, number in enumerate(numbers):
         artifact = survey.artifacts[number]
@@ -48,10 +50,10 @@ def duplicates(
 class _Search:
     """Remembers what was listed and read, what goes and what has to stay."""
 
-    def __init__(self, survey: Survey, going: set[int]) -> None:
-        self._survey, self._tree, self._going = survey, survey.tree, going
+    def __init__(self, survey: Survey, going: set[int], cache: DigestCache) -> None:
+        self._survey, self._tree, self._going, self._cache = survey, survey.tree, going, cache
         self._staying: set[int] = set()
-        self._read: dict[int, str] = {}
+        self._read: dict[int, bytes] = {}
         self._listed: dict[int, Files | None] = {}
 
     def evidence(self, number: int) -> Evidence | None:
@@ -120,11 +122,11 @@ class _Search:
         read = self._digest(row)
         return bool(read) and read == self._digest(other)
 
-    def _digest(self, row: int) -> str:
+    def _digest(self, row: int) -> bytes:
         """The SHA-256 of a file, empty where it cannot be read or changed meanwhile."""
         if row not in self._read:
-            read = digests(self._tree, row)
-            self._read[row] = "" if isinstance(read, Problem) else read[0]
+            read = digests_of(self._tree, row, ["sha256"], self._cache)
+            self._read[row] = b"" if isinstance(read, Problem) else read["sha256"]
         return self._read[row]
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from modelyard.problem import Problem, from_errno
-from modelyard.stores.content_names import Named
 from modelyard.walk.digest_cache import DigestCache
 from modelyard.walk.hash import Seen
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Entry, Tree
+
+if TYPE_CHECKING:
+    from modelyard.stores.content_names import Named
 
 Group = list[int]
 Progress = Callable[[str], object]
@@ -89,7 +91,7 @@ class Search:
     def found(self, rows: Group, proof: Literal["read", "name"]) -> None:
         """Notes files that are equal."""
         ordered = tuple(sorted(rows, key=self.tree.path))
-        shared = tuple(tuple(self.twins.get(row, ())) for row in ordered)
+        shared = tuple(tuple(self.twins.get(row, ())) for row in ordered) if self.twins else ((),) * len(ordered)
         self.equal.append(Equal(ordered, self.size(rows), proof, shared))
 
     def trouble(self, row: int, error: OSError) -> None:

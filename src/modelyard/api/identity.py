@@ -15,7 +15,6 @@ from modelyard.api.comparing import by_bytes, price_of_bytes
 from modelyard.api.digesting import all_known, by_digest, price_of_digests
 from modelyard.api.equality import Group, Search, Told, parted
 from modelyard.api.sampling import END, Sample, ends, spots
-from modelyard.stores.content_names import ContentNames
 from modelyard.walk.extents import LEAST, layout
 
 
@@ -63,6 +62,10 @@ def _extents(search: Search, groups: list[Group]) -> list[Group]:
 
 def _names(search: Search, groups: list[Group]) -> list[Group]:
     """Groups in which every file has a name that is a digest of one kind are told apart by it."""
+    if not groups:
+        return groups
+    from modelyard.stores.content_names import ContentNames  # late: it knows the stores, and small files have no use
+
     names = ContentNames(search.tree)
     left = []
     for group in groups:

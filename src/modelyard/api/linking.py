@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from modelyard.api import Survey
+from modelyard.api.digests import digests_of
 from modelyard.api.planning import now_text, origin_of, roots_of
 from modelyard.formats.header import Header
 from modelyard.formats.known import read_header
@@ -20,7 +21,6 @@ from modelyard.stores import hub_files
 from modelyard.stores.content_names import ContentNames
 from modelyard.walk.digest_cache import DigestCache
 from modelyard.walk.extents import can_share
-from modelyard.walk.hash import Seen, hash_file
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -121,15 +121,10 @@ def _nearest(folder: str) -> str:
 
 def _digest(tree: Tree, row: int, cache: DigestCache) -> str | Problem:
     """The SHA-256: a place that is named by it must not be filled by what a name alone promises, so it is read."""
-    seen = tree.entry(row)
-    known = cache.get(Seen(seen.device, seen.inode, seen.size, seen.mtime, seen.ctime), "sha256") if seen else None
-    if known is None:
-        found = hash_file(tree.path(row), ["sha256"])
-        if isinstance(found, Problem):
-            return found
-        cache.put(found)
-        known = found.digests["sha256"]
-    told = ContentNames(tree).of(row)
+    found = digests_of(tree, row, ["sha256"], cache)
+    if isinstance(found, Problem):
+        return found
+    known, told = found["sha256"], ContentNames(tree).of(row)
     if told and told[0] == "sha256" and told[1] != known.hex():
         return Problem(shown(tree.path(row)), "corrupt", "its content is not what its name says")
     return known.hex()

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from modelyard.api import Survey
+from modelyard.api.digests import digest_cache, digests_of
 from modelyard.api.duplicates import duplicates
 from modelyard.api.remembered import Remembered, key
 from modelyard.apply.disk import Disk
@@ -23,7 +24,7 @@ from modelyard.policies.clean import UNPROVEN, Evidence, Wish, candidates, chose
 from modelyard.problem import Problem
 from modelyard.stores import hub_files, ollama_files
 from modelyard.units import rfc3339
-from modelyard.walk.hash import digests
+from modelyard.walk.digest_cache import DigestCache
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -54,6 +55,7 @@ class Asking:
 
     web: Web
     remembered: Remembered
+    digests: DigestCache
     now: int
     progress: Progress | None = None
 
@@ -68,13 +70,15 @@ def prove(survey: Survey, wish: Wish, asking: Asking) -> dict[str, Evidence]:
     numbers = doubtful(artifacts, candidates(artifacts, asking.now), wish)
     found: dict[str, Evidence] = {}
     if wish.names:
-        found |= duplicates(survey, numbers, _going(survey, wish, asking.now, found) | set(numbers), asking.progress)
+        going = _going(survey, wish, asking.now, found) | set(numbers)
+        found |= duplicates(survey, numbers, going, asking.digests, asking.progress)
     rest = [number for number in numbers if artifacts[number].id not in found]
     sources = _from_sources(survey, rest, asking)
     found |= {name: each for name, each in sources.items() if each.proof != UNPROVEN}
     rest = [number for number in rest if artifacts[number].id not in found]
     if wish.names:
-        found |= duplicates(survey, rest, _going(survey, wish, asking.now, found), asking.progress)
+        going = _going(survey, wish, asking.now, found)
+        found |= duplicates(survey, rest, going, asking.digests, asking.progress)
     return {**sources, **found}
 
 
@@ -93,7 +97,8 @@ def prove_and_remember(
     written, as on a full disk, is left out: the answer does not depend on it.
     """
     remembered = Remembered(known_rooms(*where).state, now, age)
-    found = prove(survey, wish, Asking(Web(env), remembered, now, progress))
+    with digest_cache(where) as cache:
+        found = prove(survey, wish, Asking(Web(env), remembered, cache, now, progress))
     with suppress(OSError):
         disk = Disk()
         rooms(*where, disk)
@@ -140,7 +145,7 @@ def _asked(tree: Tree, artifact: Artifact, asking: Asking) -> Evidence:
         return Evidence(UNPROVEN, FAILED.format(UNSURE))
     client = CLIENTS[source.service]
     who = client.who(asking.web, source)
-    complete = _named(tree, source)
+    complete = _named(tree, source, asking.digests)
     if isinstance(complete, Problem):
         return Evidence(UNPROVEN, FAILED.format(f"{complete.path}: {complete.message}"))
     fetch = sum({each.digest: each.size for each in complete.files}.values())
@@ -157,14 +162,17 @@ def _asked(tree: Tree, artifact: Artifact, asking: Asking) -> Evidence:
     return Evidence("re-get", words, fetch)
 
 
-def _named(tree: Tree, source: Source) -> Source | Problem:
+def _named(tree: Tree, source: Source, cache: DigestCache) -> Source | Problem:
     """The source with a digest for each file: files whose name tells none are read whole."""
     files = []
     for each in source.files:
-        read = digests(tree, each.row) if not each.digest else (each.digest, "")
+        if each.digest:
+            files.append(each)
+            continue
+        read = digests_of(tree, each.row, ("sha256", "git-sha1"), cache)
         if isinstance(read, Problem):
             return read
-        files.append(replace(each, digest=read[0]) if each.digest else replace(each, digest=f"{read[0]} {read[1]}"))
+        files.append(replace(each, digest=f"{read['sha256'].hex()} {read['git-sha1'].hex()}"))
     return replace(source, files=tuple(files))
 
 

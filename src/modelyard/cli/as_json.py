@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from modelyard.api.looked import Looked, Note
 from modelyard.cli import documents
 from modelyard.inventory import Artifact, Inventory, Sizes
 from modelyard.problem import Problem
 from modelyard.units import rfc3339
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # a document of a scan has nothing of them
+    from modelyard.api.looked import Looked, Note
 
 
 def totals(sizes: Sizes) -> documents.Totals:

@@ -15,11 +15,13 @@ from rich.padding import Padding
 from rich.text import Text
 
 from modelyard import api
+from modelyard.api.unfinished import unfinished
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import COMPLAINTS
 from modelyard.cli.looking import exit_code, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console
+from modelyard.cli.yards import closed
 from modelyard.doctor import CHECKS
 from modelyard.doctor.complaint import SEVERITIES, TO_MEND, Complaint, Severity
 
@@ -44,7 +46,8 @@ def command(request: Request) -> int:
     found, _ = look(request)
     own = request.home is None
     home = Path.home() if request.home is None else request.home.absolute()
-    told = api.examine(found, os.environ if own else {}, home, api.this_platform(), time.time_ns())
+    copies = unfinished(closed(request))
+    told = api.examine(found, os.environ if own else {}, home, api.this_platform(), time.time_ns(), copies)
     if request.json:
         lines = [documents.ComplaintLine(**asdict(each)) for each in told]
         as_json.emit(documents.Examined(lines, len(CHECKS), found.partial))

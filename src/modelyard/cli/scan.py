@@ -14,7 +14,6 @@ from modelyard.api import scanning
 from modelyard.api.scanning import Scanned, Verdict
 from modelyard.cli import as_json, documents
 from modelyard.cli.errors import COMPLAINTS, HelpfulError
-from modelyard.cli.looking import WIDTH, look, looked
 from modelyard.cli.options import Request, with_place
 from modelyard.walk.text import shown
 
@@ -82,7 +81,8 @@ def _scanned(request: Request, targets: Sequence[str]) -> list[Scanned]:
     ids = [target for target in targets if not os.path.lexists(target)]
     if not ids and targets:
         return scanning.scan(paths, _progress(request))
-    from modelyard.api.inspecting import read_headers  # late: a scan of a path has no use for it
+    from modelyard.api.inspecting import read_headers  # late: a scan of a path has no use for them
+    from modelyard.cli.looking import look, looked
 
     survey, _ = look(request)
     try:
@@ -107,7 +107,7 @@ def _progress(request: Request) -> scanning.Progress | None:
 
     def told(done: int, of: int) -> None:
         text = f"{done:>9,} of {of:,} files" if done < of else ""
-        print(f"\r{text:<{WIDTH}}\r", end="", file=sys.stderr, flush=True)
+        print(f"\r{text:<40}\r", end="", file=sys.stderr, flush=True)
 
     return told
 

@@ -22,7 +22,7 @@ from modelyard.doctor import (
 )
 from modelyard.doctor.assignments import all_assignments
 from modelyard.doctor.complaint import SEVERITIES, Complaint
-from modelyard.doctor.examination import Examination, spots
+from modelyard.doctor.examination import Examination, Unfinished, spots
 from modelyard.doctor.packages import environments as environment_rows
 from modelyard.doctor.packages import installed
 from modelyard.doctor.volumes import Volume, mount_table, promised
@@ -55,6 +55,7 @@ CHECKS: tuple[Check, ...] = (
     environments.in_caches,
     leftovers.locks,
     leftovers.halves,
+    leftovers.copies,
     tools.kernels,
     tools.without_program,
     tools.without_package,
@@ -71,8 +72,12 @@ def prepare(
     now: int,
     mounted: tuple[Volume, ...] | None = None,
     expected: tuple[str, ...] | None = None,
+    copies: tuple[Unfinished, ...] = (),
 ) -> Examination:
-    """Everything the checks look at. `mounted` and `expected` stand for this machine's mount table and fstab."""
+    """Everything the checks look at. `mounted` and `expected` stand for this machine's mount table and fstab.
+
+    `copies` are those of moves that stopped half-way.
+    """
     found, unread_files = all_assignments(env, home, platform)
     rows = environment_rows(inventory.artifacts, tree)
     homes = (str(home), os.path.realpath(home))
@@ -93,6 +98,7 @@ def prepare(
         tuple(spots(inventory, tree)),
         os.stat(home).st_uid,
         homes,
+        copies,
     )
 
 

@@ -29,6 +29,16 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The copy of a move that stopped half-way: what was to be moved and where to, where the copy lies, its bytes."""
+
+    name: str
+    target: str
+    folder: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """One machine under examination. `now` in nanoseconds since 1970."""
 
@@ -49,6 +59,7 @@ class Examination:
     """The user whose home it is."""
     homes: tuple[str, ...]
     """The home as it was given, and its true path."""
+    copies: tuple[Unfinished, ...] = ()
 
     def label(self, path: str) -> str:
         """A path as people read it, with `~` for the home."""

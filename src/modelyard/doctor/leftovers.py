@@ -1,4 +1,4 @@
-"""Locks that nobody holds and that block their tools, and downloads nobody will finish."""
+"""Locks that nobody holds and that block their tools, downloads and copies that nobody finishes."""
 
 from __future__ import annotations
 
@@ -106,4 +106,18 @@ def halves(examination: Examination) -> Iterator[Complaint]:
             "hardly a tool goes on with such; they take space for nothing",
             examination.modelyard("ls", "--store", store, "--state", "partial", "--older", "7d"),
             "shows them; it removes nothing",
+        )
+
+
+def copies(examination: Examination) -> Iterator[Complaint]:
+    """Copies of moves that stopped half-way, which lie in a folder beside their place."""
+    for each in examination.copies:
+        yield Complaint(
+            "unfinished-move",
+            "fault",
+            examination.label(each.folder),
+            f"a move of {each.name} stopped half-way: {size(each.bytes)} lie in {examination.label(each.folder)}",
+            "the source is whole, and the copy takes its space for nothing until the move is finished",
+            examination.modelyard("move", each.name, each.target),
+            "goes on where it stopped; to give it up, remove that folder",
         )

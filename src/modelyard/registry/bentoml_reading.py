@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import isfinite
 
 import yaml
 
@@ -16,6 +17,7 @@ from modelyard.walk.read import read_file
 MODEL_YAML = "model.yaml"
 CAP = 4 << 20
 TOLD = ("module", "api_version", "creation_time")
+TABLES = ("labels", "metadata", "context")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,16 @@ def read_bentoml(folder: str) -> BentoModel | None:
     if "api_version" not in found or "module" not in found:
         return None
     told: dict[str, object] = {key: str(found[key]) for key in TOLD if found.get(key)}
-    labels = found.get("labels")
-    told["labels"] = {str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
+    told |= {key: _plain(found.get(key)) for key in TABLES}
     return BentoModel(found["name"], {"tag": f"{found['name']}:{found['version']}", **told})
+
+
+def _plain(table: object) -> dict[str, object]:
+    """The entries of a table that are one value; numbers stay numbers, dates and the like become text."""
+    held = table.items() if isinstance(table, dict) else ()
+    single = {str(key): value for key, value in held if not isinstance(value, dict | list | set | tuple)}
+    return {key: value if _is_number(value) else str(value) for key, value in single.items() if value is not None}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and isfinite(value))

@@ -38,6 +38,9 @@ OFTEN = (".bin", ".dat", ".data", ".sav", ".model", ".p", ".weights", ".t7", ".t
 TELLING = ("dangerous-name", "dangerous-call", "unvetted-call", "unvetted-arguments", "computed-name", "computed-call",
            "changed-name", "extension-code", "hooked-object", "kept-callable")  # fmt: skip
 """What text and bytes of other kinds do not come to by chance."""
+LOOKING = ("dangerous-name", "computed-name", "extension-code")
+"""Of those what they do come to before they break off: two lines that begin with a `c` look a name up, one byte is an
+extension code. Looked up and never called, it reaches nothing."""
 HEAD = 65536
 FRAME = b"\x95"
 AT_ONCE_BROKEN = 64
@@ -153,11 +156,8 @@ def _is_pickle(found: Streams, size: int) -> bool:
 
 
 def _is_telling(found: Streams) -> bool:
-    """Whether something was found that chance does not come to; one byte is an extension code, and reaches nothing
-
-    that no name before it has registered.
-    """
-    return any(each.code in TELLING and (found.count or each.code != "extension-code") for each in found.findings)
+    """Whether something was found that chance does not come to."""
+    return any(each.code in TELLING and (found.count or each.code not in LOOKING) for each in found.findings)
 
 
 def _scan_twice(file: File, member: str, report: Report) -> None:

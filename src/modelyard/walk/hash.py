@@ -17,7 +17,6 @@ from modelyard.walk.blocks import BLOCK, blocks
 from modelyard.walk.extents import first_place
 from modelyard.walk.read import opened, read_setting
 from modelyard.walk.text import shown
-from modelyard.walk.tree import Tree
 
 Method = Literal["blake3", "sha256", "git-sha1", "md5", "sha1", "sha512"]
 """How bytes are digested. `git-sha1`: SHA-1 of `blob`, the length, a NUL and the bytes, which git names a file by."""
@@ -164,16 +163,3 @@ def rotates(device: int) -> bool:
         if not isinstance(told, Problem) and told:
             return told.startswith("1") and not os.path.basename(disk).startswith(("vd", "xvd", "loop"))
     return False
-
-
-def digests(tree: Tree, row: int) -> tuple[str, str] | Problem:
-    """The SHA-256 of a file and the SHA-1 that git gives it, in hex; a Problem when it is not as the walk saw it."""
-    path, seen = tree.path(row), tree.entry(row)
-    if seen is None:
-        return Problem(shown(path), "changed", "a mount point, which was not looked at")
-    found = hash_file(path, ("sha256", "git-sha1"))
-    if isinstance(found, Problem):
-        return found
-    if found.seen[:4] != (seen.device, seen.inode, seen.size, seen.mtime):  # its rights and names may have changed
-        return Problem(shown(path), "changed", CHANGED)
-    return found.hex("sha256"), found.hex("git-sha1")

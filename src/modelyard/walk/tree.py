@@ -188,8 +188,8 @@ class Tree:
     def same_size(self, least: int, rows: Iterable[int] | None = None) -> list[list[int]]:
         """Groups of regular files at and below the rows (the whole walk without any) that have the same size.
 
-        At least `least` bytes and never empty, each inode once, nothing of a trash of modelyard; the largest first, in
-        a group by device and inode.
+        At least `least` bytes and never empty, each inode once, nothing of modelyard's own folders; the largest first,
+        in a group by device and inode.
         """
         below = [row for _, row in self._starts] if rows is None else list(rows)
         return self.columns.same_size(below, least)

@@ -16,7 +16,7 @@
 
 /* ---- files of one size ---- */
 
-#define TRASH ".modelyard-trash-"
+#define OWN ".modelyard-"   /* its trash, and the copy of a move that goes on or stopped half-way */
 
 typedef struct {
     uint64_t least;
@@ -30,7 +30,7 @@ static bool note_size(Tree *t, uint32_t e, void *to) {
     Sizes *s = to;
     const Entry *entry = entry_at(t, e);
     if (s->failed) return false;
-    if (is_folder(entry)) return strncmp(name_at(t, entry->name), TRASH, sizeof TRASH - 1) != 0;
+    if (is_folder(entry)) return strncmp(name_at(t, entry->name), OWN, sizeof OWN - 1) != 0;
     uint32_t f = entry->target;
     uint64_t size = FILE_COLUMN(t, size, f);
     if (!S_ISREG(FILE_COLUMN(t, mode, f)) || !size || size < s->least || s->met[f >> 3] >> (f & 7) & 1) return true;
