@@ -5,12 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from modelyard.formats.file import File
+from modelyard.formats.hdf5_objects import beginning
+from modelyard.formats.zips import END, is_zip
+from modelyard.safety import files
 from modelyard.safety.judge import Answer
+from modelyard.safety.keras import is_hdf5
 from modelyard.safety.pickles import scan_streams
 from modelyard.safety.plain import Followed, followed
+from modelyard.safety.reading import Report
 from modelyard.safety.stream import Source
 from safety.programs import PHRASES, TEXTS, random_program
 
+IS_NOTHING = files._is_nothing
 WEIGHTLESS = {"broken-stream", "unvetted-name", "persistent-id"}
 """What may be found in a stream that breaks off, and is nothing where no pickle was promised."""
 VETTED = (
@@ -41,6 +48,17 @@ def agreed(source: Source, persistent: Answer | None = None, start: int = 0) -> 
         else:
             assert first.count == 0 and {each.code for each in first.findings} <= WEIGHTLESS
     return short
+
+
+def nothing_found(file: File, head: bytes, member: str) -> bool:
+    """Whether the first look tells that a file is nothing, which fails where every other look finds something."""
+    if not IS_NOTHING(file, head, member):
+        return False
+    report = Report()
+    files._scan_first(file, head, member, report, 0)
+    assert (report.format, report.findings, report.loads) == ("", [], "")
+    assert not is_zip(head) and not is_hdf5(head) and beginning(file) is None and END not in file.tail(65557)
+    return True
 
 
 def _text(rng: random.Random) -> bytes:

@@ -214,6 +214,23 @@ def test_a_disk_that_fails_is_told_by_the_long_way() -> None:
     assert followed(Failing(b"N.")) is None
 
 
+@pytest.mark.parametrize("suffix", ["", ".txt", ".py", ".json", ".pkl", ".bin", ".npz", ".onnx", ".sh", ".pb", ".npy"])
+def test_the_first_look_agrees_with_all_others(tmp_path: Path, suffix: str) -> None:
+    """Every first byte, before words and before what other formats look for behind it."""
+    for first in range(256):
+        for rest in (b"", b"ords and words", b"\1\x12\0\n", b"1234567{}", b"os\nsystem\n(tR.", b"\2N."):
+            scanned(tmp_path, bytes([first]) + rest, f"a{suffix}")
+
+
+@pytest.mark.parametrize(
+    "magic", [b"GGUF", b"\x89HDF\r\n\x1a\n", b"#!/bin/sh\n", b"\x7fELF", b"MZ", b"ftrt", b"PK\3\4"]
+)
+def test_a_known_beginning_is_seen_under_any_name(tmp_path: Path, magic: bytes) -> None:
+    for called in ("notes.txt", "notes", "a.py"):
+        told = scanned(tmp_path, magic + bytes(64), called)
+        assert told.format or told.findings
+
+
 def test_names_of_either_protocol_and_either_way_of_writing() -> None:
     for module, protocol in (("__builtin__", 2), ("builtins", 4)):
         for asked in (name(module, "set"), stacked(module, "set")):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from os.path import splitext
+from os.path import basename, splitext
 
 from modelyard.formats.file import BrokenError, File, looked_into
 from modelyard.formats.hdf5_objects import MAGIC, beginning
-from modelyard.formats.zips import END, is_zip
+from modelyard.formats.zips import END, LOCAL, is_zip
 from modelyard.problem import Problem
 from modelyard.safety.archives import scan_zip
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.keras import is_hdf5, scan_hdf5
+from modelyard.safety.mlflow_model import NAME
 from modelyard.safety.numpy_files import NUMPY, scan_arrays
-from modelyard.safety.others import guarded, scan_known
+from modelyard.safety.others import TOLD_BY_BYTE, TOLD_BY_NAME, guarded, scan_known
 from modelyard.safety.pickles import Streams, scan_streams, shortly
 from modelyard.safety.plain import followed
 from modelyard.safety.reading import (
@@ -41,6 +42,8 @@ TELLING = ("dangerous-name", "dangerous-call", "unvetted-call", "unvetted-argume
 LOOKING = ("dangerous-name", "computed-name", "extension-code")
 """Of those what they do come to before they break off: two lines that begin with a `c` look a name up, one byte is an
 extension code. Looked up and never called, it reaches nothing."""
+BEGINNINGS = TOLD_BY_BYTE | PACKED | {LOCAL[:1], NUMPY[:1], b"\x80"}
+"""The first byte of whatever has a container of its own, of programs, and of pickles since protocol 2."""
 HEAD = 65536
 FRAME = b"\x95"
 AT_ONCE_BROKEN = 64
@@ -67,6 +70,8 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
         return
     head = file.head(HEAD)
     whole = len(head) == file.size  # what is looked for anywhere in it is in its head
+    if whole and _is_nothing(file, head, member):
+        return
     if is_zip(head):
         scan_zip(file, member, report, depth, scan)
         return
@@ -76,6 +81,18 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
         report.findings += guarded(scan_hdf5, file, member)
     if not whole or END in head:
         _scan_behind(file, member, report, depth)
+
+
+def _is_nothing(file: File, head: bytes, member: str) -> bool:
+    """Whether one look at all of a file tells that it is no business of a scan, as most are not."""
+    if head[:1] in BEGINNINGS or head[8:9] == b"{" or is_tar(head) or MAGIC in head or END in head:
+        return False
+    name = basename(member.rpartition("!")[2] or file.name).lower()
+    suffix = splitext(name)[1]
+    if suffix in TOLD_BY_NAME or suffix in PICKLED or name == NAME:
+        return False
+    short = followed(Bytes(file))
+    return short is not None and not short.ended and not (short.names and suffix in OFTEN)
 
 
 def _scan_first(file: File, head: bytes, member: str, report: Report, depth: int) -> None:
@@ -193,7 +210,7 @@ def _seems_pickle(file: File, found: Streams) -> bool:
 def _has_protocol(file: File) -> bool:
     """Whether it begins like the pickles of protocol 2 and later."""
     head = file.head(2)
-    return head[:1] == b"\x80" and head[1:] <= b"\5"
+    return head[:1] == b"\x80" and b"" < head[1:] <= b"\5"
 
 
 def _begins(file: File) -> bool:

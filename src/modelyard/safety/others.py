@@ -36,6 +36,10 @@ VERSION = b"\x08"
 """The first byte of a SavedModel and of an ONNX file: a version is the first field of both."""
 GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
+SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
+TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
+TOLD_BY_BYTE = {b"%c" % magic[0] for magic in (*NATIVE, *ENGINES, VERSION, b"#!", b"GGUF")}
+"""The first byte of whatever is told by its content here, but for HDF5 and safetensors."""
 LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
 """Nodes of skops that call functions (CVE-2025-54412, CVE-2025-54413, CVE-2025-54886)."""
 
@@ -67,7 +71,7 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
         return "script", [Finding("code-file", "suspicious", "a script, which nothing needs to load a model", member)]
     if name.lower() == NAME and file.size <= LONGEST:
         return "MLflow model", scan_mlflow(file.whole(LONGEST), member)
-    if suffix in (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini"):
+    if suffix in SETTINGS:
         return _settings(file, suffix, name, member)
     versioned = head[:1] == VERSION
     for sniff, scan, title in _GUESSES:
