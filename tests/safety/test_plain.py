@@ -187,6 +187,8 @@ def test_deep_and_long_streams_stay_within_bounds() -> None:
     doubled = b"N" + b"2\x86" * 60 + b"."
     assert agreed(Memory(doubled)) is not None
     assert followed(Memory(b"N0" * 600_000 + b"N.")) is None
+    shared = b"(" + b"K\x01" * 20_000 + b"tq\x000" + (OBJECT + b"h\x00R0") * 1000 + b"N"
+    assert followed(Memory(shared + b".")) is None  # what many calls share is not looked at again each time
     many = b"(" + b"K\x01" * 20_000 + b"t"
     assert followed(Memory(b"cnumpy\ndtype\n" + many + b"\x85R.")) is None  # more than a rule looks at
 

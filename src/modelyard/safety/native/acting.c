@@ -119,6 +119,7 @@ Outcome call(Machine *m, int use) {
     uint32_t flags = flags_of(m, &callee);
     if (arguments.kind != TUPLE || !(flags & VETTED) || !(flags & (uint32_t)use)) return UNSURE;
     uint32_t first = m->nodes[arguments.at].first, count = m->nodes[arguments.at].count;
+    if (count > MOST_ARGUMENTS) return UNSURE;
     const Value *a = m->items + (count ? first : 0);
     if ((use == CALL || count) && !keeps_rule(m, flags >> RULE_SHIFT, a, count)) return UNSURE;
     m->depth -= 2;

@@ -60,6 +60,7 @@ static bool bytes_of(const Machine *m, const Node *state, uint64_t *bytes) {
     const Value *shape = &state->told[SHAPE];
     if (!*bytes || shape->kind != TUPLE) return false;
     const Node *node = &m->nodes[shape->at];
+    if (node->count > MOST_SIDES) return false;
     for (uint32_t each = 0; each < node->count; each++) {
         const Value *length = &m->items[node->first + each];
         if (!is_whole(length) || length->number < 0 || length->number > m->size || *bytes > UINT32_MAX) return false;

@@ -19,6 +19,8 @@
 #define SHORT_OF 16777216 /* items that a number alone may ask for (rules.py) */
 #define MOST_STEPS (1u << 20)
 #define MOST_NAMES 4096u
+#define MOST_ARGUMENTS 1000u /* they are looked at again in every call that is given them */
+#define MOST_SIDES 64u
 #define AHEAD 255u      /* how far beyond the memo a place may lie */
 
 /* How a step ends. BREAKS: modelyard's machine halts there too. UNSURE: let that one follow it. RAISED: out of memory
