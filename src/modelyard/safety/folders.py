@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 ALONE = 0.12
 """Seconds in which one process scans some thousand small files; others would only start."""
-FEW = 48
-"""So many files are scanned sooner by one process."""
+STARTING = 0.2
+"""Seconds of work that are worth the start of other processes."""
 BATCH = 48
 SKIPPED = {".git", "__pycache__", ".hg", ".svn"}
 Told = tuple[str, tuple[Finding, ...], str]
@@ -78,14 +78,14 @@ def scan_until(paths: Sequence[str], end: float) -> list[Scanned] | None:
 def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: int = 0) -> list[Scanned]:
     """What loading each of the files would execute, in their order; `workers` 0 for as many as there are processors.
 
-    One process begins. What it has not come to after a moment is worth the start of others, which then know what it
-    has read of the policy and need not import anything.
+    One process begins. Where much is left after a moment it starts others, which then know what it has read of the
+    policy and need not import anything.
     """
     told = progress or (lambda done, of: None)
     workers = workers or _processors()
-    end, found = time.monotonic() + ALONE, list[Scanned]()
+    began, found = time.monotonic(), list[Scanned]()
     for number, path in enumerate(paths, 1):
-        if workers > 1 and time.monotonic() > end and len(paths) - number >= FEW:
+        if workers > 1 and found and _is_long(time.monotonic() - began, len(found), len(paths)):
             break
         found.append(scan_file(path))
         told(number, len(paths))
@@ -93,11 +93,17 @@ def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: i
     return found + _shared(rest, lambda done, of: told(len(found) + done, len(paths)), workers) if rest else found
 
 
+def _is_long(seconds: float, done: int, of: int) -> bool:
+    """Whether the files that are left are worth other processes, by the time that those before took."""
+    return seconds > ALONE and seconds / done * (of - done) > STARTING
+
+
 def _shared(paths: Sequence[str], told: Progress, workers: int) -> list[Scanned]:
     from concurrent.futures import ProcessPoolExecutor, as_completed  # a few files do without
     from concurrent.futures.process import BrokenProcessPool
 
-    batches = [paths[at : at + BATCH] for at in range(0, len(paths), BATCH)]
+    size = max(1, min(BATCH, len(paths) // (4 * workers)))
+    batches = [paths[at : at + size] for at in range(0, len(paths), size)]
     results: dict[int, list[Scanned]] = {}
     done = 0
     with ProcessPoolExecutor(workers) as pool:
