@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 DEMO ?= $(or $(TMPDIR),/tmp)/modelyard-demo
-SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/walk/native/*)
+SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/*/native/*)
 
 # $(call install, programs, Debian packages): installs the packages when a program is missing.
 install = PATH="$$PATH:/usr/sbin:/sbin"; for each in $(1); do command -v $$each >/dev/null || missing=1; done; \

@@ -1,11 +1,11 @@
-"""Builds the C walker; everything else stands in pyproject.toml."""
+"""Builds what is written in C, the walker and the machine for plain pickles; the rest stands in pyproject.toml."""
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError, ExecError, PlatformError
 
 NEEDS_COMPILER = """
-modelyard's disk walker is written in C and could not be compiled here ({why}).
+modelyard's disk walker and the core of its scanner are written in C and could not be compiled here ({why}).
 Install a C compiler and the Python headers, then try again:
   Debian, Ubuntu   apt-get install gcc python3-dev
   Fedora, RHEL     dnf install gcc python3-devel
@@ -14,8 +14,8 @@ Install a C compiler and the Python headers, then try again:
 """
 
 
-class BuildWalker(build_ext):
-    """Says what to install where the walker cannot be compiled."""
+class BuildExtensions(build_ext):
+    """Says what to install where they cannot be compiled."""
 
     def build_extension(self, ext: Extension) -> None:
         try:
@@ -24,19 +24,26 @@ class BuildWalker(build_ext):
             raise BaseError(NEEDS_COMPILER.format(why=why)) from why
 
 
-FOLDER = "src/modelyard/walk/native"
+def extension(name: str, folder: str, files: tuple[str, ...], header: str) -> Extension:
+    """A module of the limited API, so that one wheel serves every Python from 3.11 on."""
+    return Extension(
+        name,
+        [f"{folder}/{file}.c" for file in files],
+        depends=[f"{folder}/{header}"],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")],
+        extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread"],
+        extra_link_args=["-pthread"],
+        py_limited_api=True,
+    )
+
+
+WALKER = ("module", "walker", "tree", "measure", "search", "same", "cast")
+PLAIN = ("module", "machine", "holding", "acting", "arrays")
 setup(
     ext_modules=[
-        Extension(
-            "modelyard.walk._walker",
-            [f"{FOLDER}/{name}.c" for name in ("module", "walker", "tree", "measure", "search", "same", "cast")],
-            depends=[f"{FOLDER}/tree.h"],
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-pthread"],
-            extra_link_args=["-pthread"],
-            py_limited_api=True,
-        )
+        extension("modelyard.walk._walker", "src/modelyard/walk/native", WALKER, "tree.h"),
+        extension("modelyard.safety._plain", "src/modelyard/safety/native", PLAIN, "plain.h"),
     ],
-    cmdclass={"build_ext": BuildWalker},
+    cmdclass={"build_ext": BuildExtensions},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -16,6 +16,7 @@ from referencing import Registry, Resource
 
 from modelyard.api import scanning
 from modelyard.cli import documents
+from modelyard.safety import folders
 from modelyard.safety.codes import CODES
 from modelyard.safety.folders import files_below, scan_many
 from safety.payloads import benign, name, stream, system, torch_zip
@@ -181,7 +182,9 @@ def test_a_closed_folder_is_unknown(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert [each.verdict for each in scanning.scan([str(folder / "closed")])] == ["unknown"]
 
 
-def test_several_processes_say_the_same(tmp_path: Path) -> None:
+def test_several_processes_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "ALONE", 0)
+    monkeypatch.setattr(folders, "STARTING", 0)
     for number in range(150):
         (tmp_path / f"{number:03}.pkl").write_bytes(
             stream(system(tmp_path / "marker")) if number % 7 == 0 else benign()
@@ -191,6 +194,13 @@ def test_several_processes_say_the_same(tmp_path: Path) -> None:
     shared = scan_many(paths, lambda done, of: seen.append((done, of)), workers=3)
     assert shared == scan_many(paths, workers=1) and [each.path for each in shared] == paths
     assert sum(each.verdict == "dangerous" for each in shared) == 22 and seen[-1] == (150, 150)
+    assert seen[0] == (1, 150) and seen[1][0] > 2  # one by one process, the others in batches
+
+
+def test_other_processes_are_only_started_where_much_is_left() -> None:
+    assert not folders._is_long(0.1, 1, 10_000)  # a moment is not over
+    assert not folders._is_long(0.2, 2000, 2100)
+    assert folders._is_long(0.2, 2000, 10_000) and folders._is_long(3.0, 1, 2)
 
 
 def test_reading_changes_no_access_time(folder: Path) -> None:

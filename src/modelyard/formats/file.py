@@ -6,12 +6,12 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING
 
 from modelyard.problem import Problem, from_errno
-from modelyard.walk.read import opened
+from modelyard.walk.read import begin
 from modelyard.walk.text import shown
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ AHEAD = 4096
 MOST_READ = 48 << 20
 """Bytes that may be read of a file and of what it needs: headers are smaller, tensors are not read."""
 MOST_AT_ONCE = 16 << 20
+SMALL = 1 << 16
+"""Bytes of a file that is kept when it was read as a whole."""
 DEEPEST = 4
 """Files inside files that are followed."""
 Fetch = Callable[[int, int], bytes]
@@ -73,7 +75,9 @@ class File:
             if len(self._kept) < length:
                 raise BrokenError("became shorter while it was read", "changed")
         found = self._kept[skip : skip + length]
-        if len(self._kept) > 2 * AHEAD:  # a large piece belongs to who asked for it
+        if (
+            len(self._kept) > 2 * AHEAD and not len(self._kept) == self.size <= SMALL
+        ):  # a large piece belongs to who asked
             self._kept = b""
         return found
 
@@ -148,21 +152,29 @@ def _nobody(file: File) -> Header | Problem:
 def looked_into(path: str, meter: Meter | None = None) -> Iterator[File | Problem]:
     """A file to read without a trace; links are followed, and what is no plain file is a Problem."""
     name = shown(path)
-    found: File | Problem
-    with ExitStack() as held:
-        try:
-            descriptor = held.enter_context(opened(os.fsencode(path), follow=True))
-            seen = os.fstat(descriptor)
-        except OSError as error:
-            found = from_errno(name, error.errno or 0)
-        except ValueError:  # a NUL in the path
-            found = Problem(name, "vanished", "no file can have this name")
-        else:
-            found = Problem(name, "not-a-file", "a plain file was expected here")
-            if stat.S_ISREG(seen.st_mode):
-                folder = os.path.dirname(os.fsencode(path)) or b"."
-                found = File(name, seen.st_size, partial(_fetch, descriptor), meter or Meter(), folder)
-        yield found
+    try:
+        raw = os.fsencode(path)
+        descriptor = begin(raw, follow=True)
+    except OSError as error:
+        yield from_errno(name, error.errno or 0)
+        return
+    except ValueError:  # a NUL in the path
+        yield Problem(name, "vanished", "no file can have this name")
+        return
+    try:
+        yield _file_of(descriptor, name, raw, meter or Meter())
+    finally:
+        os.close(descriptor)
+
+
+def _file_of(descriptor: int, name: str, path: bytes, meter: Meter) -> File | Problem:
+    try:
+        seen = os.fstat(descriptor)
+    except OSError as error:
+        return from_errno(name, error.errno or 0)
+    if not stat.S_ISREG(seen.st_mode):
+        return Problem(name, "not-a-file", "a plain file was expected here")
+    return File(name, seen.st_size, partial(_fetch, descriptor), meter, os.path.dirname(path) or b".")
 
 
 def _fetch(descriptor: int, offset: int, length: int) -> bytes:

@@ -55,12 +55,20 @@ def with_code(found: Sequence[Scanned]) -> list[Scanned]:
             places[folder] = _root(folder, roots)
         root = places[folder]
         if root is not None and is_code(each):
-            code.setdefault(root, []).append(os.path.relpath(each.path, root or "."))
+            code.setdefault(root, []).append(_from(root, each.path))
         elif root is not None or not INSTALLED.search(folder):
             kept.append(each)
             continue
-        kept.append(replace(each, findings=tuple(own for own in each.findings if not _is_script(own))))
+        own = tuple(own for own in each.findings if not _is_script(own))
+        kept.append(each if own == each.findings else replace(each, findings=own))
     return kept + [_line(root or ".", names) for root, names in sorted(code.items())]
+
+
+def _from(root: str, path: str) -> str:
+    """The way from a folder to a file in or beside it."""
+    inner = path.removeprefix(f"{root}/")
+    plain = root and inner != path and not inner.startswith("/") and f"/{inner}".find("/.") < 0
+    return inner if plain else os.path.relpath(path, root or ".")
 
 
 def _roots(found: Sequence[Scanned]) -> set[str]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from os.path import splitext
+from os.path import basename, splitext
 
 from modelyard.formats.file import BrokenError, File, looked_into
-from modelyard.formats.hdf5_objects import beginning
-from modelyard.formats.zips import END, is_zip
+from modelyard.formats.hdf5_objects import MAGIC, beginning
+from modelyard.formats.zips import END, LOCAL, is_zip
 from modelyard.problem import Problem
 from modelyard.safety.archives import scan_zip
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.keras import is_hdf5, scan_hdf5
+from modelyard.safety.mlflow_model import NAME
 from modelyard.safety.numpy_files import NUMPY, scan_arrays
-from modelyard.safety.others import guarded, scan_known
-from modelyard.safety.pickles import Streams, scan_streams
+from modelyard.safety.others import TOLD_BY_BYTE, TOLD_BY_NAME, guarded, scan_known
+from modelyard.safety.pickles import Streams, scan_streams, shortly
+from modelyard.safety.plain import followed
 from modelyard.safety.reading import (
     DEEPEST,
     NOT_OPENED,
+    PACKED,
     Bytes,
     Report,
     Unpacker,
@@ -39,6 +42,8 @@ TELLING = ("dangerous-name", "dangerous-call", "unvetted-call", "unvetted-argume
 LOOKING = ("dangerous-name", "computed-name", "extension-code")
 """Of those what they do come to before they break off: two lines that begin with a `c` look a name up, one byte is an
 extension code. Looked up and never called, it reaches nothing."""
+BEGINNINGS = TOLD_BY_BYTE | PACKED | {LOCAL[:1], NUMPY[:1], b"\x80"}
+"""The first byte of whatever has a container of its own, of programs, and of pickles since protocol 2."""
 HEAD = 65536
 FRAME = b"\x95"
 AT_ONCE_BROKEN = 64
@@ -63,26 +68,46 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
     if depth > DEEPEST:
         report.findings.append(Finding("too-deep", "unknown", "archives lie too deep inside each other", member))
         return
-    head = file.head(min(file.size, HEAD))
+    head = file.head(HEAD)
+    whole = len(head) == file.size  # what is looked for anywhere in it is in its head
+    if whole and _is_nothing(file, head, member):
+        return
     if is_zip(head):
         scan_zip(file, member, report, depth, scan)
         return
     _scan_first(file, head, member, report, depth)
-    if not is_hdf5(head) and beginning(file) is not None:
+    if not is_hdf5(head) and (not whole or MAGIC in head) and beginning(file) is not None:
         report.format = report.format or "HDF5"
         report.findings += guarded(scan_hdf5, file, member)
-    _scan_behind(file, member, report, depth)
+    if not whole or END in head:
+        _scan_behind(file, member, report, depth)
+
+
+def _is_nothing(file: File, head: bytes, member: str) -> bool:
+    """Whether one look at all of a file tells that it is no business of a scan, as most are not."""
+    if head[:1] in BEGINNINGS or head[8:9] == b"{" or is_tar(head) or MAGIC in head or END in head:
+        return False
+    name = basename(member.rpartition("!")[2] or file.name).lower()
+    suffix = splitext(name)[1]
+    if suffix in TOLD_BY_NAME or suffix in PICKLED or name == NAME:
+        return False
+    short = followed(Bytes(file))
+    return short is not None and not short.ended and not (short.names and suffix in OFTEN)
 
 
 def _scan_first(file: File, head: bytes, member: str, report: Report, depth: int) -> None:
     """Scans a file as what its first bytes say."""
-    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "")
+    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "") if head[:1] in PACKED else ""
     if head.startswith(NUMPY):
         scan_arrays(file, member, report, depth, scan)
     elif is_tar(head):
         scan_tar(file, member, report, depth, scan)
         _scan_twice(file, member, report)
-    elif (engine := compressor(head)) is not None and _is_unpacked(file, member, report, depth, *engine):
+    elif (
+        head[:1] in PACKED
+        and (engine := compressor(head)) is not None
+        and _is_unpacked(file, member, report, depth, *engine)
+    ):
         return
     elif packed:
         report.format = report.format or packed
@@ -120,8 +145,11 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     suffix = splitext(member.rpartition("!")[2] or file.name)[1].lower()
     if not file.size:
         return
-    old = legacy(source, member)
-    found = old or scan_streams(source, member)
+    short = followed(source)
+    if short is not None and not short.ended and not _promises(file, suffix, bool(short.names)):
+        return
+    old = None if short is not None else legacy(source, member)
+    found = old or shortly(short, source.size) or scan_streams(source, member)
     begun = bool(found.names) and suffix in OFTEN
     if not (suffix in PICKLED or begun or _seems_pickle(file, found) or _is_pickle(found, source.size)):
         return
@@ -132,6 +160,11 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     report.findings += found.findings
     if old and not member:
         report.loads = loading(found.names, found.protocols, found.findings)
+
+
+def _promises(file: File, suffix: str, named: bool) -> bool:
+    """Whether a file that breaks off, and asks for nothing dangerous before, is to be called a pickle all the same."""
+    return suffix in PICKLED or (named and suffix in OFTEN) or _has_protocol(file)
 
 
 def _is_pickle(found: Streams, size: int) -> bool:
@@ -146,7 +179,11 @@ def _is_telling(found: Streams) -> bool:
 
 def _scan_twice(file: File, member: str, report: Report) -> None:
     """A file of another kind that is a pickle as well, to those who load it as one."""
-    found = scan_streams(Bytes(file), member)
+    source = Bytes(file)
+    short = followed(source)
+    if short is not None and not short.ended:
+        return  # it breaks off, and asks for nothing dangerous before
+    found = shortly(short, source.size) or scan_streams(source, member)
     if _is_pickle(found, file.size) and (found.findings or found.names):
         report.findings += [
             *found.findings,
@@ -173,7 +210,7 @@ def _seems_pickle(file: File, found: Streams) -> bool:
 def _has_protocol(file: File) -> bool:
     """Whether it begins like the pickles of protocol 2 and later."""
     head = file.head(2)
-    return head[:1] == b"\x80" and head[1:] <= b"\5"
+    return head[:1] == b"\x80" and b"" < head[1:] <= b"\5"
 
 
 def _begins(file: File) -> bool:

@@ -46,7 +46,7 @@ class Scanned:
     @property
     def verdict(self) -> Verdict:
         """The worst of its findings."""
-        return worst(each.severity for each in self.findings)
+        return worst(each.severity for each in self.findings) if self.findings else "safe"
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -21,6 +21,12 @@ LONGEST = 1 << 16
 MOST = 1_000
 """Arrays in one file that are looked at."""
 NUMBERS = re.compile(r"[<>=|]?([biufcmMSUVa?])(\d*)(?:\[\w+\])?")
+SIDE = "(?:0|[1-9][0-9]{0,18})"
+WRITTEN = re.compile(
+    r"\{'descr': '([<>|]?[A-Za-z?][0-9]*)', 'fortran_order': (?:True|False), "
+    rf"'shape': \(((?:{SIDE},|{SIDE}(?:, {SIDE})+)?)\), \}} *\n"
+)
+"""A header as numpy writes it for elements of one kind."""
 OLD_NUMBER = re.compile(r"(\d)L\b")
 """How Python 2 wrote large numbers."""
 WIDTHS = {"?": 1, "b": 1, "B": 1}
@@ -59,14 +65,20 @@ def _layout(file: File, at: int) -> tuple[int, int | None]:
     if length > LONGEST:
         raise ValueError("a header of that length cannot be")
     start = at + 8 + width + length
-    text = OLD_NUMBER.sub(r"\1", file.at(at + 8 + width, length).decode("latin-1"))
-    told = ast.literal_eval(text.strip())
+    told = _told(file.at(at + 8 + width, length).decode("latin-1"))
     if not isinstance(told, dict) or not isinstance(told.get("shape"), tuple):
         raise ValueError("a header without a shape")
     widths = list(_widths(told.get("descr")))
     if None in widths:
         return start, None
     return start, prod(int(side) for side in told["shape"]) * sum(each for each in widths if each)
+
+
+def _told(text: str) -> object:
+    """What a header says. Nearly all are written by numpy itself, for numbers or texts, and need no parser."""
+    if found := WRITTEN.fullmatch(text):
+        return {"descr": found[1], "shape": tuple(map(int, found[2].strip(",").split(",") if found[2] else ()))}
+    return ast.literal_eval(OLD_NUMBER.sub(r"\1", text).strip())
 
 
 def _widths(descr: object) -> Iterator[int | None]:

@@ -31,18 +31,25 @@ SHELL = re.compile(rb"#!\s*\S*(?:sh|python\d?|perl|ruby|node|env)\b")
 PROMISED = {"ONNX": (".onnx",), "GGUF": (".gguf",), "safetensors": (".safetensors",), "HDF5": (".h5", ".hdf5"),
             "Keras": (".keras",), "skops": (".skops",), "npz": (".npz",), "pt2": (".pt2",)}  # fmt: skip
 """Names for which one loader alone is asked: what it cannot read here it may read elsewhere."""
+ONE_LOADER = {suffix for promised in PROMISED.values() for suffix in promised}
+VERSION = b"\x08"
+"""The first byte of a SavedModel and of an ONNX file: a version is the first field of both."""
 GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
+SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
+TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
+TOLD_BY_BYTE = {b"%c" % magic[0] for magic in (*NATIVE, *ENGINES, VERSION, b"#!", b"GGUF")}
+"""The first byte of whatever is told by its content here, but for HDF5 and safetensors."""
 LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
 """Nodes of skops that call functions (CVE-2025-54412, CVE-2025-54413, CVE-2025-54886)."""
 
 
 def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]] | None:
     """The format of a file that is no pickle and no plain archive, and its findings; None for another file."""
-    name = basename(member.rpartition("!")[2] or file.name)
     for is_it, title, scan in _BY_CONTENT:
         if is_it(head):
             return title, guarded(scan, file, member)
+    name = basename(member.rpartition("!")[2] or file.name)
     return _by_name(file, head, splitext(name)[1].lower(), name, member)
 
 
@@ -64,16 +71,17 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
         return "script", [Finding("code-file", "suspicious", "a script, which nothing needs to load a model", member)]
     if name.lower() == NAME and file.size <= LONGEST:
         return "MLflow model", scan_mlflow(file.whole(LONGEST), member)
-    if suffix in (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini"):
+    if suffix in SETTINGS:
         return _settings(file, suffix, name, member)
-    guesses = (saved_model.sniff, scan_saved_model, "SavedModel"), (is_onnx, scan_onnx, "ONNX")
-    for sniff, scan, title in guesses:
-        named = suffix in PROMISED.get(title, ())
-        if (named or sniff(Head(head))) and (found := _read_as(scan, file, member)) is not None:
+    versioned = head[:1] == VERSION
+    for sniff, scan, title in _GUESSES:
+        if (suffix in PROMISED.get(title, ()) or (versioned and sniff(Head(head)))) and (
+            found := _read_as(scan, file, member)
+        ) is not None:
             return title, found
     if suffix in GRAPHS and (found := _read_as(scan_graph, file, member)) is not None:
         return "TensorFlow graph", found
-    if any(suffix in promised for promised in PROMISED.values()) and file.size:
+    if suffix in ONE_LOADER and file.size:
         what = f"its name promises {suffix}, and it is none that can be read"
         return "", [Finding("unsupported", "unknown", what, member)]
     return None
@@ -162,8 +170,12 @@ def _scan_safetensors(file: File, member: str) -> list[Finding]:
     return [Finding("header-lies", "unknown", what, member) for what in lies]
 
 
+_GUESSES: tuple[tuple[Callable[[Head], bool], Callable[[File, str], list[Finding] | None], str], ...] = (
+    (saved_model.sniff, scan_saved_model, "SavedModel"),
+    (is_onnx, scan_onnx, "ONNX"),
+)
 _BY_CONTENT: tuple[tuple[Callable[[bytes], bool], str, Callable[[File, str], list[Finding]]], ...] = (
     (is_gguf, "GGUF", scan_gguf),
     (is_hdf5, "HDF5", scan_hdf5),
-    (lambda head: safetensors.sniff(Head(head)), "safetensors", _scan_safetensors),
+    (lambda head: head[8:9] == b"{" and safetensors.sniff(Head(head)), "safetensors", _scan_safetensors),
 )

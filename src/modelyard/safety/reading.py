@@ -113,6 +113,10 @@ NOT_OPENED = (
 )
 
 
+PACKED = {*(b"%c" % magic[0] for magic, _ in NOT_OPENED), b"Z", b"x", b"\x1f", b"B", b"\xfd", b"\x5d"}
+"""The first byte of whatever is packed in one of these ways."""
+
+
 class Packed:
     """A packed stretch of a file, unpacked piece by piece as it is read: its memory does not grow with its length."""
 

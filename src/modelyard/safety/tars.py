@@ -19,6 +19,8 @@ LONG_NAME = b"L"
 EXTENDED = (b"x", b"g", b"X")
 OTHERS = (b"K", b"3", b"4", b"5", b"6")
 """Kinds that hold no file: names of links, devices, folders, pipes."""
+OCTAL = {b"%c" % each for each in b"01234567 \t\n\r\x0b\x0c\0+-"} | {b""}
+"""How a number may begin."""
 RECORD = re.compile(rb"(\d{1,7}) ([^=]{1,200})=")
 TORCH = ("storages", "tensors", "pickle")
 
@@ -37,6 +39,8 @@ def _number(field: bytes) -> int | None:
     """A number in octal, or in binary where the first bit is set."""
     if field[:1] >= b"\x80":
         return int.from_bytes(field[1:], "big")
+    if field[:1] not in OCTAL:
+        return None
     try:
         return int(field.split(b"\0")[0].strip() or b"0", 8)
     except ValueError:

@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from modelyard.formats.zips import Directory
 from modelyard.safety.finding import Finding
 from modelyard.safety.pickles import Streams, scan_streams
+from modelyard.safety.plain import followed
 from modelyard.safety.policy import Name, weights_only_names
 from modelyard.safety.stream import Part, Source
 from modelyard.safety.values import Reference, Value, is_plain, items_of
 
 MAGIC = 0x1950A86A20F9469CFC6C
+FIRST = b"\x80\2\x8a\n" + MAGIC.to_bytes(10, "little") + b"."
+"""The first stream, as torch writes it."""
 BEGINNING = 64
 """Bytes in which the magic number stands."""
 LEGACY_STREAMS = 5
@@ -67,11 +70,14 @@ def legacy(source: Source, member: str) -> Streams | None:
     """The streams of a file of before torch 1.6 and the storages behind them; None for another kind of file."""
     if b"." not in source.read(0, BEGINNING):
         return None  # no STOP, no number
-    first = scan_streams(Part(source, 0, BEGINNING), member, most=1)
-    if not first.values or first.values[0] != MAGIC:
-        return None
     storages = Storages(legacy=True)
-    found = scan_streams(source, member, most=LEGACY_STREAMS, persistent=storages)
+    found = _plainly(source, storages)
+    if found is None:
+        first = scan_streams(Part(source, 0, BEGINNING), member, most=1)
+        if not first.values or first.values[0] != MAGIC:
+            return None
+        storages = Storages(legacy=True)
+        found = scan_streams(source, member, most=LEGACY_STREAMS, persistent=storages)
     if found.count < LEGACY_STREAMS:
         return found
     keys = found.values[LEGACY_STREAMS - 1]
@@ -87,6 +93,24 @@ def legacy(source: Source, member: str) -> Streams | None:
         found.findings.append(
             Finding("broken-stream", "unknown", "the file ends within its storages", member, source.size)
         )
+    return found
+
+
+def _plainly(source: Source, storages: Storages) -> Streams | None:
+    """The streams of such a file by the short way; None where one is not plain, or leans on the memo of another."""
+    if source.read(0, len(FIRST)) != FIRST:
+        return None
+    found, start = Streams(count=LEGACY_STREAMS, end=len(FIRST), protocols={ONLY_PROTOCOL}), 0
+    for _ in range(LEGACY_STREAMS - 1):
+        start = found.end
+        each = followed(source, storages, start)
+        if each is None or not each.ended or each.counting or each.arrays:
+            return None
+        found.end = each.end
+        for name, offset in each.names.items():
+            found.names.setdefault(name, offset)
+        found.protocols.add(each.protocol)
+    found.values = [MAGIC, None, None, None, *scan_streams(source, most=1, start=start).values]
     return found
 
 

@@ -25,10 +25,15 @@ def _open(path: bytes, flags: int) -> int:
         return os.open(path, flags)
 
 
+def begin(path: bytes, *, follow: bool = False) -> int:
+    """A descriptor of a file to read, which is the caller's to close. OSError as the system raises it."""
+    return _open(path, FLAGS | (0 if follow else os.O_NOFOLLOW))
+
+
 @contextmanager
 def opened(path: bytes, *, follow: bool = False) -> Iterator[int]:
     """A descriptor of a file to read, which is no link unless links are followed. OSError as the system raises it."""
-    descriptor = _open(path, FLAGS | (0 if follow else os.O_NOFOLLOW))
+    descriptor = begin(path, follow=follow)
     try:
         yield descriptor
     finally:
@@ -117,6 +122,29 @@ def names_in(folder: str) -> list[str]:
         return []
     try:
         return sorted(os.listdir(descriptor))
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+
+
+def status(path: str | os.DirEntry[str]) -> os.stat_result | None:
+    """What a path leads to, links followed; None where it leads nowhere."""
+    try:
+        return path.stat() if isinstance(path, os.DirEntry) else os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+
+
+def listed(folder: str) -> list[tuple[str, bool, os.stat_result | None]]:
+    """The names in a folder in order, whether each is a link, and what it leads to; none where it cannot be listed."""
+    try:
+        descriptor = _open(os.fsencode(folder), FLAGS | getattr(os, "O_DIRECTORY", 0))
+    except (OSError, ValueError):
+        return []
+    try:
+        with os.scandir(descriptor) as entries:
+            return sorted((each.name, each.is_symlink(), status(each)) for each in entries)
     except OSError:
         return []
     finally:

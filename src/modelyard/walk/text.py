@@ -15,4 +15,4 @@ def _escape(found: re.Match[str]) -> str:
 def shown(name: bytes | str) -> str:
     """A name or path as text: bytes that are no UTF-8, control characters and direction marks are escaped."""
     text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
-    return UNSHOWABLE.sub(_escape, text)
+    return text if text.isprintable() else UNSHOWABLE.sub(_escape, text)
