@@ -1,0 +1,53 @@
+"""What speaks against moving the folder of a container engine: it runs, or is seen by somebody, or keys lie in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path as Folder
+
+from modelyard.api import Survey
+from modelyard.api.refusal import Refusal
+from modelyard.inventory import Root
+from modelyard.policies.moving import Unit
+from modelyard.stores.docker import STORE
+from modelyard.stores.docker_folders import of_machine, readable, running
+from modelyard.stores.telling import telling
+from modelyard.walk.mounts import mounted_by_others
+from modelyard.walk.text import shown
+
+KEYS = b"swarm/certificates/swarm-node.key"
+"""What lets a machine act as a node of a cluster."""
+AS_ROOT = "`sudo modelyard --home {} move {} DEST`"
+
+
+def refuse_unseen(survey: Survey, name: str) -> None:
+    """Refusal for the folder of the machine's engine, by its store or its path, where it was not looked at."""
+    here = [root for each in survey.holdings if each.store == STORE for root in each.roots]
+    folders = [each.path for each in of_machine().roots({}, Folder("/")) if isinstance(each, Root)]
+    for folder in folders if any(root.system for root in here) else ():
+        if name not in (STORE.name, os.path.realpath(folder)) or not os.path.isdir(folder):
+            continue
+        if process := running():
+            raise Refusal(f"{folder} is not moved: its engine runs (process {process})", telling(STORE.name).restart)
+        if not readable(folder):
+            raise Refusal(f"{folder} is not moved: root alone may look into it", "run it with sudo")
+
+
+def refuse_engine(survey: Survey, unit: Unit, inside: Sequence[int]) -> None:
+    """Refusal for the folder of an engine that is not surely at rest, or that this user cannot copy."""
+    folder = unit.named[0]
+    if os.geteuid():
+        why = "users of its containers own files in it, and root alone can copy those"
+        raise Refusal(f"{shown(folder)} is not moved: {why}", AS_ROOT.format(survey.home, unit.name))
+    if not any(survey.artifacts[each].rows == unit.rows for each in inside):
+        roots = [root for each in survey.holdings if each.store.name == unit.store for root in each.roots]
+        answers = any(root.answered for root in roots)
+        why = "its engine answers" if answers else f"nothing of {unit.store} is known in it"
+        raise Refusal(f"{shown(folder)} is not moved: {why}", unit.telling.restart)
+    real = survey.tree.path(unit.rows[0])
+    if who := mounted_by_others(real):
+        raise Refusal(f"{shown(real)} is not moved: process {who} has something of it mounted", unit.telling.restart)
+    if os.path.lexists(os.path.join(real, KEYS)):
+        why = f"{shown(os.path.join(real, KEYS))} is a secret, which modelyard never moves"
+        raise Refusal(why, "`docker swarm leave` takes it away")
