@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path as Folder
 
 from modelyard.api import Survey
@@ -11,7 +11,7 @@ from modelyard.api.refusal import Refusal
 from modelyard.inventory import Root
 from modelyard.policies.moving import Unit
 from modelyard.stores.docker import STORE
-from modelyard.stores.docker_folders import of_machine, readable, running
+from modelyard.stores.docker_folders import left_to_containerd, of_machine, readable, running
 from modelyard.stores.telling import telling
 from modelyard.walk.mounts import mounted_by_others
 from modelyard.walk.text import shown
@@ -32,6 +32,13 @@ def refuse_unseen(survey: Survey, name: str) -> None:
             raise Refusal(f"{folder} is not moved: its engine runs (process {process})", telling(STORE.name).restart)
         if not readable(folder):
             raise Refusal(f"{folder} is not moved: root alone may look into it", "run it with sudo")
+
+
+def engine_notes(unit: Unit) -> Iterator[str]:
+    """What else is to be known: the machine's engine may leave images to containerd, which has a folder of its own."""
+    folder = left_to_containerd()
+    if unit.root is not None and unit.root.system and os.path.isdir(folder):
+        yield f"what its engine leaves to containerd, images among it since version 29, stays in {folder}"
 
 
 def refuse_engine(survey: Survey, unit: Unit, inside: Sequence[int]) -> None:

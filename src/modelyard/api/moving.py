@@ -10,7 +10,7 @@ from pathlib import Path as Folder
 
 from modelyard.api import Survey
 from modelyard.api import survey as look
-from modelyard.api.engines import refuse_engine
+from modelyard.api.engines import engine_notes, refuse_engine
 from modelyard.api.movable import environments_in, is_inside, refuse_never, unit_of
 from modelyard.api.planning import doors_of, now_text, origin_of, why_not
 from modelyard.api.refusal import Nothing, Refusal
@@ -158,7 +158,9 @@ def _leads_inside(tree: Tree, row: int) -> bool:
 def _notes(
     survey: Survey, unit: Unit, parts: Sequence[Part], outside: Sequence[str], inner: bool, renamed: bool
 ) -> Iterator[str]:
-    if unit.telling.restart:
+    if unit.telling.engine:
+        yield from engine_notes(unit)
+    elif unit.telling.restart:
         yield unit.telling.restart
     if outside:
         more = f" and {len(outside) - 1:,} more" if len(outside) > 1 else ""

@@ -23,6 +23,7 @@ STORE = Store(
         "config.json currentContext",
         "XDG_RUNTIME_DIR",
         "XDG_DATA_HOME",
+        "docker.service --data-root",
         "daemon.json data-root",
     ),
     closed=True,

@@ -115,6 +115,11 @@ def machine_roots(env: Mapping[str, str], home: Path) -> Iterator[Place]:
             yield place
 
 
+def left_to_containerd() -> str:
+    """Where the machine's containerd keeps what engines leave to it, unless its own settings name another folder."""
+    return f"{MACHINE}/var/lib/containerd"
+
+
 def readable(folder: str) -> bool:
     """Whether a folder may be looked into, or is not there."""
     effective = os.access in os.supports_effective_ids
