@@ -6,9 +6,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,13 +20,14 @@ import makers
 from modelyard import api
 from modelyard.api.moving import Refusal, Wish, plan_move
 from modelyard.api.reclaim import Yard
+from modelyard.apply.copies.tree import grown
 from modelyard.apply.disk import Disk
 from modelyard.inventory import Root
 from modelyard.plan import Plan
 from modelyard.stores import docker
 from modelyard.stores.docker_folders import of_machine
-from moving.making import apply, contents, plan_for, sight, store
-from typed import Run
+from moving.making import apply, below, contents, plan_for, sight, store
+from typed import Answer, Run
 from walk.disks import fresh_disk
 
 LAYER = "overlay2/abc/diff"
@@ -94,6 +99,28 @@ def test_the_engine_of_the_machine_moves_by_its_settings_and_comes_back(home: Pa
     assert not file.exists()
 
 
+def test_a_new_place_that_does_not_show_all_of_it_is_taken_back(
+    home: Path, machine: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty folder is enough: the engine may want it."""
+    data = folder(machine / "var/lib/docker")
+    (data / "tmp").mkdir()
+    before, made = sight(data), plan(home, disk)
+
+    def losing(*arguments: Any, **more: Any) -> bytes:
+        tree = grown(*arguments, **more)
+        os.rmdir(tree + b"/tmp")
+        return tree
+
+    monkeypatch.setattr("modelyard.apply.acts.copying.grown", losing)
+    with Yard({}, home, "linux") as yard:
+        done = yard.apply(made)
+    assert done.done == 0
+    assert any("entries, and it had" in why for _, why in done.skipped), done
+    assert sight(data) == before
+    assert not (machine / "etc/docker/daemon.json").exists()
+
+
 def test_it_is_counted_once_and_only_among_the_places_of_the_machine(home: Path, machine: Path) -> None:
     folder(machine / "var/lib/docker")
     (home / ".local/share").mkdir(parents=True)
@@ -122,7 +149,9 @@ def process(name: str, copy: Path) -> Iterator[int]:
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(str(shutil.which("sleep")), copy)
     with subprocess.Popen([copy, "60"]) as running:
-        assert copy.name == name
+        comm = Path(f"/proc/{running.pid}/comm")
+        while comm.read_text().strip() != name:  # it has its name a moment after it was started
+            time.sleep(0.01)
         try:
             yield running.pid
         finally:
@@ -139,7 +168,7 @@ def test_without_root_it_is_refused_with_the_way_to_become_root(home: Path, mach
     shutil.rmtree(data)
     rootless(home)
     with user():
-        assert f"`sudo modelyard --home {home} move docker DEST`" in refused(home, disk)
+        assert "`rootlesskit modelyard move docker DEST`" in refused(home, disk)
 
 
 def open_to_all(path: Path) -> None:
@@ -248,6 +277,62 @@ def test_the_disk_of_docker_desktop_is_refused_with_its_own_setting(home: Path, 
         done = run("move", name, str(disk), "--yes")
         assert done.code == 4, done
         assert "Disk image location" in done.err
+
+
+def test_a_user_who_is_root_over_their_containers_moves_their_engine(disk: Path) -> None:
+    """As `rootlesskit` does it: files of users that exist in containers alone stay theirs."""
+    with tempfile.TemporaryDirectory() as base, open_disk(disk) as there:
+        home, data = Path(base) / "anna", Path(base) / "anna/.local/share/docker"
+        folder(data)
+        os.setxattr(data / LAYER / "opt", "user.overlay.opaque", b"y")
+        for path in (Path(base), *below(home)):
+            owner = SUB if LAYER in str(path) else ANNA
+            os.chown(path, owner, owner, follow_symlinks=False)
+        before = sight(data)
+        done = as_root_of(ANNA, "--home", str(home), "move", "docker", str(there), "--yes")
+        assert done.code == 0, done
+        moved = sight(there / "docker")
+        assert {name: each[:5] for name, each in moved.items()} == {name: each[:5] for name, each in before.items()}
+        assert moved[f"{LAYER}/opt"] == before[f"{LAYER}/opt"]
+        assert json.loads((home / ".config/docker/daemon.json").read_text()) == {"data-root": f"{there}/docker"}
+
+
+ANNA, SUB = 4711, 100033
+
+
+@contextmanager
+def open_disk(disk: Path) -> Iterator[Path]:
+    """A folder of a user on another disk."""
+    open_to_all(disk / "anna")
+    (disk / "anna").mkdir()
+    os.chown(disk / "anna", ANNA, ANNA)
+    yield disk / "anna"
+
+
+SCRIPT = """
+import ctypes, os, sys
+assert ctypes.CDLL(None).unshare(0x10000000) == 0  # CLONE_NEWUSER
+print(flush=True)
+sys.stdin.readline()
+os.setgroups([])
+os.setresgid(0, 0, 0)
+os.setresuid(0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "modelyard", *sys.argv[1:]])
+"""
+IDS = "0 {} 1\n1 100000 65536\n70000 0 1\n"
+"""Who is who in the namespace; the last line lets the program be read wherever it lies."""
+
+
+def as_root_of(user: int, *words: str) -> Answer:
+    """A command in a namespace in which this user is root, and 65536 others belong to them (user_namespaces(7))."""
+    command = [sys.executable, "-c", SCRIPT, *words]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True) as running:
+        assert running.stdout
+        running.stdout.readline()
+        for name in ("uid_map", "gid_map"):
+            Path(f"/proc/{running.pid}/{name}").write_text(IDS.format(user))
+        out, err = running.communicate("\n")
+    return Answer(running.returncode, out, err)
 
 
 class Deviceless(Disk):

@@ -55,7 +55,7 @@ def plan_move(
     inside = [number for number, each in enumerate(survey.artifacts) if is_inside(survey.tree, each, unit.rows)]
     if pinned := [survey.artifacts[each].id for each in inside if survey.artifacts[each].id in wish.pins]:
         raise Refusal(f"{pinned[0]} is pinned", f"`modelyard pin --remove {pinned[0]}` lets it be moved")
-    _refuse(survey, everyone, unit, inside)
+    _refuse(survey, everyone, unit, inside, env)
     parts = tuple(_part(survey.tree, *each) for each in zip(unit.named, targets, unit.rows, strict=True))
     for part in parts:
         _refuse_place(part)
@@ -80,7 +80,7 @@ def _targets(unit: Unit, target: str) -> list[bytes]:
     return [os.path.join(os.fsencode(os.path.realpath(parent)), os.fsencode(name))]
 
 
-def _refuse(survey: Survey, everyone: Everyone, unit: Unit, inside: Sequence[int]) -> None:
+def _refuse(survey: Survey, everyone: Everyone, unit: Unit, inside: Sequence[int], env: Mapping[str, str]) -> None:
     if found := environments_in(survey, unit.rows):
         raise Refusal(f"{found[0]} lies in it: {ENVIRONMENT.never}", ENVIRONMENT.instead)
     doors = doors_of(survey, everyone)
@@ -90,7 +90,7 @@ def _refuse(survey: Survey, everyone: Everyone, unit: Unit, inside: Sequence[int
                 f"{survey.artifacts[number].id}: {why}", unit.telling.restart or "end that first, and run again"
             )
     if unit.telling.engine and unit.root is not None:
-        refuse_engine(survey, unit, inside)
+        refuse_engine(survey, unit, unit.root, inside, env)
     for row in unit.rows:
         if not survey.tree.is_whole(row):
             raise Refusal(

@@ -41,6 +41,8 @@ class Daemon:
     found_by: str
     settings: str
     units: tuple[str, ...]
+    noted: str = ""
+    """The file in which it notes its process."""
     system: bool = False
 
     def command(self) -> str:
@@ -76,6 +78,13 @@ class Daemon:
         found = FOLDER.search(self.command())
         return found[1] if found else ""
 
+    def running(self) -> int:
+        """Its process by the file in which it notes that, 0 where none runs."""
+        text = read_setting(self.noted) if self.noted else ""
+        number = text.strip() if isinstance(text, str) else ""
+        name = read_setting(f"/proc/{number}/comm") if number.isdigit() else ""
+        return int(number) if isinstance(name, str) and name.strip() == "dockerd" else 0
+
     def roots(self, env: Mapping[str, str], home: Path) -> Iterator[Place]:
         """Its folder, by its command, its settings or its default, behind a Problem where those are not understood."""
         settings = json_settings(self.settings_file(), DaemonSettings)
@@ -93,8 +102,8 @@ class Daemon:
 
 def of_machine() -> Daemon:
     """The engine of the machine, which root runs."""
-    units = tuple(f"{MACHINE}{each}" for each in UNITS)
-    return Daemon(f"{MACHINE}/var/lib/docker", DEFAULT, f"{MACHINE}/etc/docker/daemon.json", units, True)
+    units, noted = tuple(f"{MACHINE}{each}" for each in UNITS), f"{MACHINE}/var/run/docker.pid"
+    return Daemon(f"{MACHINE}/var/lib/docker", DEFAULT, f"{MACHINE}/etc/docker/daemon.json", units, noted, True)
 
 
 def of_user(env: Mapping[str, str], home: Path) -> Daemon:
@@ -102,7 +111,8 @@ def of_user(env: Mapping[str, str], home: Path) -> Daemon:
     config = expand(env.get("XDG_CONFIG_HOME") or "~/.config", env, home)
     data = expand(env.get("XDG_DATA_HOME") or "~/.local/share", env, home)
     units = (f"{config}/systemd/user", f"{data}/systemd/user")
-    return Daemon(f"{data}/docker", "default", f"{config}/docker/daemon.json", units)
+    noted = f"{env['XDG_RUNTIME_DIR']}/docker.pid" if env.get("XDG_RUNTIME_DIR") else ""
+    return Daemon(f"{data}/docker", "default", f"{config}/docker/daemon.json", units, noted)
 
 
 def machine_roots(env: Mapping[str, str], home: Path) -> Iterator[Place]:
@@ -110,8 +120,9 @@ def machine_roots(env: Mapping[str, str], home: Path) -> Iterator[Place]:
 
     A running engine tells itself what it holds, and what lies in its folder changes all the time.
     """
-    for place in of_machine().roots(env, home):
-        if isinstance(place, Problem) or (readable(place.path) and not running()):
+    engine = of_machine()
+    for place in engine.roots(env, home):
+        if isinstance(place, Problem) or (readable(place.path) and not engine.running()):
             yield place
 
 
@@ -124,13 +135,3 @@ def readable(folder: str) -> bool:
     """Whether a folder may be looked into, or is not there."""
     effective = os.access in os.supports_effective_ids
     return not os.path.isdir(folder) or os.access(folder, os.R_OK | os.X_OK, effective_ids=effective)
-
-
-def running() -> int:
-    """The process of the machine's engine by the file in which it notes that, 0 where none runs."""
-    text = read_setting(f"{MACHINE}/var/run/docker.pid")
-    number = text.strip() if isinstance(text, str) else ""
-    if not number.isdigit():
-        return 0
-    name = read_setting(f"/proc/{number}/comm")
-    return int(number) if isinstance(name, str) and name.strip() == "dockerd" else 0
