@@ -28,7 +28,7 @@ from modelyard.stores import docker
 from modelyard.stores.docker_folders import of_machine
 from moving.making import apply, below, contents, plan_for, sight, store
 from typed import Answer, Run
-from walk.disks import fresh_disk
+from walk.disks import fresh_disk, mounted
 
 LAYER = "overlay2/abc/diff"
 UNIT = "etc/systemd/system/docker.service"
@@ -216,9 +216,23 @@ def by_variable(home: Path, machine: Path) -> None:
     makers.write(machine / UNIT, text)
 
 
+def by_file(home: Path, machine: Path) -> None:
+    """A unit that takes its options from a file, as Debian's does."""
+    text = f'#DOCKER_OPTS="-g /none"\nDOCKER_OPTS="--data-root={machine}/var/lib/docker"\n'
+    file = makers.write(machine / "etc/default/docker", text)
+    makers.write(machine / UNIT, f"[Service]\nEnvironmentFile=-{file}\nExecStart=/usr/sbin/dockerd $DOCKER_OPTS\n")
+
+
 def member_of_a_swarm(home: Path, machine: Path) -> None:
     """The key of a node."""
     makers.write(machine / "var/lib/docker/swarm/certificates/swarm-node.key", "secret")
+
+
+def test_a_disk_of_its_own_is_refused_before_anything_is_copied(home: Path, machine: Path, disk: Path) -> None:
+    with mounted("tmpfs", machine / "var/lib/docker", "-t", "tmpfs") as data:
+        folder(data)
+        assert "mount that file system at the new place instead" in refused(home, disk)
+    assert not [*disk.iterdir()]
 
 
 @pytest.mark.parametrize(
@@ -227,8 +241,9 @@ def member_of_a_swarm(home: Path, machine: Path) -> None:
         (broken, "modelyard does not understand it well enough to change it"),
         (no_text, "modelyard does not understand it well enough to change it"),
         (old_word, "call it `data-root` there"),
-        (commanded, "`systemctl edit docker` takes it out"),
-        (by_variable, "`systemctl edit docker` takes it out"),
+        (commanded, "`systemctl cat docker` shows where"),
+        (by_variable, "`systemctl cat docker` shows where"),
+        (by_file, "`systemctl cat docker` shows where"),
         (member_of_a_swarm, "is a secret, which modelyard never moves"),
     ],
 )
@@ -258,6 +273,8 @@ def test_the_unit_that_counts_is_the_strongest_with_what_was_dropped_in(machine:
     assert (of_machine().told(), of_machine().settings_file()) == ("/strong", "/srv/daemon.json")
     makers.write(machine / DROPPED / "b.conf", "ExecStart=\nExecStart=/usr/bin/dockerd -H fd://\n")
     assert (of_machine().told(), of_machine().settings_file()) == ("", str(machine / "etc/docker/daemon.json"))
+    makers.write(machine / DROPPED / "c.conf", "EnvironmentFile=-/none\n#ExecStart=/usr/bin/dockerd -g /commented\n")
+    assert of_machine().told() == ""
 
 
 def test_the_settings_of_a_user_stay_readable_for_that_users_engine(home: Path, disk: Path, run: Run) -> None:

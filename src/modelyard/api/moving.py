@@ -23,7 +23,7 @@ from modelyard.policies.removal import mark
 from modelyard.stores.telling import ENVIRONMENT
 from modelyard.uses.everyone import Everyone
 from modelyard.uses.links import links_into
-from modelyard.walk.mounts import mount_at
+from modelyard.walk.mounts import mount_at, mounts
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -92,6 +92,9 @@ def _refuse(survey: Survey, everyone: Everyone, unit: Unit, inside: Sequence[int
     if unit.telling.engine and unit.root is not None:
         refuse_engine(survey, unit, unit.root, inside, env)
     for row in unit.rows:
+        if survey.tree.path(row) in [mount.path for mount in mounts()]:
+            words = f"{survey.tree.label(row)} is where a file system is mounted, which no trash can take"
+            raise Refusal(words, "mount that file system at the new place instead")
         if not survey.tree.is_whole(row):
             raise Refusal(
                 f"{survey.tree.label(row)} could not be looked at whole", "`modelyard doctor` tells what is in the way"

@@ -18,8 +18,9 @@ from modelyard.walk.read import names_in, read_setting
 
 MACHINE = ""
 """What stands before the paths of the machine; tests give it another place."""
-UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+UNITS = tuple(f"{each}/systemd/system" for each in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
 STARTED = re.compile(r"\s*ExecStart\s*=\s*(.*)")
+VARIABLES = re.compile(r"\s*EnvironmentFile\s*=\s*-?(/\S+)")
 FOLDER = re.compile(r"""(?:^|[\s"'=])(?:--data-root|--graph|-g)(?:=|\s+)["']?([^\s"']+)""")
 SETTINGS = re.compile(r"""--config-file(?:=|\s+)["']?([^\s"']+)""")
 DEFAULT = "the engine's own default"
@@ -54,6 +55,8 @@ class Daemon:
                     started = found[1]
                 elif line.lstrip().startswith("Environment="):
                     lines.append(line)
+                elif found := VARIABLES.match(line):
+                    lines += [each for each in _text(found[1]).splitlines() if not each.lstrip().startswith("#")]
         return "\n".join([started, *lines])
 
     def _texts(self) -> Iterator[str]:
@@ -65,8 +68,7 @@ class Daemon:
                 if name.endswith(".conf"):
                     dropped.setdefault(name, f"{folder}/{name}")
         for path in (*paths, *(dropped[name] for name in sorted(dropped))):
-            text = read_setting(path)
-            yield "" if isinstance(text, Problem) else text
+            yield _text(path)
 
     def settings_file(self) -> str:
         """The settings file that it reads."""
@@ -80,10 +82,8 @@ class Daemon:
 
     def running(self) -> int:
         """Its process by the file in which it notes that, 0 where none runs."""
-        text = read_setting(self.noted) if self.noted else ""
-        number = text.strip() if isinstance(text, str) else ""
-        name = read_setting(f"/proc/{number}/comm") if number.isdigit() else ""
-        return int(number) if isinstance(name, str) and name.strip() == "dockerd" else 0
+        number = _text(self.noted).strip() if self.noted else ""
+        return int(number) if number.isdigit() and _text(f"/proc/{number}/comm").strip() == "dockerd" else 0
 
     def roots(self, env: Mapping[str, str], home: Path) -> Iterator[Place]:
         """Its folder, by its command, its settings or its default, behind a Problem where those are not understood."""
@@ -98,6 +98,11 @@ class Daemon:
         elif named:
             folder, found_by = expand(named, env, home), "daemon.json data-root"
         yield Root(folder, found_by, system=self.system, shared=True)
+
+
+def _text(path: str) -> str:
+    text = read_setting(path)
+    return text if isinstance(text, str) else ""
 
 
 def of_machine() -> Daemon:

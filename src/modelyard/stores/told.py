@@ -192,7 +192,12 @@ def _docker(root: Root, target: str, around: Surroundings) -> Edited | Problem:
     engine = of_machine() if root.system else of_user(around.env, around.home)
     file = engine.settings_file()
     if folder := engine.told():
-        return Problem(file, "unreadable-settings", COMMANDED.format(folder), "`systemctl edit docker` takes it out")
+        return Problem(
+            file,
+            "unreadable-settings",
+            COMMANDED.format(folder),
+            "`systemctl cat docker` shows where: take it out there",
+        )
     if any(key != "data-root" and key.lower() in ("data-root", "graph") for key in json_keys(read_setting(file))):
         return Problem(file, "unreadable-settings", OLD_WORD, "call it `data-root` there, and run again")
     return file, lambda text: json_with(text, "data-root", target)
