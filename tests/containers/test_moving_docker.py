@@ -130,6 +130,10 @@ def story() -> Iterator[Story]:
             told.folder = running.run("info", "-f", "{{.DockerRootDir}}")
         told.typed("undone after use", "undo")
         told.settings["undone after use"] = told.file.read_text()
+        told.seen["used"] = sight(told.new)
+        told.typed("back", "move", "docker", str(told.old), "--yes")
+        told.seen["back"] = sight(told.old)
+        told.typed("purged", "purge", "--yes")
         yield told
 
 
@@ -221,4 +225,13 @@ def test_what_the_engine_did_at_the_new_place_is_not_lost_by_an_undo(story: Stor
     assert done.code != 0, done
     assert "was changed since it was moved there" in done.out + done.err
     assert story.settings["undone after use"] == story.settings["moved"]
-    assert (story.new / "overlay2").is_dir()
+
+
+def test_after_use_it_is_moved_back_and_what_is_left_can_be_purged(story: Story) -> None:
+    assert story.answers["back"].code == 0, story.answers["back"]
+    assert story.seen["back"] == story.seen["used"]
+    assert story.file.read_text() == story.settings["before"]
+    assert story.answers["purged"].code == 0, story.answers["purged"]
+    left = {path.name for root in (story.base, story.new.parent) for path in root.glob(".modelyard-*")}
+    assert not left
+    assert not story.new.exists()
