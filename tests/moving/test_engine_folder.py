@@ -18,7 +18,7 @@ import pytest
 
 import makers
 from modelyard import api
-from modelyard.api.moving import Refusal, Wish, plan_move
+from modelyard.api.moving import Refusal, Wish, missing, plan_move
 from modelyard.api.reclaim import Yard
 from modelyard.apply.copies.tree import grown
 from modelyard.apply.disk import Disk
@@ -119,6 +119,23 @@ def test_a_new_place_that_does_not_show_all_of_it_is_taken_back(
     assert any("entries, and it had" in why for _, why in done.skipped), done
     assert sight(data) == before
     assert not (machine / "etc/docker/daemon.json").exists()
+
+
+def test_a_new_place_that_lost_something_since_and_is_another_now_is_told(
+    home: Path, machine: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taking it back would lose what was changed there."""
+    (folder(machine / "var/lib/docker") / "tmp").mkdir()
+
+    def losing(*arguments: Any) -> str:
+        (disk / "docker" / "tmp").rmdir()
+        return missing(*arguments)
+
+    monkeypatch.setattr("modelyard.api.reclaim.missing", losing)
+    with Yard({}, home, "linux") as yard:
+        done = yard.apply(plan(home, disk))
+    assert (done.done, done.skipped) == (3, [])
+    assert [(path, "entries, and it had" in why) for path, why in done.failed] == [(f"{disk}/docker", True)]
 
 
 def test_it_is_counted_once_and_only_among_the_places_of_the_machine(home: Path, machine: Path) -> None:
