@@ -76,10 +76,12 @@ def _moving(tell: Telling) -> str:
     single = "; a single artifact, too" if tell.piece and tell.piece == tell.link else single
     if tell.never:
         return f"not as a whole: {tell.never}; {tell.instead}{single}".replace("{store}", "…")
-    told = ["its own settings"] if tell.setting else []
+    told = ["its own settings"] if tell.setting and not tell.engine else []
+    told += ["its own settings, by root, while its engine is stopped"] if tell.engine else []
+    kept = "".join(f"; not {name}: {why}; {instead}" for name, (why, instead) in tell.apart.items())
     told += [f"a link in the old place, for {tell.link}"] if tell.link else []
     said = f"; `{tell.variables[0]}` names the new place" if tell.variables else ""
-    return " or ".join(told) + said + single
+    return " or ".join(told) + said + single + kept
 
 
 def _rows(adapter: Adapter) -> Iterator[tuple[str, str]]:

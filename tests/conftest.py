@@ -24,7 +24,7 @@ VARIABLES = (
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh home, with no variable left that could lead out of it."""
+    """A fresh home, with no variable left that could lead out of it, and no engine of this machine."""
     for name in list(os.environ):
         if name.startswith(VARIABLES):
             monkeypatch.delenv(name)
@@ -33,6 +33,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(fresh))
     monkeypatch.setenv("USERPROFILE", str(fresh))
     monkeypatch.chdir(fresh)
+    monkeypatch.setattr("modelyard.stores.docker_folders.MACHINE", str(tmp_path / "machine"))
     return fresh
 
 

@@ -99,8 +99,9 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     the same bytes and the mark `source`. `share` lets it have the extents of `other` where both have the same bytes:
     everywhere, or in the `ranges`. `clone` makes a new file there with the extents of `other`, `link` another name of
     it. `copy` makes it a proven copy of the folder or file `other`, on whatever file system, but for what is `left`
-    out. `symlink` puts a symbolic link to `other` in its place. `ask` lets a service remove something: the path is the
-    service's address. `mode` are the rights of a new file, its owner's alone at 0.
+    out; `verbatim`: links keep their text, also one that leads into `other` by its whole path. `symlink` puts a
+    symbolic link to `other` in its place. `ask` lets a service remove something: the path is the service's address.
+    `mode` are the rights of a new file, its owner's alone at 0.
     `also` are further artifacts that it is a part of. Once a removal of an artifact is not made, no later one of it is.
     """
 
@@ -119,6 +120,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     ranges: list[Range] = []
     mode: int = 0
     left: list[Path] = []
+    verbatim: bool = False
 
     @property
     def artifacts(self) -> tuple[str, ...]:
@@ -181,6 +183,8 @@ class Move(msgspec.Struct, frozen=True, omit_defaults=True):
     variables: dict[str, str] = {}
     named: Path | None = None
     """The link by which the old place was found, where it was one: it leads to the new place afterwards."""
+    system: bool = False
+    """Whether it belongs to the machine, and not to one home."""
 
 
 class Origin(msgspec.Struct, frozen=True):

@@ -81,7 +81,7 @@ def needed(*programs: str) -> None:
 
 
 @contextmanager
-def _base(name: str) -> Iterator[Path]:
+def base_of(name: str) -> Iterator[Path]:
     """A folder near the root, since the path of a socket may have 107 letters at most."""
     base = Path(tempfile.mkdtemp(prefix=f"{name}-", dir="/tmp"))
     base.chmod(0o755)
@@ -128,31 +128,37 @@ def docker_command() -> str:
 def dockerd() -> Iterator[Running]:
     """A Docker engine with two sockets."""
     needed("dockerd", "containerd", "runc", "docker", "busybox")
-    with _base("docker") as base:
-        first, second = base / "docker.sock", base / "second.sock"
-        where = ("--data-root", f"{base}/data", "--exec-root", f"{base}/exec", "--pidfile", f"{base}/pid")
-        environment = {
-            "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
-            "HOME": str(base),
-            "DOCKER_HOST": f"unix://{first}",
-        }
-        log = base / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                ["dockerd", "--host", f"unix://{first}", "--host", f"unix://{second}", *where, *OPTIONS],
-                env=environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        running = Running((docker_command(),), first, base / "data", base, environment=environment)
-        try:
-            _answers(running, process, log)
-            running.version = running.run("version", "--format", "{{.Server.Version}}")
-            yield running
-            _empty_docker(running)
-        finally:
-            _stop(process)
+    with base_of("docker") as base, started(base, "--data-root", f"{base}/data") as running:
+        yield running
+        _empty_docker(running)
+
+
+@contextmanager
+def started(base: Path, *where: str) -> Iterator[Running]:
+    """A Docker engine in a folder, told where its data are."""
+    first, second = base / "docker.sock", base / "second.sock"
+    own = ("--exec-root", f"{base}/exec", "--pidfile", f"{base}/pid")
+    environment = {
+        "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
+        "HOME": str(base),
+        "DOCKER_HOST": f"unix://{first}",
+    }
+    log = base / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["dockerd", "--host", f"unix://{first}", "--host", f"unix://{second}", *where, *own, *OPTIONS],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    running = Running((docker_command(),), first, base / "data", base, environment=environment)
+    try:
+        _answers(running, process, log)
+        running.version = running.run("version", "--format", "{{.Server.Version}}")
+        yield running
+    finally:
+        _stop(process)
 
 
 def _empty_docker(running: Running) -> None:
@@ -208,7 +214,7 @@ def _writes(path: str, size: int) -> tuple[str, ...]:
 def podman() -> Iterator[Running]:
     """Podman with a service on a socket."""
     needed("podman", "runc", "conmon", "busybox")
-    with _base("podman") as base:
+    with base_of("podman") as base:
         where = ("--root", f"{base}/root", "--runroot", f"{base}/run", "--storage-driver", "overlay")
         command = ("podman", *where, "--cgroup-manager", "cgroupfs", "--runtime", "runc")
         environment = {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "HOME": str(base)}

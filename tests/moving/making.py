@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
+import socket
+import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +26,9 @@ from modelyard.plan import Path as Place
 from modelyard.policies.moving import Part, Way, Write, steps
 
 OLD = 1_600_000_000_123_456_789
+CAPABLE = struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0)
+"""The capability to bind low ports, as the kernel keeps it (capabilities(7))."""
+OTHERS = re.compile(r"security\.(?!capability)|trusted\.SGI_").match
 READERS = struct.pack("<I", 2) + b"".join(  # an access control list as the kernel keeps it (acl(5))
     struct.pack("<HHI", tag, bits, who)
     for tag, bits, who in ((1, 6, 2**32 - 1), (2, 4, 4242), (4, 4, 2**32 - 1), (16, 4, 2**32 - 1), (32, 0, 2**32 - 1))
@@ -30,7 +36,10 @@ READERS = struct.pack("<I", 2) + b"".join(  # an access control list as the kern
 
 
 def store(base: Path) -> Path:
-    """A folder with everything that copies lose: names, holes, attributes, lists, owners, rights, times, links."""
+    """A folder with everything that copies lose: names, holes, attributes, lists, owners, rights, times, links,
+
+    capabilities, and what overlay file systems note by devices and attributes.
+    """
     root = base / "store"
     big = makers.write(root / "blobs" / "big", hashlib.sha256(b"big").digest() * 40_000)
     os.link(big, root / "second-name")
@@ -61,10 +70,25 @@ def store(base: Path) -> Path:
     os.lchown(root / "dangling", 1234, 4321)
     (root / "many" / "4").chmod(0o4755)
     (root / "many").chmod(0o2750)
+    os.chown(root / "many" / "5", 1234, 4321)
+    os.setxattr(root / "many" / "5", "security.capability", CAPABLE)
+    os.setxattr(root / "many", "trusted.overlay.opaque", b"y")
+    os.setxattr(root / "dangling", "trusted.overlay.origin", b"\0here", follow_symlinks=False)
+    specials(root)
     locked.chmod(0o500)
     for number, path in enumerate([*below(root)][::-1]):
         os.utime(path, ns=(OLD + number, OLD + 1000 * number + 7), follow_symlinks=False)
     return root
+
+
+def specials(root: Path) -> None:
+    """A whiteout with two names, another device, a pipe, and a socket that nobody listens at."""
+    os.mknod(root / "whiteout", stat.S_IFCHR, 0)
+    os.link(root / "whiteout", root / "whiteout-too")
+    os.mknod(root / "device", stat.S_IFBLK | 0o640, os.makedev(7, 200))
+    os.mkfifo(root / "pipe", 0o622)
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(os.path.relpath(root / "socket"))  # a short path, wherever the tests lie
 
 
 def below(root: Path) -> Iterator[Path]:
@@ -81,14 +105,15 @@ def sight(root: Path) -> dict[str, tuple[object, ...]]:
     for path in sorted(below(root)):
         name, each = str(path.relative_to(root)), path.lstat()
         first.setdefault(each.st_ino, name)
-        told: list[object] = [oct(each.st_mode), each.st_uid, each.st_gid, each.st_mtime_ns]
+        told: list[object] = [oct(each.st_mode), each.st_uid, each.st_gid, each.st_mtime_ns, each.st_rdev]
+        keys = os.listxattr(path, follow_symlinks=False)
+        told.append([(key, os.getxattr(path, key, follow_symlinks=False)) for key in sorted(keys) if not OTHERS(key)])
         if path.is_symlink():
             told.append(os.readlink(path).replace(str(root), "<root>"))
-        else:
-            names = [key for key in sorted(os.listxattr(path)) if not key.startswith(("security.", "trusted.SGI_"))]
-            told.append([(key, os.getxattr(path, key)) for key in names])
+        elif not path.is_dir():
+            told += [first[each.st_ino], each.st_atime_ns > 0]
         if path.is_file() and not path.is_symlink():
-            told += [first[each.st_ino], hashlib.sha256(path.read_bytes()).hexdigest(), each.st_atime_ns > 0]
+            told.append(hashlib.sha256(path.read_bytes()).hexdigest())
         seen[name] = tuple(told)
     return seen
 
@@ -101,6 +126,8 @@ def contents(root: Path) -> dict[str, str]:
         else hashlib.sha256(path.read_bytes()).hexdigest()
         if path.is_file()
         else "folder"
+        if path.is_dir()
+        else f"{stat.S_IFMT(path.lstat().st_mode):o} {path.lstat().st_rdev}"
         for path in below(root)
     }
 

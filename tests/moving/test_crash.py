@@ -15,10 +15,22 @@ import makers
 from apply.work import CALLS, Crash, take_back
 from modelyard.apply.disk import Disk
 from modelyard.plan import Plan
-from moving.making import again, apply, contents, plan_for, settle
+from moving.making import again, apply, contents, plan_for, settle, specials
 from walk.disks import mounted
 
-MORE = ("blank", "put", "symlink", "own", "stamp", "attribute", "sync_disk", "share", "reserve", "start_writing")
+MORE = (
+    "blank",
+    "put",
+    "symlink",
+    "own",
+    "stamp",
+    "attribute",
+    "sync_disk",
+    "share",
+    "reserve",
+    "start_writing",
+    "special",
+)
 NEVER = 1 << 30
 
 
@@ -77,6 +89,7 @@ def small(home: Path) -> Path:
     makers.write(root / "in" / "c", b"c")
     (root / "in" / "link").symlink_to("../a")
     (root / "whole").symlink_to(root / "a")
+    specials(root)
     os.setxattr(root / "a", "user.x", b"y")
     return root
 

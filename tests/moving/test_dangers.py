@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import zlib
 from collections.abc import Callable
@@ -307,13 +308,14 @@ def test_a_medium_that_fails_half_way_leaves_the_source(tmp_path: Path, home: Pa
         is_as_before(source, disk / "store", before)
 
 
-def test_pipes_and_mounts_in_it_are_refused(tmp_path: Path, home: Path) -> None:
+def test_sockets_in_use_and_mounts_in_it_are_refused(tmp_path: Path, home: Path) -> None:
     source = models(home, 1)
-    os.mkfifo(source / "pipe")
-    with fresh_disk("tmpfs", tmp_path) as disk:
+    with fresh_disk("tmpfs", tmp_path) as disk, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(source / "socket"))
+        listening.listen()
         ledger = apply(home, plan_for(source, disk / "store", home, linked=True), Disk())
-        assert "a pipe cannot be copied" in ledger.reasons[0]
-        (source / "pipe").unlink()
+        assert "a program listens at this socket" in ledger.reasons[0]
+        (source / "socket").unlink()
         (source / "inner").mkdir()
         with mounted("tmpfs", source / "inner", "-t", "tmpfs"):
             ledger = apply(home, plan_for(source, disk / "other", home, linked=True), Disk())

@@ -53,6 +53,14 @@ def test_yaml(old: str, new: str) -> None:
     assert yaml_with(old, "pkgs_dirs", [PLACE]) == new
 
 
+def test_json_stands_as_its_owner_wrote_it() -> None:
+    odd = '{ "a": [1,  2],\n\t"k" :"old", "b": {"k": 1e3} }\n'
+    assert json_with(odd, "k", PLACE) == odd.replace("old", PLACE)
+    assert json_with('{"a": 1}', "k", "v") == '{"a": 1, "k": "v"}'
+    assert json_with('{\n\t"a": [\n\t1]\n}\n', "k", "v") == '{\n\t"a": [\n\t1],\n\t"k": "v"\n}\n'
+    assert json_with("", "k", "v") == json_with(" {}\n", "k", "v").strip() + "\n" == '{\n  "k": "v"\n}\n'
+
+
 def test_json_units_and_shells() -> None:
     assert json_with('{\n    "b": 1,\n    "a": "x"\n}', "a", PLACE) == f'{{\n    "b": 1,\n    "a": "{PLACE}"\n}}'
     assert unit_with("", "M", "/a b%") == '[Service]\nEnvironment="M=/a b%%"\n'
@@ -74,6 +82,7 @@ def test_json_units_and_shells() -> None:
         (lambda text: yaml_with(text, "k", "v"), "s: |\n  x\nk: &a {b: 1}\nc: *a\n"),
         (lambda text: json_with(text, "k", "v"), "[]"),
         (lambda text: json_with(text, "k", "v"), "{ // comment\n}"),
+        (lambda text: json_with(text, "k", "v"), '{"k": 1, "k": 2}'),
         (lambda text: unit_with(text, "K", "v"), "Environment=K=1\nEnvironment=K=2\n"),
     ],
 )  # fmt: skip

@@ -23,7 +23,7 @@ def make(home: Path) -> None:
     makers.write(data / "image" / "overlay2" / "repositories.json", "{}")
     makers.write(data / "overlay2" / "abc" / "diff" / "opt" / "model.bin", b"m" * 9000)
     disk = makers.write(home / ".docker" / "desktop" / "vms" / "0" / "data" / "Docker.raw", b"d" * 8192)
-    os.truncate(disk, 1 << 30)
+    os.truncate(disk, 1 << 26)
     context(home, "desktop-linux", f"unix://{home}/.docker/desktop/docker.sock")
     makers.write(home / ".docker" / "config.json", '{"currentContext": "desktop-linux", "auths": {}}')
 
@@ -124,7 +124,7 @@ def test_a_silent_engine_is_one_thing_and_its_disk_is_what_it_takes(home: Path) 
     found = api.survey({}, home, "linux", system=False)
     sizes = {each.id: each for each in found.artifacts}
     assert set(sizes) == {"docker:data/.local/share/docker", "docker:disk/Docker.raw"}
-    assert sizes["docker:disk/Docker.raw"].sizes.apparent == 1 << 30
+    assert sizes["docker:disk/Docker.raw"].sizes.apparent == 1 << 26
     assert sizes["docker:disk/Docker.raw"].sizes.allocated == 8192
     assert all(each.recovery == "none" and "not running" in each.detail for each in sizes.values())
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from modelyard.api import Survey, find_artifact
+from modelyard.api.engines import refuse_unseen
+from modelyard.api.refusal import Nothing, Refusal
 from modelyard.inventory import Artifact
 from modelyard.policies.moving import Unit
 from modelyard.stores.telling import ENVIRONMENT, TELLINGS, telling
@@ -15,18 +17,6 @@ from modelyard.walk.tree import Tree
 WHOLE = "`modelyard move {} DEST` moves all of it"
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of the program
-    """Why something is not moved, and what to do instead."""
-
-    def __init__(self, why: str, instead: str) -> None:
-        super().__init__(why)
-        self.instead = instead
-
-
-class Nothing(LookupError):  # noqa: N818 - an answer, not an error of the program
-    """Nothing is called like that."""
-
-
 def unit_of(survey: Survey, name: str) -> Unit:
     """What a name means: a store, an artifact, a path."""
     if any(each.store.name == name for each in survey.holdings):
@@ -34,8 +24,10 @@ def unit_of(survey: Survey, name: str) -> Unit:
     numbers = range(len(survey.artifacts))
     if found := [number for number in numbers if survey.artifacts[number].id == name]:
         return _artifact(survey, found[0])
-    if os.path.lexists(name) and "/" in name and (unit := _path(survey, os.path.abspath(name))):
-        return unit
+    if os.path.lexists(name) and "/" in name:
+        if unit := _path(survey, os.path.abspath(name)):
+            return unit
+        refuse_unseen(survey, os.path.realpath(name))
     if len(found := [number for number in numbers if survey.artifacts[number].group == name]) == 1:
         return _artifact(survey, found[0])
     try:
@@ -58,6 +50,8 @@ def _store(survey: Survey, name: str) -> Unit:
     units = list(_units(survey, name))
     movable = [unit for unit in units if not environments_in(survey, unit.rows)]
     if not units:
+        _refuse_apart(survey, name)
+        refuse_unseen(survey, name)
         raise Refusal(f"no folder of {name} was found here", f"`modelyard where {name}` tells where it was looked for")
     if not movable:
         raise Refusal(f"{name} holds environments: {ENVIRONMENT.never}", ENVIRONMENT.instead)
@@ -74,7 +68,7 @@ def _units(survey: Survey, store: str | None = None) -> Iterator[Unit]:
     for holding in survey.holdings:
         tell = telling(holding.store.name)
         for root in holding.roots if store in (None, holding.store.name) and not tell.never else ():
-            if root.row is None or root.endpoint or (root.shared and not tell.alone):
+            if root.row is None or root.endpoint or (root.shared and not tell.alone) or root.found_by in tell.apart:
                 continue
             named = os.fsencode(os.path.abspath(root.path))
             below = os.path.join(named, os.fsencode(tell.part))
@@ -92,6 +86,7 @@ def _artifact(survey: Survey, number: int) -> Unit:
     artifact = survey.artifacts[number]
     if artifact.kind == "environment":
         raise Refusal(f"{artifact.id} cannot be moved: {ENVIRONMENT.never}", ENVIRONMENT.instead)
+    _refuse_apart(survey, artifact.store, artifact.root)
     tell = telling(artifact.store)
     if not tell.piece:
         why = tell.never or f"{artifact.store} finds it in its own folder alone"
@@ -118,10 +113,21 @@ def _path(survey: Survey, path: str) -> Unit | None:
         tell = telling(each.store)
         if each.kind == "environment":
             raise Refusal(f"{shown(real)} cannot be moved: {ENVIRONMENT.never}", ENVIRONMENT.instead)
+        _refuse_apart(survey, each.store, each.root)
         if not tell.piece:
             why = f"{each.store} owns {each.id} in it"
             raise Refusal(f"{shown(real)} is not moved: {why}", tell.instead or WHOLE.format(each.store))
     return Unit(survey.tree.label(row), inside[0].store, None, telling(inside[0].store), (row,), (real,))
+
+
+def _refuse_apart(survey: Survey, store: str, path: str = "") -> None:
+    """Refusal for the roots of a store, or for this one, that are not moved though others of it are."""
+    apart = telling(store).apart
+    roots = [root for each in survey.holdings if each.store.name == store for root in each.roots]
+    for root in roots:
+        if root.row is not None and root.found_by in apart and path in ("", shown(root.path)):
+            why, instead = apart[root.found_by]
+            raise Refusal(f"{shown(root.path)} is not moved: {why}", instead)
 
 
 def is_inside(tree: Tree, artifact: Artifact, rows: Sequence[int]) -> bool:

@@ -10,8 +10,10 @@ from pathlib import Path as Folder
 
 from modelyard.api import Survey
 from modelyard.api import survey as look
-from modelyard.api.movable import Nothing, Refusal, environments_in, is_inside, refuse_never, unit_of
+from modelyard.api.engines import engine_notes, refuse_engine
+from modelyard.api.movable import environments_in, is_inside, refuse_never, unit_of
 from modelyard.api.planning import doors_of, now_text, origin_of, why_not
+from modelyard.api.refusal import Nothing, Refusal
 from modelyard.api.telling import Told, told
 from modelyard.apply import marks
 from modelyard.inventory import Artifact, Platform
@@ -21,7 +23,7 @@ from modelyard.policies.removal import mark
 from modelyard.stores.telling import ENVIRONMENT
 from modelyard.uses.everyone import Everyone
 from modelyard.uses.links import links_into
-from modelyard.walk.mounts import mount_at
+from modelyard.walk.mounts import mount_at, mounts
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -53,18 +55,18 @@ def plan_move(
     inside = [number for number, each in enumerate(survey.artifacts) if is_inside(survey.tree, each, unit.rows)]
     if pinned := [survey.artifacts[each].id for each in inside if survey.artifacts[each].id in wish.pins]:
         raise Refusal(f"{pinned[0]} is pinned", f"`modelyard pin --remove {pinned[0]}` lets it be moved")
-    _refuse(survey, everyone, unit, inside)
+    _refuse(survey, everyone, unit, inside, env)
     parts = tuple(_part(survey.tree, *each) for each in zip(unit.named, targets, unit.rows, strict=True))
     for part in parts:
         _refuse_place(part)
     renamed = all(_same_disk(part) for part in parts) and not any(part.secrets for part in parts)
     spoken = told(unit, parts, wish.write_rc, env, home, platform)
     outside = [survey.tree.label(link) for _, link in links_into(survey.tree, unit.rows)]
-    inner = renamed and any(_leads_inside(survey.tree, row) for row in unit.rows)
+    inner = renamed and not unit.telling.engine and any(_leads_inside(survey.tree, row) for row in unit.rows)
     linked = not spoken.stands or bool(outside) or inner or bool(unit.telling.stays)
     _refuse_way(unit, spoken, linked, parts)
     notes = [*spoken.notes, *_notes(survey, unit, parts, outside, inner, renamed)]
-    way = Way(renamed, linked, spoken.writes, parts)
+    way = Way(renamed, linked, spoken.writes, parts, unit.telling.engine)
     return _plan(survey, unit, way, replace(spoken, notes=notes), inside)
 
 
@@ -78,7 +80,7 @@ def _targets(unit: Unit, target: str) -> list[bytes]:
     return [os.path.join(os.fsencode(os.path.realpath(parent)), os.fsencode(name))]
 
 
-def _refuse(survey: Survey, everyone: Everyone, unit: Unit, inside: Sequence[int]) -> None:
+def _refuse(survey: Survey, everyone: Everyone, unit: Unit, inside: Sequence[int], env: Mapping[str, str]) -> None:
     if found := environments_in(survey, unit.rows):
         raise Refusal(f"{found[0]} lies in it: {ENVIRONMENT.never}", ENVIRONMENT.instead)
     doors = doors_of(survey, everyone)
@@ -87,7 +89,12 @@ def _refuse(survey: Survey, everyone: Everyone, unit: Unit, inside: Sequence[int
             raise Refusal(
                 f"{survey.artifacts[number].id}: {why}", unit.telling.restart or "end that first, and run again"
             )
+    if unit.telling.engine and unit.root is not None:
+        refuse_engine(survey, unit, unit.root, inside, env)
     for row in unit.rows:
+        if survey.tree.path(row) in [mount.path for mount in mounts()]:
+            words = f"{survey.tree.label(row)} is where a file system is mounted, which no trash can take"
+            raise Refusal(words, "mount that file system at the new place instead")
         if not survey.tree.is_whole(row):
             raise Refusal(
                 f"{survey.tree.label(row)} could not be looked at whole", "`modelyard doctor` tells what is in the way"
@@ -114,7 +121,7 @@ def _refuse_way(unit: Unit, spoken: Told, linked: bool, parts: Sequence[Part]) -
     if secret is not None and linked:
         name = shown(os.path.join(secret.real, secret.secrets[0]))
         raise Refusal(f"{name} may be a secret, which modelyard never moves", "put it elsewhere first, and run again")
-    if linked and not reason:
+    if linked and not reason and not spoken.stands:
         raise Refusal(f"{unit.name} is not found behind a link, {spoken.why}", "add --write-rc, or set that yourself")
 
 
@@ -154,7 +161,9 @@ def _leads_inside(tree: Tree, row: int) -> bool:
 def _notes(
     survey: Survey, unit: Unit, parts: Sequence[Part], outside: Sequence[str], inner: bool, renamed: bool
 ) -> Iterator[str]:
-    if unit.telling.restart:
+    if unit.telling.engine:
+        yield from engine_notes(unit)
+    elif unit.telling.restart:
         yield unit.telling.restart
     if outside:
         more = f" and {len(outside) - 1:,} more" if len(outside) > 1 else ""
@@ -180,12 +189,13 @@ def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[i
     how = " and ".join([*(["setting"] if spoken.writes else []), *(["link"] if way.linked else [])])
     reason = unit.telling.link if unit.root is not None else unit.telling.piece
     links = [unit.telling.stays or reason] if way.linked else []
-    why = "; ".join([*([spoken.why] if spoken.stands else []), *links])
+    why = "; ".join(each for each in [spoken.why if spoken.stands else "", *links] if each)
     move = Move(
         unit.name, unit.store, Path.of(way.parts[0].real), Path.of(way.parts[0].target), how, why, sizes.apparent,  # type: ignore[arg-type]
         sizes.entries, way.renamed, Path.of(spoken.writes[0].file) if spoken.writes else None, list(spoken.lines),
         list(spoken.say), list(spoken.notes), holds, dict(spoken.variables),
         Path.of(way.parts[0].named) if way.parts[0].link else None,
+        unit.root is not None and unit.root.system,
     )  # fmt: skip
     places = [os.path.dirname(part.target) for part in way.parts] + [os.path.dirname(each.file) for each in way.writes]
     places += [os.path.dirname(path) for part in way.parts for path in (part.named, part.real)]
@@ -219,12 +229,16 @@ def missing(plan: Plan, env: Mapping[str, str], home: Folder, platform: Platform
             continue
         place = Folder(os.fsdecode(target))
         for root in [place, place.parent] if place.is_dir() else [place.parent]:  # some are known by their own name
-            found = look({**env, **move.variables}, home, platform, [root], system=False, adapters=adapters)
-            lost = _lost(move, [each for each in found.artifacts if each.store == move.store])
+            found = look({**env, **move.variables}, home, platform, [root], system=move.system, adapters=adapters)
+            here = [each for each in found.artifacts if each.store == move.store]
+            lost = _lost(move, here)
             if not lost:
                 break
         if lost:
             return f"{move.store} does not show {lost[0]} with {lost[1]:,} bytes at its new place"
+        whole = [each.sizes.entries for each in here if [found.tree.path(row) for row in each.rows] == [target]]
+        if any(entries != move.entries for entries in whole):
+            return f"{shown(target)} has {whole[0]:,} entries, and it had {move.entries:,}"
     return ""
 
 

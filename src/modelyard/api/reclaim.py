@@ -124,21 +124,25 @@ class Yard:
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
                 progress(min(start + 64, total), total)
-            if plan.together:
-                self._looked_over(journal)
+            lost = self._looked_over(journal) if plan.together else []
             for folder in shared[:1]:
                 self._disk.sync_file_system(folder)
             gained = sum(free_bytes(shared).values()) - sum(before.values()) if shared else None
-            return replace(receipt(journal.ledger, measured=gained), capsules=keeper.capsules)
+            done = receipt(journal.ledger, measured=gained)
+            return replace(done, failed=[*done.failed, *lost], capsules=keeper.capsules)
 
-    def _looked_over(self, journal: Journal) -> None:
-        """All steps or none: what moved has to show everything that it showed before."""
-        plan = journal.ledger.plan
+    def _looked_over(self, journal: Journal) -> list[tuple[str, str]]:
+        """All steps or none: what moved has to show everything that it showed before.
+
+        What it does not show, by its new place, where it cannot be taken back any more.
+        """
+        plan, why = journal.ledger.plan, ""
         if not is_half(journal.ledger) and (why := missing(plan, *self._where)):
             last = len(plan.steps) - 1
             journal.write([Record("done", last, now_text(), why=why)])
             undo(self._disk, journal, now_text)
         whole(self._disk, journal, now_text)
+        return [(move.target.text, why) for move in plan.moves] if why and journal.ledger.steps("done") else []
 
     def apply_whole(self, plan: Plan, progress: Progress = silent) -> Receipt:
         """Makes all steps of a plan, or none: where one could not be made the others are taken back."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as Folder
 
+from modelyard.api.refusal import Refusal
 from modelyard.apply import marks
 from modelyard.doctor.assignments import all_assignments
 from modelyard.doctor.shell import set_variable
-from modelyard.inventory import Platform
+from modelyard.inventory import Platform, Root
 from modelyard.policies.moving import Part, Unit, Write, variable
 from modelyard.problem import Problem
 from modelyard.stores.setting_lines import shell_with
@@ -19,6 +20,8 @@ from modelyard.stores.told import Surroundings, written
 from modelyard.walk.read import read_setting
 from modelyard.walk.text import shown
 
+SYSTEM, USER = "sudo systemctl", "systemctl --user"
+LOOK = "docker info -f '{{.DockerRootDir}}'"
 SYSTEMD = "sudo systemctl daemon-reload && sudo systemctl restart ollama"
 
 
@@ -38,7 +41,10 @@ class Told:
 def told(
     unit: Unit, parts: Sequence[Part], write_rc: bool, env: Mapping[str, str], home: Folder, platform: Platform
 ) -> Told:
-    """The owner's setting where it has one, else its variable: as a line to say, or to write when that was allowed."""
+    """The owner's setting where it has one, else its variable: as a line to say, or to write when that was allowed.
+
+    Refusal where nothing but a setting can tell it, and that is not understood.
+    """
     if unit.root is None:
         return Told(False, "nothing names a single artifact")
     target = shown(parts[0].target)
@@ -46,18 +52,29 @@ def told(
     notes: list[str] = []
     if unit.telling.setting:
         found = written(unit.telling.setting, unit.root, target, around)
+        if isinstance(found, Problem) and not unit.telling.link:
+            raise Refusal(f"{found.path} is left alone: {found.message}", found.hint or "mend it, and run again")
         if isinstance(found, Problem):
             notes.append(f"{found.path} was left alone: {found.message}")
         elif found is not None:
             file = os.fsencode(found.file)
             outside = not found.file.startswith(f"{os.path.realpath(home)}/")
-            write = Write(file, found.text, marks.take(file), 0o644 if outside else 0o600)
-            say = (SYSTEMD,) if found.file.startswith("/etc/systemd/") else ()
-            return Told(True, f"{shown(file)} is where its owner looks first", (write,), found.lines, say)
+            write = Write(file, found.text, marks.take(file), 0o644 if outside or unit.telling.engine else 0o600)
+            why = f"{shown(file)} is where its owner looks first"
+            return Told(True, why, (write,), found.lines, tuple(_afterwards(unit, unit.root, found.file)))
     named = variable(unit.telling, unit.root.found_by, target)
     if named is None:
         return Told(False, "nothing else names it", notes=notes)
     return _by_variable(*named, write_rc, around, notes)
+
+
+def _afterwards(unit: Unit, root: Root, file: str) -> Iterator[str]:
+    """What a person types so that a service takes its new place, and to see that it did."""
+    if unit.telling.engine:
+        yield f"{SYSTEM if root.system else USER} start {unit.store}"
+        yield LOOK
+    elif file.startswith("/etc/systemd/"):
+        yield SYSTEMD
 
 
 def _by_variable(name: str, value: str, write_rc: bool, around: Surroundings, notes: list[str]) -> Told:

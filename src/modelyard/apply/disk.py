@@ -116,13 +116,17 @@ class Disk:
         if ctypes.CDLL(None, use_errno=True).fcopyfile(source, target, None, ACL_AND_ATTRIBUTES):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
-    def attribute(self, descriptor: int, name: str, value: bytes) -> None:
-        """Gives an open file an extended attribute, access control lists among them."""
-        os.setxattr(descriptor, name, value)
+    def attribute(self, place: int | bytes, name: str, value: bytes) -> None:
+        """Gives an open file, or a name that may be a link, an extended attribute, access control lists among them."""
+        os.setxattr(place, name, value, follow_symlinks=isinstance(place, int))
 
-    def mode(self, descriptor: int, mode: int) -> None:
-        """Who may do what with an open file."""
-        os.fchmod(descriptor, mode)
+    def mode(self, place: int | bytes, mode: int) -> None:
+        """Who may do what with an open file, or with a name that is no link."""
+        os.chmod(place, mode)
+
+    def special(self, path: bytes, mode: int, number: int) -> None:
+        """A new device of this number, pipe or socket, by the type in its mode; mknod(2)."""
+        os.mknod(path, mode, number)
 
     def create(self, path: bytes, mode: int = 0o600) -> int:
         """A descriptor of a new file to append to."""

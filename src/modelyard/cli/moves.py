@@ -76,7 +76,7 @@ def copying(request: Request, plan: Plan) -> Iterator[Progress]:
 def tell_move(request: Request, plan: Plan, found: Receipt) -> None:
     """What came of a move."""
     out = console()
-    done = not found.skipped and not found.failed
+    done = found.done > 0 and not found.skipped
     for move in plan.moves:
         words = "is at" if done else "stays where it was, not at"
         line(out, f"{move.artifact} {words} {move.target.text}  (plan {found.journal})", "bold")

@@ -66,12 +66,13 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a unit gets to its new place."""
+    """How a unit gets to its new place; `verbatim`: with all links as they are."""
 
     renamed: bool
     linked: bool
     writes: tuple[Write, ...] = ()
     parts: tuple[Part, ...] = field(default=())
+    verbatim: bool = False
 
 
 def is_secret(name: bytes) -> bool:
@@ -91,9 +92,8 @@ def _brought(artifact: str, way: Way, part: Part) -> Step:
     source, target = Path.of(part.real), Path.of(part.target)
     if way.renamed:
         return Step("move", source, part.mark, artifact, other=target)
-    return Step(
-        "copy", target, None, artifact, other=source, source=part.mark, left=[Path.of(each) for each in part.secrets]
-    )
+    left = [Path.of(each) for each in part.secrets]
+    return Step("copy", target, None, artifact, other=source, source=part.mark, left=left, verbatim=way.verbatim)
 
 
 def _write(artifact: str, write: Write) -> Step:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import msgspec
-
 from modelyard.inventory import Artifact, Place, Platform, Reading, Root, Store
-from modelyard.problem import Problem
+from modelyard.stores.docker_folders import machine_roots, of_user
 from modelyard.stores.engine_places import docker_contexts, endpoint, local, once
 from modelyard.stores.engine_reading import at_rest, read_engine
 from modelyard.stores.folders import never
-from modelyard.stores.places import expand
-from modelyard.stores.settings import json_settings
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
@@ -27,6 +23,7 @@ STORE = Store(
         "config.json currentContext",
         "XDG_RUNTIME_DIR",
         "XDG_DATA_HOME",
+        "docker.service --data-root",
         "daemon.json data-root",
     ),
     closed=True,
@@ -38,17 +35,12 @@ DISKS = (".raw", ".qcow2", ".vhdx")
 IN_MACHINE = "the disk image"
 
 
-class DaemonSettings(msgspec.Struct, rename="kebab"):
-    """The part of `daemon.json` that moves an engine's folder."""
-
-    data_root: str = ""
-
-
 def roots(env: Mapping[str, str], home: Path, platform: Platform) -> Iterable[Place]:
-    """The addresses by variable, context and default, then the folder of an engine without root and Desktop's disk."""
+    """The addresses by variable, context and default, then the folders of engines and Desktop's disk."""
     yield from once(_sockets(env, home, platform))
     if platform == "linux":
-        yield from _rootless(env, home)
+        yield from machine_roots(env, home)
+        yield from of_user(env, home).roots(env, home)
     for path in _desktop(env, home, platform):
         yield Root(str(path), IN_MACHINE, shared=True)
 
@@ -67,17 +59,6 @@ def _sockets(env: Mapping[str, str], home: Path, platform: Platform) -> Iterator
     yield local(
         "~/.docker/run/docker.sock" if platform == "macos" else "~/.docker/desktop/docker.sock", "default", home
     )
-
-
-def _rootless(env: Mapping[str, str], home: Path) -> Iterator[Place]:
-    folder, found_by = Path(expand(env.get("XDG_DATA_HOME") or "~/.local/share", env, home)) / "docker", "default"
-    settings = Path(expand(env.get("XDG_CONFIG_HOME") or "~/.config", env, home)) / "docker" / "daemon.json"
-    daemon = json_settings(str(settings), DaemonSettings)
-    if isinstance(daemon, Problem):
-        yield daemon
-    elif daemon.data_root:
-        folder, found_by = Path(expand(daemon.data_root, env, home)), "daemon.json data-root"
-    yield Root(str(folder), found_by, shared=True)
 
 
 def _desktop(env: Mapping[str, str], home: Path, platform: Platform) -> Iterator[Path]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 import yaml
 
 SECTION = re.compile(r"\s*\[([^\]]+)\]\s*(?:[#;].*)?$")
+MEMBER = re.compile(r'\s*("(?:[^"\\]|\\.)*")\s*:\s*')
+COMMA = re.compile(r"\s*,?")
 STRANGE = "modelyard does not understand it well enough to change it"
 
 
@@ -100,16 +102,44 @@ def yaml_with(text: str, key: str, value: object) -> str:
 
 
 def json_with(text: str, key: str, value: str) -> str:
-    """A JSON file whose top-level key has this value, indented as it was. ValueError where it is no object."""
+    """A JSON file whose top-level key has this value, all else as it stands. ValueError where it is no object."""
+    before = text if text.strip() else "{}\n"
     try:
-        found = json.loads(text or "{}")
+        found = json.loads(before)
     except ValueError as error:
         raise ValueError(STRANGE) from error
     if not isinstance(found, dict):
         raise ValueError(STRANGE)
-    indent = re.search(r"\{\r?\n([ \t]+)", text)
-    told = json.dumps({**found, key: value}, ensure_ascii=False, indent=indent[1] if indent else 2)
-    return told + ("\n" if text.endswith("\n") or not text else "")
+    changed = _with_member(before, key, json.dumps(value, ensure_ascii=False))
+    if json.loads(changed) != {**found, key: value}:  # the same key twice
+        raise ValueError(STRANGE)
+    return changed
+
+
+def _with_member(text: str, key: str, value: str) -> str:
+    """A JSON object in which this value stands behind its key: in place of the old one, else as the last member."""
+    decoder, brace = json.JSONDecoder(), text.index("{") + 1
+    at = end = brace
+    while member := MEMBER.match(text, at):
+        _, end = decoder.raw_decode(text, member.end())
+        if json.loads(member[1]) == key:
+            return text[: member.end()] + value + text[end:]
+        at = end + len(COMMA.match(text, end)[0])  # type: ignore[index]
+    new = f"{json.dumps(key)}: {value}"
+    if end == brace:
+        return f"{text[:brace]}\n  {new}\n{text[brace:].lstrip()}"
+    behind = text[brace:]
+    gap = behind[: len(behind) - len(behind.lstrip())]
+    return f"{text[:end]},{gap or ' '}{new}{text[end:]}"
+
+
+def json_keys(text: object) -> list[str]:
+    """The top-level keys of a JSON object, none where it is none."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return []
+    return list(found) if isinstance(found, dict) else []
 
 
 def unit_with(text: str, name: str, value: str) -> str:

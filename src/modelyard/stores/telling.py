@@ -7,7 +7,7 @@ neither is not moved, and the reason says what to do instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 OPENS = "it opens what lies there by path, which a link in the old place leads through"
 CACHE = "it makes its cache again when it finds none, and finds this one behind a link in the old place"
@@ -25,7 +25,9 @@ class Telling:
     `stays` is why the old path has to lead somewhere although a setting names the new one. `piece` says why it finds a
     single artifact behind a link. `alone`: its root holds nothing else, wherever it is found. `restart` is what a
     person does so that a running program takes the new place. `never` is why it cannot be moved at all, and `instead`
-    what to do.
+    what to do. `engine`: a service that must not run owns it, and it holds devices and files of users of containers,
+    which root alone can copy, and links that are right where they are. `apart` are the roots that are not moved, by
+    how they were found: why, and what to do.
     """
 
     link: str = ""
@@ -40,6 +42,8 @@ class Telling:
     restart: str = ""
     never: str = ""
     instead: str = ""
+    engine: bool = False
+    apart: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 ENVIRONMENT = Telling(
@@ -144,8 +148,15 @@ TELLINGS: Mapping[str, Telling] = {
         never="the Pythons in it hold their own paths", instead="`pyenv install` them below the new PYENV_ROOT",
     ),
     "docker": Telling(
-        never="its engine owns it and keeps parts of it mounted",
-        instead="stop the engine, copy its folder as root with `cp -a`, name the new one as `data-root` in daemon.json",
+        setting="docker", alone=True, engine=True,
+        restart="stop its engine (`sudo systemctl stop docker docker.socket`, one without root by `systemctl --user "
+        "stop docker`), then the same command",
+        apart={
+            "the disk image": (
+                "the disk of a virtual machine is Docker Desktop's own",
+                "Docker Desktop moves it: Settings, Resources, Advanced, `Disk image location`",
+            )
+        },
     ),
     "podman": Telling(
         never="its database holds the paths of all layers, and its files belong to users of its containers",

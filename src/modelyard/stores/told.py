@@ -11,10 +11,12 @@ import yaml
 
 from modelyard.inventory import Platform, Root
 from modelyard.problem import Problem
+from modelyard.stores.docker_folders import of_machine, of_user
 from modelyard.stores.places import expand
 from modelyard.stores.setting_lines import (
     STRANGE,
     ini_with,
+    json_keys,
     json_with,
     new_lines,
     toml_with,
@@ -22,6 +24,8 @@ from modelyard.stores.setting_lines import (
     yaml_with,
 )
 from modelyard.walk.read import read_setting
+
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Written:
 
 
 Edited = tuple[str, Callable[[str], str]]
+COMMANDED = "docker.service names {} by --data-root, which its engine does not take from two places"
+OLD_WORD = "it names the folder by another word than `data-root`"
 
 
 def written(setting: str, root: Root, target: str, around: Surroundings) -> Written | Problem | None:
@@ -59,6 +65,8 @@ def written(setting: str, root: Root, target: str, around: Surroundings) -> Writ
     found = SETTINGS[setting](root, target, around)
     if found is None or root.found_by in around.env:
         return None
+    if isinstance(found, Problem):
+        return found
     path, edit = found
     real = os.path.realpath(path)
     old = read_setting(real)
@@ -67,6 +75,8 @@ def written(setting: str, root: Root, target: str, around: Surroundings) -> Writ
     try:
         new = edit(old)
     except ValueError:
+        return Problem(real, "unreadable-settings", STRANGE)
+    if UNREADABLE in old:  # what stands there is not known, and would be written back as something else
         return Problem(real, "unreadable-settings", STRANGE)
     return Written(real, new, tuple(new_lines(old, new)))
 
@@ -177,7 +187,23 @@ def _ollama(root: Root, target: str, around: Surroundings) -> Edited | None:
     return file, lambda text: unit_with(text, "OLLAMA_MODELS", target)
 
 
-SETTINGS: Mapping[str, Callable[[Root, str, Surroundings], Edited | None]] = {
+def _docker(root: Root, target: str, around: Surroundings) -> Edited | Problem:
+    """The engine's `daemon.json`; it does not start where its command names the folder, too."""
+    engine = of_machine() if root.system else of_user(around.env, around.home)
+    file = engine.settings_file()
+    if folder := engine.told():
+        return Problem(
+            file,
+            "unreadable-settings",
+            COMMANDED.format(folder),
+            "`systemctl cat docker` shows where: take it out there",
+        )
+    if any(key != "data-root" and key.lower() in ("data-root", "graph") for key in json_keys(read_setting(file))):
+        return Problem(file, "unreadable-settings", OLD_WORD, "call it `data-root` there, and run again")
+    return file, lambda text: json_with(text, "data-root", target)
+
+
+SETTINGS: Mapping[str, Callable[[Root, str, Surroundings], Edited | Problem | None]] = {
     "pip": _pip,
     "uv": _uv,
     "poetry": _poetry,
@@ -190,4 +216,5 @@ SETTINGS: Mapping[str, Callable[[Root, str, Surroundings], Edited | None]] = {
     "stabilitymatrix": _stabilitymatrix,
     "dvc": _dvc,
     "ollama": _ollama,
+    "docker": _docker,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -76,6 +77,30 @@ def mounts_within(path: bytes) -> list[bytes]:
     mounts.cache_clear()
     below = path.rstrip(b"/") + b"/"
     return [mount.path for mount in mounts() if (mount.path + b"/").startswith(below)]
+
+
+def mounted_by_others(path: bytes) -> int:
+    """A process in whose own view something of a folder is mounted, 0 where none is seen: containers have such views.
+
+    An overlay names its folders in its options, a bound folder its place on its disk (proc(5), mountinfo).
+    """
+    seen = re.compile(rb"[ =:,]" + re.escape(path.replace(b" ", b"\\040")) + rb"[/ ,:]")
+    return next((process for process, table in _views() if seen.search(table)), 0)
+
+
+def _views() -> Iterator[tuple[int, bytes]]:
+    """The mount table of each view that is not our own, with a process that has it."""
+    if not os.path.isdir("/proc/self/ns"):
+        return
+    known = {os.readlink("/proc/self/ns/mnt")}
+    for process in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            view = os.readlink(f"/proc/{process}/ns/mnt")
+            if view not in known:
+                known.add(view)
+                yield process, Path(f"/proc/{process}/mountinfo").read_bytes()
+        except OSError:  # gone since, or of somebody else
+            continue
 
 
 def mount_of(device: int) -> Mount | None:

@@ -37,7 +37,8 @@ def make(hands: Hands, intent: Record) -> Record:
     try:
         if why := marks.drift(step.source, marks.take(source)):
             return hands.record("refused", number, why=f"{shown(source)}: {why}")
-        tree = grown(hands.disk, source, target, {bytes(each) for each in step.left}, hands.told)
+        left = {bytes(each) for each in step.left}
+        tree = grown(hands.disk, source, target, left, hands.told, verbatim=step.verbatim)
         seen = _placed(hands.disk, tree, target)
         if seen is None:
             return hands.record("failed", number, why="its drive went away")

@@ -114,7 +114,10 @@ def _written(disk: Disk, step: Step, beside: bytes) -> None:
     try:
         disk.append(descriptor, base64.b64decode(step.content))
         if step.expect is not None:
-            disk.mode(descriptor, os.stat(bytes(step.path)).st_mode & 0o7777)
+            seen, ours = os.stat(bytes(step.path)), os.fstat(descriptor)
+            if seen.st_uid != ours.st_uid:  # root writes the settings of somebody else, who is to read them
+                disk.own(descriptor, seen.st_uid, seen.st_gid)
+            disk.mode(descriptor, seen.st_mode & 0o7777)
         elif step.mode:
             disk.mode(descriptor, step.mode)
         disk.sync(descriptor)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 
-from modelyard.apply.copies.things import Thing, Unfit, needed
+from modelyard.apply.copies.things import SPECIAL, Thing, Unfit, needed
 from modelyard.apply.disk import Disk
 from modelyard.apply.trash import remove_tree
 from modelyard.units import size
@@ -39,6 +40,9 @@ def _unable(disk: Disk, folder: bytes, found: Sequence[Thing]) -> Iterator[str]:
     links = sum(each.is_link for each in found)
     if links and not _tried(disk, folder, b"link", lambda place: disk.symlink(b"nowhere", place)):
         yield f"its file system keeps no symbolic links, and there are {links:,}"
+    for made, number in sorted({(stat.S_IFMT(each.mode), each.number) for each in found if each.special}):
+        if not _tried(disk, folder, b"special", lambda at: disk.special(at, made | 0o600, number)):  # noqa: B023
+            yield f"no {SPECIAL[made]} can be made there: root alone makes devices, and not on every file system"
     several = sum(not each.is_folder and each.names > 1 for each in found)
     if several and not _hard_links(disk, folder):
         yield f"its file system keeps no hard links, and {several:,} files have several names"

@@ -20,7 +20,9 @@ from modelyard.walk.read import FLAGS, NO_TRACE
 AT_ONCE = 1 << 19
 SEGMENT = 64 << 20
 """Bytes of one file that are read back together, while the next ones are copied."""
-KEPT = ("user.", "system.posix_acl_", "security.capability", "system.nfs4_acl", "system.richacl")
+KEPT = (
+    "user.", "system.posix_acl_", "security.capability", "system.nfs4_acl", "system.richacl", "trusted.overlay.",
+)  # fmt: skip
 """Attributes without which a copy is none; others are a matter of the machine, not of the file."""
 INNER = "trusted.SGI_"
 """What XFS shows root of how it keeps access control lists, which have names of their own."""
@@ -212,31 +214,37 @@ def _is_blank(descriptor: int, start: int, length: int) -> bool:
     return True
 
 
-def dressed(disk: Disk, source: int, target: int, each: Thing, owner: tuple[int, int], path: bytes) -> None:
-    """Gives an open target what the source has beside its content. Unfit where the target cannot have it."""
-    _attributes(disk, source, target, path)
-    if (each.user, each.group) != owner:
+def dressed(
+    disk: Disk, source: int | bytes, target: int | bytes, each: Thing, owner: tuple[int, int], path: bytes
+) -> None:
+    """Gives a target what the source has beside its content, both open or by name. Unfit where it cannot have it."""
+    if (each.user, each.group) != owner:  # first: a change of owner takes capabilities and set-id bits away
         try:
             disk.own(target, each.user, each.group)
         except PermissionError as error:
             raise Unfit(path, f"it belongs to user {each.user} and group {each.group}, which stay theirs") from error
-    disk.mode(target, stat.S_IMODE(each.mode))
+    attributed(disk, source, target, path)
+    if not each.is_link:
+        disk.mode(target, stat.S_IMODE(each.mode))
     disk.stamp(target, each.read, each.written)
 
 
-def _attributes(disk: Disk, source: int, target: int, path: bytes) -> None:
+def attributed(disk: Disk, source: int | bytes, target: int | bytes, path: bytes) -> None:
+    """Gives an open file, or a name that may be a link, the attributes of another. Unfit where it cannot keep them."""
     if not hasattr(os, "listxattr"):
-        disk.attributes(source, target)
+        if isinstance(source, int) and isinstance(target, int):
+            disk.attributes(source, target)
         return
+    follow = isinstance(source, int)
     try:
-        names = os.listxattr(source)
+        names = os.listxattr(source, follow_symlinks=follow)
     except OSError:
         return
     for name in names:
         if name.startswith(INNER):
             continue
         try:
-            disk.attribute(target, name, os.getxattr(source, name))
+            disk.attribute(target, name, os.getxattr(source, name, follow_symlinks=follow))
         except OSError as error:
             if error.errno not in WITHOUT:
                 raise

@@ -8,15 +8,20 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from modelyard.walk.read import opened
+from modelyard.walk.read import opened, read_file
 from modelyard.walk.text import shown
 
 SPECIAL = {stat.S_IFSOCK: "socket", stat.S_IFIFO: "pipe", stat.S_IFBLK: "device", stat.S_IFCHR: "device"}
+SOCKETS = b"/proc/net/unix"  # proc_net(5)
+SOCKETS_CAP = 64 << 20
 BLOCK = 512
 
 
 class Thing(NamedTuple):
-    """One name: its path below the folder that is copied, empty for that folder itself. Times in nanoseconds."""
+    """One name: its path below the folder that is copied, empty for that folder itself. Times in nanoseconds.
+
+    `number` is that of a device.
+    """
 
     path: bytes
     mode: int
@@ -29,6 +34,7 @@ class Thing(NamedTuple):
     written: int
     changed: int
     allocated: int
+    number: int = 0
 
     @property
     def is_folder(self) -> bool:
@@ -39,6 +45,11 @@ class Thing(NamedTuple):
     def is_link(self) -> bool:
         """Whether it is a symbolic link."""
         return stat.S_ISLNK(self.mode)
+
+    @property
+    def special(self) -> str:
+        """What it is that holds no bytes: a device, a pipe or a socket; empty for all else."""
+        return SPECIAL.get(stat.S_IFMT(self.mode), "")
 
     @property
     def seen(self) -> tuple[int, int, int, int]:
@@ -59,13 +70,14 @@ def thing(path: bytes, seen: os.stat_result) -> Thing:
     return Thing(
         path, seen.st_mode, seen.st_size, seen.st_ino, seen.st_nlink, seen.st_uid, seen.st_gid,
         seen.st_atime_ns, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_blocks * BLOCK,
+        getattr(seen, "st_rdev", 0),
     )  # fmt: skip
 
 
 def things(root: bytes, left: Collection[bytes] = ()) -> list[Thing]:
     """Everything at and below a root but for what is left out, folders before what is in them, in order.
 
-    Unfit for what is neither file, folder nor link, and for other file systems mounted in it. OSError as raised.
+    Unfit for a socket that somebody listens at, and for other file systems mounted in it. OSError as raised.
     """
     return list(_things(root, b"", os.lstat(root), left))
 
@@ -75,14 +87,20 @@ def _things(root: bytes, path: bytes, seen: os.stat_result, left: Collection[byt
     device = seen.st_dev
     while waiting:
         path, seen = waiting.pop()
-        if special := SPECIAL.get(stat.S_IFMT(seen.st_mode)):
-            raise Unfit(os.path.join(root, path), f"a {special} cannot be copied")
+        if stat.S_ISSOCK(seen.st_mode) and _is_listened_at(os.path.join(root, path)):
+            raise Unfit(os.path.join(root, path), "a program listens at this socket: end it first")
         if seen.st_dev != device:
             raise Unfit(os.path.join(root, path), "another file system is mounted there")
         yield thing(path, seen)
         if stat.S_ISDIR(seen.st_mode):
             below = [each for each in _listed(os.path.join(root, path), path) if each[0] not in left]
             waiting += sorted(below, key=lambda each: each[0], reverse=True)
+
+
+def _is_listened_at(path: bytes) -> bool:
+    """Whether a program listens at a socket, as far as the system tells; most that lie in folders are long dead."""
+    table = read_file(SOCKETS, SOCKETS_CAP)
+    return isinstance(table, bytes) and any(line.endswith(b" " + path) for line in table.splitlines())
 
 
 def _listed(folder: bytes, path: bytes) -> list[tuple[bytes, os.stat_result]]:

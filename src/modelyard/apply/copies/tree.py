@@ -54,9 +54,12 @@ class Load:
         return list(dict.fromkeys([*(passage for passage, _, _ in self.pieces), *self.ended]))
 
 
-def grown(disk: Disk, source: bytes, target: bytes, left: Collection[bytes], told: Told) -> bytes:
+def grown(
+    disk: Disk, source: bytes, target: bytes, left: Collection[bytes], told: Told, *, verbatim: bool = False
+) -> bytes:
     """A proven copy of a folder or file, on the medium, in the staging folder of its place; where it lies there.
 
+    `verbatim`: links keep their text, also those that lead into the source by its whole path.
     Goes on with what an earlier attempt proved. Unfit where it cannot be or the source is written to without end;
     OSError as the disks raise it. The source is only read.
     """
@@ -64,7 +67,7 @@ def grown(disk: Disk, source: bytes, target: bytes, left: Collection[bytes], tol
     try:
         for _ in range(ROUNDS):
             found = things(source, left)
-            carrier = _Carrier(disk, staging, source, target, found, told)
+            carrier = _Carrier(disk, staging, source, source if verbatim else target, found, told)
             again = carrier.run()
             changed = differing(found, things(source, left)) or again
             if not changed:
@@ -96,8 +99,9 @@ class _Carrier:
         """Makes the copy as far as the source lets itself be copied; the paths that have to be looked at again."""
         plain = [each for each in self._found if not (each.is_folder or each.is_link)]
         first: dict[int, Thing] = {}
-        files = [each for each in plain if first.setdefault(each.inode, each) is each]
+        firsts = [each for each in plain if first.setdefault(each.inode, each) is each]
         others = [each for each in plain if first[each.inode] is not each]
+        files = [each for each in firsts if not each.special]
         self._clear()
         held = {each.path for each in files if self._staging.holds(each)}
         staged = sum(each.size for each in files if each.path in held)
@@ -109,6 +113,9 @@ class _Carrier:
         for each in self._found:
             if each.is_link:
                 self._link(each)
+        for each in firsts:
+            if each.special:
+                self._special(each)
         self._files([each for each in files if each.path not in held])
         for each in others:
             self._second_name(first[each.inode], each)
@@ -127,7 +134,7 @@ class _Carrier:
             if gone is not None and each.path.startswith(gone + b"/"):
                 continue
             now = wanted.get(each.path)
-            if now is None or (now.is_folder, now.is_link) != (each.is_folder, each.is_link):
+            if now is None or (now.is_folder, now.is_link, now.special) != (each.is_folder, each.is_link, each.special):
                 gone = each.path
                 remove_tree(self._disk, self._staging.place(each))
             elif each.is_folder and each.mode & 0o700 != 0o700:
@@ -147,10 +154,21 @@ class _Carrier:
                 return
             remove_tree(self._disk, place)
         self._disk.symlink(text, place)
+        self._dress(each)
+
+    def _special(self, each: Thing) -> None:
+        """A device, pipe or socket: overlay file systems note with devices what was removed."""
+        place = self._staging.place(each)
+        if os.path.lexists(place):
+            remove_tree(self._disk, place)
+        self._disk.special(place, each.mode, each.number)
+        self._dress(each)
+
+    def _dress(self, each: Thing) -> None:
+        """Gives a name that cannot be opened what it has beside that."""
+        path, place = _at(self._source, each.path), self._staging.place(each)
         seen = os.lstat(place)
-        if (each.user, each.group) != (seen.st_uid, seen.st_gid):
-            self._disk.own(place, each.user, each.group)
-        self._disk.stamp(place, each.read, each.written)
+        dressed(self._disk, path, place, each, (seen.st_uid, seen.st_gid), path)
 
     def _second_name(self, first: Thing, each: Thing) -> None:
         place, other = self._staging.place(each), self._staging.place(first)
