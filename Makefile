@@ -10,6 +10,9 @@ SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/walk/native/*)
 install = PATH="$$PATH:/usr/sbin:/sbin"; for each in $(1); do command -v $$each >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; }
 
+# What was compiled is kept, whatever the machine says: tests start hundreds of processes that would compile it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run demo test filesystems engines clients check bench docs deps clean
 
 run: $(VENV)/installed
