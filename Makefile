@@ -10,6 +10,9 @@ SOURCES := pyproject.toml setup.py $(wildcard src/modelyard/*/native/*)
 install = PATH="$$PATH:/usr/sbin:/sbin"; for each in $(1); do command -v $$each >/dev/null || missing=1; done; \
 	[ -z "$$missing" ] || { apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; }
 
+# What was compiled is kept, whatever the machine says: tests start hundreds of processes that would compile it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run demo test filesystems engines clients check bench docs deps clean
 
 run: $(VENV)/installed
@@ -19,7 +22,9 @@ demo: $(VENV)/installed
 	@[ -e "$(DEMO)" ] || $(BIN)/modelyard demo "$(DEMO)"
 	@$(BIN)/modelyard --home "$(DEMO)"
 
-test: check filesystems engines clients
+# What is installed for the tests and what is checked without them go side by side.
+test:
+	@$(MAKE) --no-print-directory -j 2 --output-sync=line check filesystems engines clients
 	$(BIN)/pytest -n auto --dist loadfile --ignore tests/clients --durations 12
 	$(BIN)/pytest -n auto --dist loadfile tests/clients
 
@@ -28,13 +33,14 @@ test: check filesystems engines clients
 filesystems:
 	@$(call install, mkfs.xfs mkfs.btrfs mkfs.ext4 strace setfacl fusermount3, xfsprogs btrfs-progs e2fsprogs strace acl fuse3)
 
-# They start a Docker engine and Podman of their own, too; nothing of the machine's is touched.
-engines:
+# They start a Docker engine and Podman of their own, too; nothing of the machine's is touched. One after the other:
+# packages of Debian are installed by one process at a time.
+engines: | filesystems
 	@$(call install, dockerd podman runc conmon busybox, --no-install-recommends docker.io podman runc busybox-static)
 
 # What the tests in tests/clients run: the programs whose caches modelyard reads, in an environment of their own that
 # sees the packages of $(VENV) too. Compilers and git are needed by some of them.
-clients: .deps/clients/installed
+clients: .deps/clients/installed | engines
 	@$(call install, g++ git, g++ git)
 
 check: deps

@@ -36,10 +36,10 @@ def foreign() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def typed(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def typed(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own, which may give its rights away."""
     command = [sys.executable, "-m", "modelyard", "--home", str(home), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
 
 
 def test_root_changes_nothing_in_another_home(home: Path, foreign: Path) -> None:
@@ -59,6 +59,13 @@ def test_root_becomes_the_owner_and_leaves_nothing_of_its_own(home: Path, foreig
     assert {path.lstat().st_uid for path in oracle.below(foreign)} == {ANNA}
     assert typed(foreign, "undo", "--as-user").returncode == 0
     assert typed(foreign, "--as-user", "ls", "pip", "-q").stdout
+
+
+def test_root_becomes_the_owner_without_any_framework(home: Path, foreign: Path) -> None:
+    for name in ("keras", "lightning", "numpy", "onnx", "onnxruntime", "sklearn", "torch", "transformers"):
+        (foreign.parent / f"{name}.py").write_text("raise ImportError('it is not installed')\n")
+    answer = typed(foreign, "--as-user", "clean", "--yes", PYTHONPATH=str(foreign.parent))
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_as_user_needs_a_home(home: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import functools
 import hashlib
 import http.server
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -82,9 +85,25 @@ def run(*command: object, env: Mapping[str, str], cwd: Path | None = None) -> st
     return done.stdout
 
 
+@functools.cache
+def pattern() -> Path:
+    """An environment with pip and what comes with it, made once; removed when the process ends."""
+    folder = tempfile.mkdtemp(prefix="modelyard-pattern-")
+    atexit.register(shutil.rmtree, folder)
+    run(base_python(), "-m", "venv", folder, env=variables(Path(folder)))
+    return Path(folder)
+
+
 def venv(prefix: Path, env: Mapping[str, str], *packages: object) -> Path:
-    """A virtual environment made from the Python below this one, with these packages."""
-    run(base_python(), "-m", "venv", prefix, env=env)
+    """A virtual environment made from the Python below this one, with pip as the pattern has it and these packages."""
+    run(base_python(), "-m", "venv", "--without-pip", prefix, env=env)
+    (site,) = pattern().glob("lib/python*/site-packages")
+    shutil.copytree(site, prefix / site.relative_to(pattern()), dirs_exist_ok=True)
+    (record,) = prefix.glob("lib/python*/site-packages/pip-*.dist-info/RECORD")
+    for program in pattern().glob("bin/pip*"):
+        old, new = program.read_bytes(), program.read_bytes().replace(bytes(pattern()), bytes(prefix))
+        Path(shutil.copy2(program, prefix / "bin")).write_bytes(new)
+        record.write_text(record.read_text().replace(f"{digest(old)},{len(old)}", f"{digest(new)},{len(new)}"))
     if packages:
         run(prefix / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", *packages, env=env)
     return prefix

@@ -13,6 +13,11 @@ from modelyard.cli.errors import REFUSED, HelpfulError
 HINT = "add --as-user: modelyard then becomes that user before it looks at anything"
 BESIDE = ("yaml", "rich.progress", "rich.table", "rich.prompt")
 """Packages that are imported late, and may lie where only root can read."""
+FRAMEWORKS = (
+    "modelyard.convert.", "modelyard.registry.checkpoints.", "modelyard.registry.codecs.",
+    "modelyard.registry.examples", "modelyard.registry.exported", "modelyard.registry.recipes", "modelyard.serve.",
+)  # fmt: skip
+"""Modules that begin with a framework, which takes seconds to import and need not be installed."""
 
 
 def refuse_foreign(home: Path) -> None:
@@ -28,7 +33,7 @@ def become_owner(home: Path) -> None:
         return
     seen = os.stat(home)
     for found in pkgutil.walk_packages(modelyard.__path__, "modelyard."):
-        if not found.name.endswith("__main__"):
+        if not found.name.endswith("__main__") and not found.name.startswith(FRAMEWORKS):
             importlib.import_module(found.name)
     for name in BESIDE:
         importlib.import_module(name)
