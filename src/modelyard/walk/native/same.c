@@ -153,15 +153,16 @@ static const unsigned char *bytes_of(Contents *c, Desk *d, const Known *k, size_
     return read_as_seen(c->tree, c->rows[k->at], d->spare[spare], size) ? d->spare[spare] : NULL;
 }
 
-/* Gives a file the number of the first one before it, among those with its hash, that holds the same. */
-static void find_same(Contents *c, Desk *d, const Known *first, const Known *mine, size_t size) {
-    const unsigned char *other, *own = first == mine ? NULL : bytes_of(c, d, mine, size, 0);
-    for (const Known *k = first; own && k < mine; k++)
-        if (c->same[k->at] == k->at && (other = bytes_of(c, d, k, size, 1)) && !memcmp(own, other, size)) {
-            c->same[mine->at] = k->at;
-            return;
+/* Gives a file the number of that one of several, which all differ, that holds the same; whether it is another one. */
+static bool is_new(Contents *c, Desk *d, const Known *others, size_t count, const Known *mine, size_t size) {
+    const unsigned char *other, *own = count ? bytes_of(c, d, mine, size, 0) : NULL;
+    for (size_t k = 0; own && k < count; k++)
+        if ((other = bytes_of(c, d, &others[k], size, 1)) && !memcmp(own, other, size)) {
+            c->same[mine->at] = others[k].at;
+            return false;
         }
-    c->same[mine->at] = own || first == mine ? mine->at : NONE;
+    c->same[mine->at] = own || !count ? mine->at : NONE;
+    return own || !count;
 }
 
 static void part_group(Contents *c, Desk *d, size_t from, size_t end) {
@@ -177,9 +178,12 @@ static void part_group(Contents *c, Desk *d, size_t from, size_t end) {
     }
     atomic_fetch_add(&c->read, n * size);
     qsort(d->known, n, sizeof *d->known, by_hash);
-    for (size_t i = 0, first = 0; i < n; i++) {
-        if (d->known[i].hash != d->known[first].hash) first = i;
-        find_same(c, d, &d->known[first], &d->known[i], size);
+    for (size_t i = 0, first = 0, count = 0; i < n; i++) {
+        if (d->known[i].hash != d->known[first].hash) { first = i; count = 0; }
+        Known mine = d->known[i];
+        if (!is_new(c, d, &d->known[first], count, &mine, size)) continue;
+        d->known[i] = d->known[first + count];   /* those that differ come first, in their order */
+        d->known[first + count++] = mine;
     }
 }
 
