@@ -40,7 +40,7 @@ def drop_from_memory(path: Path) -> None:
 def test_digests_are_right_however_the_bytes_are_read(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "LARGE", 5 << 20)
+    monkeypatch.setattr(blocks, "LARGE", blocks.PAST_MEMORY + 1)
     ways = set()
     ahead = blocks._ahead
 

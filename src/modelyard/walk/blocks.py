@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 BLOCK = 1 << 20
-PAST_MEMORY = 4 << 20
+PAST_MEMORY = 1 << 20
 LARGE = 64 << 20
 """Bytes from which on a file is worth a look whether it is in memory."""
 PROBES = 5
