@@ -184,6 +184,16 @@ def test_rule_11_content_first_and_every_container(tmp_path: Path, marker: Path,
         assert scanned(tmp_path, data, f"model{suffix}").verdict == "dangerous"
 
 
+@pytest.mark.parametrize("begin", [b"", b"cos\nsystem\np0\n0"], ids=["nothing before", "a name before"])
+@pytest.mark.parametrize("name", ["model.txt", "model.dat", "model"])
+def test_rule_12_what_lies_behind_the_end_of_a_budget_is_never_safe(
+    tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch, begin: bytes, name: str
+) -> None:
+    monkeypatch.setattr("modelyard.safety.running.ENTRIES", 1000)
+    evil = begin + b"N" * 200_000 + system(marker) + b"."
+    assert scanned(tmp_path, evil, name).verdict in ("unknown", "dangerous")
+
+
 def test_rule_12_budgets_hold_for_bombs(tmp_path: Path) -> None:
     doubling = b"\x80\x04N\x85" + b"2\x86" * 60 + b"."
     deep = b"\x80\x04" + b"(" * 200_000 + b"N" + b"t" * 200_000 + b"."

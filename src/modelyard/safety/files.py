@@ -153,7 +153,7 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     begun = bool(found.names) and suffix in OFTEN
     if not (suffix in PICKLED or begun or _seems_pickle(file, found) or _is_pickle(found, source.size)):
         return
-    if not found.count and not found.reached and not _begins(file):
+    if not (found.count or found.reached or found.given_up or _begins(file)):
         report.findings.append(Finding("unsupported", "unknown", "it is no pickle and no format that is known", member))
         return
     report.format = report.format or ("PyTorch, before 1.6" if old else "joblib" if found.arrays else "pickle")
@@ -173,8 +173,10 @@ def _is_pickle(found: Streams, size: int) -> bool:
 
 
 def _is_telling(found: Streams) -> bool:
-    """Whether something was found that chance does not come to."""
-    return any(each.code in TELLING and (found.count or each.code not in LOOKING) for each in found.findings)
+    """Whether something was found that chance does not come to, or may come where nobody looked."""
+    return found.given_up or any(
+        each.code in TELLING and (found.count or each.code not in LOOKING) for each in found.findings
+    )
 
 
 def _scan_twice(file: File, member: str, report: Report) -> None:

@@ -60,6 +60,8 @@ class Run:
     broken_at: int = 0
     value: Value = None
     crossed: int | None = None
+    given_up: bool = False
+    """Whether it was this machine that stopped, at the end of a budget or of what the disk gave, and not the stream."""
 
 
 class Machine:

@@ -35,6 +35,8 @@ class Streams:
     """How many streams came to their STOP."""
     end: int = 0
     broken: str = ""
+    given_up: bool = False
+    """Whether what comes behind the break is not known to anybody here, for the real machine would go on."""
     values: list[Value] = field(default_factory=list)
     """What the first streams hold."""
     arrays: int = 0
@@ -87,7 +89,7 @@ def scan_streams(
             return found
         _merge(found, stream)
         if ended.broken:
-            found.broken = ended.broken
+            found.broken, found.given_up = ended.broken, ended.given_up
             found.findings.append(
                 Finding("broken-stream", "unknown", f"it breaks: {ended.broken}", member, ended.broken_at)
             )

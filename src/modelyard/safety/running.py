@@ -9,7 +9,7 @@ from modelyard.safety.containers import CONTAINERS
 from modelyard.safety.data import DATA
 from modelyard.safety.machine import Machine, Run
 from modelyard.safety.opcodes import OPCODES
-from modelyard.safety.stream import HaltError
+from modelyard.safety.stream import GivenUpError, HaltError
 from modelyard.safety.values import Value
 
 STEPS = 100_000_000
@@ -45,17 +45,20 @@ def run(machine: Machine) -> Run:
     """Follows a stream up to its STOP, an error, or the end of a budget. Never raises for what the stream holds."""
     start = machine.reader.offset
     value: Value = None
+    given_up = False
     try:
         _follow(machine)
         value = machine.stack[-1]
     except HaltError as error:
         machine.stops(str(error))
+        given_up = isinstance(error, GivenUpError)
     except IndexError:
         machine.stops("the stack is empty")
     except OSError as error:
         machine.stops(f"the disk could not deliver it: {error.strerror}")
+        given_up = True
     reader = machine.reader
-    return Run(start, reader.offset, machine.steps, machine.broken, machine.broken_at, value, reader.crossed)
+    return Run(start, reader.offset, machine.steps, machine.broken, machine.broken_at, value, reader.crossed, given_up)
 
 
 def _follow(machine: Machine) -> None:
@@ -79,4 +82,4 @@ def _follow(machine: Machine) -> None:
 def _keep_budget(machine: Machine) -> None:
     entries = len(machine.stack) + len(machine.memo) + len(machine.below)
     if machine.steps > STEPS or entries > ENTRIES or machine.text > TEXT:
-        raise HaltError(f"it goes on after {machine.steps:,} instructions: longer than what is followed")
+        raise GivenUpError(f"it goes on after {machine.steps:,} instructions: longer than what is followed")

@@ -58,6 +58,10 @@ class HaltError(Exception):
     """The machine would stop here with an error."""
 
 
+class GivenUpError(HaltError):
+    """The real machine would go on; this one does not."""
+
+
 class Reader:
     """The bytes of one stream in order. `dropping` reads like the C unpickler on a file object that cannot peek."""
 
