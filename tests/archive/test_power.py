@@ -28,24 +28,10 @@ def test_power_lost_right_after_an_archive_the_archive_is_whole(kind: str, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
-def test_power_lost_right_after_a_recall_everything_is_back(kind: str, tmp_path: Path) -> None:
-    (tmp_path / "disk" / "home").mkdir(parents=True)
-    with image(kind, tmp_path) as path:
-        with plugged(path, tmp_path / "disk") as disk:
-            home = disk / "home"
-            home.mkdir()
-            (disk / "cold").mkdir()
-            folder = make(home)
-            before = look(folder)
-            away(home)
-            back(home)
-            cut_power(disk)
-        with plugged(path, tmp_path / "disk"):
-            assert look(folder) == before
-
-
-@pytest.mark.parametrize("kind", ["ext4", "xfs"])
-def test_power_lost_right_after_an_archive_on_the_disk_of_the_home_it_comes_back(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recalled", [True, False], ids=["after a recall", "after an archive"])
+def test_power_lost_on_the_disk_of_home_and_archive_everything_comes_back(
+    kind: str, tmp_path: Path, recalled: bool
+) -> None:
     (tmp_path / "disk").mkdir()
     with image(kind, tmp_path) as path:
         with plugged(path, tmp_path / "disk") as disk:
@@ -55,7 +41,10 @@ def test_power_lost_right_after_an_archive_on_the_disk_of_the_home_it_comes_back
             folder = make(home)
             before = look(folder)
             away(home)
+            if recalled:
+                back(home)
             cut_power(disk)
         with plugged(path, tmp_path / "disk"):
-            back(home)
+            if not recalled:
+                back(home)
             assert look(folder) == before
