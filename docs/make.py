@@ -6,13 +6,13 @@ import io
 import json
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import get_args, get_origin
 
 import msgspec
 import store_page
+from msgspec.structs import replace
 from rich.console import Console
 
 from modelyard import api

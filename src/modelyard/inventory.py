@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from modelyard.problem import Problem
 
@@ -30,8 +31,7 @@ Platform = Literal["linux", "macos", "windows"]
 FILE_TIMES = "newest reading or writing of its files"
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """One tool's place on disk. `variables` are what moves it, highest precedence first."""
 
     name: str
@@ -56,8 +56,7 @@ class Store:
     """What tells when an artifact was used last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(Struct, frozen=True):
     """One folder of a store and how it was found. `row` is its place in the tree, None where it is not."""
 
     path: str
@@ -79,8 +78,7 @@ Place = Root | Problem
 """What an adapter says of where its tool keeps things: a root, or a settings file that it could not understand."""
 
 
-@dataclass(frozen=True, slots=True)
-class LastUsed:
+class LastUsed(Struct, frozen=True):
     """Used at least as recently as `at` (nanoseconds since 1970), by what evidence, and how far to trust it."""
 
     at: int
@@ -88,8 +86,7 @@ class LastUsed:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(Struct, frozen=True):
     """Bytes of a set: what the files say, what the disk holds, and what the disk gains if exactly this set goes.
 
     `exact` is False when something could not be known, which makes `freed` a lower bound.
@@ -102,8 +99,7 @@ class Sizes:
     entries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Bytes that a service keeps under a name of its own, counted once however many artifacts hold it.
 
     `exact` is False when the service could not tell the whole size.
@@ -114,8 +110,7 @@ class Part:
     exact: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """A thing the user names. `blobs` and `pins` are rows of the tree: files or whole folders."""
 
     id: str
@@ -150,8 +145,7 @@ class Artifact:
         return self.blobs + self.pins
 
 
-@dataclass(frozen=True, slots=True)
-class Prune:
+class Prune(Struct, frozen=True):
     """A tool's own cleaning command: the bytes it claims to reclaim, the artifacts it would remove, and why the
 
     claim and what really comes back differ. `reported` is None where the tool claims nothing.
@@ -164,8 +158,7 @@ class Prune:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What an adapter found under one root. `answered` is for endpoints: whether the service spoke."""
 
     artifacts: tuple[Artifact, ...] = ()
@@ -174,8 +167,7 @@ class Reading:
     answered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """Somebody who uses an artifact: who, by what evidence, and how far to trust it."""
 
     by: Literal["process", "server", "container", "kernel", "project", "adapter", "code"]
@@ -184,8 +176,7 @@ class Use:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """What one store holds: its roots, how many artifacts, their sizes, and allocated bytes nobody claims."""
 
     store: Store
@@ -198,8 +189,7 @@ class Holding:
     """How long its adapter took to read the tree."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A file of an artifact: its path at the source, bytes, row, and its digest in hex as its name tells it.
 
     Empty where the name tells none; after reading the file all that it may be known by, with blanks between.
@@ -211,8 +201,7 @@ class Held:
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where an artifact came from and what of it is here: `models/acme/tiny` at a commit of the Hub, or a tag of
 
     `registry.ollama.ai/library/llama3`.
@@ -224,8 +213,7 @@ class Source:
     files: tuple[Held, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
+class Disk(Struct, frozen=True):
     """A file system that the survey touched; bytes."""
 
     device: str
@@ -233,8 +221,7 @@ class Disk:
     free: int
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """Everything one survey saw. Totals count each file once, whatever stores hold names of it."""
 
     home: str

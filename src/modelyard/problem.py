@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 CODES = {
     errno.EACCES: ("unreadable", "run as the owner of the folder, or ask them for read permission"),
@@ -19,8 +20,7 @@ CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that went wrong: where, a stable code, a sentence, and what to do about it."""
 
     path: str

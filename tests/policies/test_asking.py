@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Holding, LastUsed, Part, Root, Sizes, Store
 from modelyard.plan import Ask

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from modelyard.policies.checkpoints import UNKNOWN, Decision, Rule, decide
 from modelyard.stores.checkpoint_facts import RunFacts, Saved
@@ -16,12 +15,12 @@ def saved(step: int, **changes: object) -> Saved:
     """A whole checkpoint, saved a minute after the one before."""
     name = f"checkpoint-{step}"
     plain = Saved(f"checkpoint:out/{name}", name, step, step * 60 * SECOND, resume=(step,))
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def run(*saves: Saved, **changes: object) -> RunFacts:
     """A run that tells its best."""
-    return replace(RunFacts(0, saves), **changes)  # type: ignore[arg-type]
+    return replace(RunFacts(0, saves), **changes)
 
 
 FIVE = run(

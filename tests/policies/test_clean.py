@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, LastUsed, Sizes
 from modelyard.policies.clean import (
@@ -31,7 +31,7 @@ PLAIN = Artifact("hf:model/a@1", "model", "hf", "a", "/r", (1,), recovery="re-ge
 
 def proof(**changes: object) -> str:
     """The proof of one artifact."""
-    return candidates([replace(PLAIN, **changes)], NOW)[0].proof  # type: ignore[arg-type]
+    return candidates([replace(PLAIN, **changes)], NOW)[0].proof
 
 
 def test_nothing_is_proven_by_being_old() -> None:
@@ -158,7 +158,7 @@ def test_what_is_named_goes_with_its_proof_too() -> None:
 
 def test_doubts_are_about_what_is_wished_and_whole() -> None:
     def doubts(wish: Wish, **changes: object) -> list[int]:
-        some = [*SOME[:2], replace(SOME[2], **changes)]  # type: ignore[arg-type]
+        some = [*SOME[:2], replace(SOME[2], **changes)]
         return doubtful(some, candidates(some, NOW), wish)
 
     assert doubts(Wish()) == []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, LastUsed
 from modelyard.policies.rules import Rule, Rules, budgets, kept
@@ -19,7 +18,7 @@ PLAIN = Artifact("hf:model/a@1", "model", "hf", "a", "/r", (1,), group="a", writ
 def revision(number: int, used: int | None = None, **changes: object) -> Artifact:
     """A revision written on this day, and used so many days ago."""
     last = None if used is None else LastUsed(NOW - used * DAY, "read", "high")
-    return replace(PLAIN, id=f"hf:model/a@{number}", written=number * DAY, last_used=last, **changes)  # type: ignore[arg-type]
+    return replace(PLAIN, id=f"hf:model/a@{number}", written=number * DAY, last_used=last, **changes)
 
 
 def ids(artifacts: list[Artifact], rules: Rules) -> list[str]:

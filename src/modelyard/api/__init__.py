@@ -7,9 +7,11 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Disk, Holding, Inventory, Kind, LastUsed, Platform, Sizes
 from modelyard.inventory import Prune as Prune
@@ -38,8 +40,7 @@ def this_platform() -> Platform:
     return "macos" if sys.platform == "darwin" else "windows" if sys.platform == "win32" else "linux"
 
 
-@dataclass(frozen=True, slots=True)
-class Survey(Inventory):
+class Survey(Inventory, frozen=True):
     """An inventory together with the tree it was read from and who claims which rows of it."""
 
     tree: Tree
@@ -207,8 +208,7 @@ def _disks(starts: Iterable[str]) -> tuple[Disk, ...]:
     return tuple(disks.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Sharer:
+class Sharer(Struct, frozen=True):
     """Another artifact with names for some of the same files; allocated bytes."""
 
     id: str

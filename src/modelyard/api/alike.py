@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.casts import Cast, Formats, casts, formats_beside
@@ -22,8 +23,7 @@ BTRFS_EXTENT = 128 << 20
 """The longest extent of btrfs, which comes back only when none of it is used (fs/btrfs/extent_io.h)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resembling:
+class Resembling(Struct, frozen=True):
     """Files with tensors in common and what sharing those would give, one model in two formats, roundings of models."""
 
     tensors: tuple[Alike, ...]

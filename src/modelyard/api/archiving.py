@@ -11,12 +11,12 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.entries import Refused, entries_below
@@ -43,8 +43,7 @@ Told = Callable[[int, str], object]
 """Told bytes that were read of a file, and the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """What would be archived: the names below `base`, the bytes of its files each once, and where to."""
 
     artifact: Artifact

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.api.tensors import Model
 from modelyard.formats.header import Tensor
@@ -25,8 +26,7 @@ FAMILY: Mapping[bytes, str] = {
 """What transformers calls the weights of one model in each framework (its `utils/__init__.py`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
+class Cast(Struct, frozen=True):
     """A model of which another one is the rounding: `narrow` can be made from `wide` again, never the other way."""
 
     wide: Model
@@ -34,8 +34,7 @@ class Cast:
     dtype: str
 
 
-@dataclass(frozen=True, slots=True)
-class Formats:
+class Formats(Struct, frozen=True):
     """One folder with weights of one model for several frameworks, by their usual names; nothing proves them equal."""
 
     folder: bytes

@@ -6,8 +6,9 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from modelyard.api.expecting import Item
 from modelyard.formats.whole import Whole, check
@@ -37,8 +38,7 @@ TEXT = bytes(range(32, 127)) + b"\n\r\t\f\b"
 PIECE = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of one item: what was expected and found in words, by what it was told, and when it was read.
 
     `at` is in nanoseconds since 1970; `read` tells whether the file was read now. `seen`: which file it was.

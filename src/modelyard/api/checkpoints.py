@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
 import msgspec
+from msgspec.structs import replace
 
 from modelyard.api import Survey
 from modelyard.api.planning import NONE, doors_of, plan_clean, why_not

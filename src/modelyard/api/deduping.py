@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.equality import USUAL, Equal, Progress, Search
@@ -25,8 +26,7 @@ TITLE = "dedupe"
 HOLDING = ("process", "container", "kernel")
 
 
-@dataclass(frozen=True, slots=True)
-class Twins:
+class Twins(Struct, frozen=True):
     """Equal files and what can be done with each but those that are kept."""
 
     equal: Equal
@@ -42,8 +42,7 @@ class Twins:
         return sum(each.freed for each in self.pairings)
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicates:
+class Duplicates(Struct, frozen=True):
     """What a search found: the files, what was read for it and left by each phase."""
 
     twins: tuple[Twins, ...]

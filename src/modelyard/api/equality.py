@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from modelyard.problem import Problem, from_errno
 from modelyard.walk.digest_cache import DigestCache
@@ -24,8 +25,7 @@ USUAL = 64 << 10
 """Smaller files are left out unless somebody asks for all: they free few blocks, and there may be millions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Equal:
+class Equal(Struct, frozen=True):
     """Files of the same content: a row for each that has bytes of its own, the size, and how it is known.
 
     `shared` are for each of the rows the files that have its very extents already.
@@ -37,8 +37,7 @@ class Equal:
     shared: tuple[tuple[int, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a phase left: files that may still be equal to another, in groups, and the bytes that it read."""
 
     phase: str
@@ -47,8 +46,7 @@ class Told:
     read: int
 
 
-@dataclass(slots=True)
-class Search:
+class Search(Struct):
     """What the phases work with, and what they found out."""
 
     tree: Tree

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import blake2b
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.api import Survey, find_artifact
 from modelyard.inventory import Artifact
@@ -23,8 +25,7 @@ SILENT = ("there", "nothing")
 """Methods that read nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One file, its word, and the ids of the artifacts that need it; none for a file of no artifact."""
 
     expectation: Expectation
@@ -49,8 +50,7 @@ class Item:
         return blake2b(f"{told.method} {told.value} {told.size}".encode(), digest_size=16).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What was asked for: the items, the ids of the artifacts, and of each how many files nobody has recorded."""
 
     items: tuple[Item, ...]

@@ -8,8 +8,9 @@ anything proves again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from modelyard.api.comparing import by_bytes, price_of_bytes
 from modelyard.api.digesting import all_known, by_digest, price_of_digests
@@ -18,8 +19,7 @@ from modelyard.api.sampling import END, Sample, ends, spots
 from modelyard.walk.extents import LEAST, layout
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(Struct, frozen=True):
     """One way to tell files apart: its name, what it does in words, the doing, and its price: bytes to be read."""
 
     name: str

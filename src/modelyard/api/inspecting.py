@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.api import Survey
 from modelyard.api.looked import Looked, Model
@@ -28,8 +30,7 @@ MOST_READ = 64
 MOST_DTYPES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(Struct, frozen=True):
     """One file and what it says; `size` in bytes, None where it could not be asked."""
 
     path: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.engine import Watch
@@ -16,8 +17,7 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 
-@dataclass(slots=True)
-class Keeper:
+class Keeper(Struct):
     """Asks another watch first, and then writes what the plan wants to be written into `folder`."""
 
     watch: Watch

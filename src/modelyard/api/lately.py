@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.checkpoints import busy
@@ -49,8 +50,7 @@ def _needed(survey: Survey, plan: Plan, names: set[str]) -> Iterator[tuple[str, 
             yield name, f"the link {tree.label(link)} leads to it"
 
 
-@dataclass(slots=True)
-class Lately:
+class Lately(Struct):
     """Refuses what is doubted, and asks another watch of the rest."""
 
     watch: Watch

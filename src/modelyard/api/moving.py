@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path as Folder
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.api import Survey
 from modelyard.api import survey as look
@@ -31,8 +33,7 @@ TITLE = "move"
 __all__ = ["Nothing", "Refusal", "Wish", "missing", "plan_move", "refuse_never"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What was asked for: a store, an id or a path; where to; whether the shell's start file may be written.
 
     `pins` are the ids that no plan may hold.

@@ -6,8 +6,9 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from modelyard.walk.blocks import blocks
 from modelyard.walk.hash import Seen
@@ -45,8 +46,7 @@ def packing(descriptor: int, size: int) -> Packing:
     return "zstd" if after < PAYS * before else ""
 
 
-@dataclass(slots=True)
-class Sent:
+class Sent(Struct):
     """What went away: digests and bytes of the file and of what is kept of it."""
 
     sha256: str = ""

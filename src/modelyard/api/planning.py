@@ -6,8 +6,9 @@ import os
 import platform as machine
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from modelyard.api import KEEP, Survey
 from modelyard.api.disks import disks_of, first_roots, lies_on, waiting

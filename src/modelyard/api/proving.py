@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.api import Survey
 from modelyard.api.digests import digest_cache, digests_of
@@ -49,8 +51,7 @@ Progress = Callable[[int, int, str], object]
 """Called with how many are done, of how many, and which one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(Struct, frozen=True):
     """How to find proofs: the way to ask, what is remembered, the time in nanoseconds since 1970."""
 
     web: Web

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
+
+from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.archiving import shelf_of
@@ -29,8 +30,7 @@ BUILDING = b".modelyard-recalled-%s"
 Told = Callable[[int, str], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A stub, where it lies, and the shelf that keeps what it stands for."""
 
     stub: Stub

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from modelyard.api.keeper import Keeper
 from modelyard.api.lately import Lately
@@ -49,8 +51,7 @@ def save(plan: Plan, file: Path) -> None:
     saved.save(Disk(), plan, bytes(file.absolute()))
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What was done: steps by outcome with the reasons, bytes predicted, and bytes measured where some were freed."""
 
     journal: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.checking import LOST, Outcome
@@ -51,8 +52,7 @@ NOBODY = "no owner can give it back"
 SECRETLESS = "{}; the client with its own login may: `hf download {}`"
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
+class Repair(Struct, frozen=True):
     """What can be done for one file: `words` say it, `size` bytes are fetched; `puts_away` goes into the trash."""
 
     outcome: Outcome
@@ -135,8 +135,7 @@ def _entry(survey: Survey, outcome: Outcome, artifact: Artifact) -> tuple[bytes,
 Told = Callable[[int], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Good:
+class Good(Struct, frozen=True):
     """A fetched file that waits under a name of its own beside where it belongs."""
 
     repair: Repair

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path as Folder
+
+from msgspec import Struct
 
 from modelyard.api.refusal import Refusal
 from modelyard.apply import marks
@@ -25,8 +26,7 @@ LOOK = "docker info -f '{{.DockerRootDir}}'"
 SYSTEMD = "sudo systemctl daemon-reload && sudo systemctl restart ollama"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """`stands`: the tool finds the new place without a link. `lines` are written, `say` are for a person."""
 
     stands: bool

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from blake3 import blake3
+from msgspec import Struct, field
 
 from modelyard.api.equality import SMALL, Progress
 from modelyard.formats.header import Header, Tensor, once
@@ -26,8 +26,7 @@ LEAST = 512
 MAGIC = (b"GGUF", b"PK\x03\x04")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a file has a tensor: its number among the models, where its bytes begin and how many they are."""
 
     model: int
@@ -36,8 +35,7 @@ class Place:
     length: int
 
 
-@dataclass(slots=True)
-class Model:
+class Model(Struct):
     """A file with tensors, by its row, and the digests of those that may be in another file too, by place."""
 
     row: int
@@ -60,8 +58,7 @@ class Model:
         return frozenset(self.digests[each.offset] for each in large if each.offset is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Alike:
+class Alike(Struct, frozen=True):
     """What two model files have in common: tensors and bytes of the second that are in the first, place by place.
 
     `whole`: each has all that the other has, so that one of the two would do.

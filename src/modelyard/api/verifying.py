@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from itertools import islice
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.api.checking import LOST, STATES, Outcome, State, expected_words, read_all, unread
 from modelyard.api.digests import Where, digest_cache
@@ -39,8 +39,7 @@ Progress = Callable[[int, int, str], object]
 """Told bytes that were read, of how many, and the file that was done last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Which of the items are read: not those that were verified within `since` nanoseconds, and a share of the rest."""
 
     since: int | None = None
@@ -53,8 +52,7 @@ class Runs(msgspec.Struct):
     begun: dict[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """What is about to be read, and what is known already. `resumed`: when an interrupted run began."""
 
     jobs: tuple[tuple[Item, ...], ...]
@@ -234,8 +232,7 @@ def _note(disk: Disk, folder: bytes, key: str, begun: int | None) -> None:
     notes.save(disk, os.path.join(folder, RUNS), msgspec.json.encode(Runs(fresh)))
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """What came of an artifact: its worst state, its files by state, and when the oldest of them was read."""
 
     id: str

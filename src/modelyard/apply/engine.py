@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from modelyard.apply import marks
 from modelyard.apply.acts import ACTS, carrying
@@ -38,8 +39,7 @@ class Watch(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Engine:
+class Engine(Struct):
     """Works through one journal."""
 
     hands: Hands

@@ -12,7 +12,8 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.stream import Stream
@@ -25,8 +26,7 @@ READ = 4 << 20
 NO_LINKS = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOSYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A file of the folder: its path there, bytes, and SHA-256 in hex."""
 
     path: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Journal, Record
@@ -49,8 +50,7 @@ class Nobody:
 NOBODY = Nobody()
 
 
-@dataclass(slots=True)
-class Hands:
+class Hands(Struct):
     """Everything that a step is made with."""
 
     disk: Disk

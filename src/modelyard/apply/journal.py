@@ -10,10 +10,10 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
+from msgspec import Struct, field
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.trash import remove_tree
@@ -41,8 +41,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     bytes: int = 0
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(Struct):
     """What a journal tells: the plan, the state of each step, and where what was removed lies now."""
 
     path: bytes

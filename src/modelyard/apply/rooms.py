@@ -7,8 +7,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from modelyard.apply import journal
 from modelyard.apply.disk import Disk
@@ -21,8 +22,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 SUFFIX = b".jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class Rooms:
+class Rooms(Struct, frozen=True):
     """Folders: `state` for new journals, `others` where earlier ones may lie, `trash` in the home."""
 
     state: bytes

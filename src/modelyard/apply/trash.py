@@ -7,7 +7,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.apply.disk import Disk
 from modelyard.walk.mounts import mounts_within
@@ -19,8 +20,7 @@ ELSEWHERE = (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
 MOUNTED = "another file system is mounted in it"
 
 
-@dataclass(slots=True)
-class Trash:
+class Trash(Struct):
     """The trash folders of one plan. `own` is modelyard's folder of data, `avoided` the roots of stores."""
 
     disk: Disk
@@ -138,8 +138,7 @@ def _remove_folder(disk: Disk, name: bytes, parent: int) -> None:
         os.close(at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Above:
+class _Above(Struct, frozen=True):
     """A folder on the way down: its name, which one it is, and the folders in it that are still there."""
 
     name: bytes

@@ -6,9 +6,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.capsules import records
 from modelyard.capsules.addresses import local_folder
@@ -54,8 +54,7 @@ class Direct(msgspec.Struct):
     subdirectory: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(Struct, frozen=True):
     """One installed distribution. Paths are below the environment; `problem` is why its files are not known."""
 
     name: str

@@ -6,8 +6,9 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from modelyard.capsules import records
 from modelyard.capsules.addresses import clean, local_folder
@@ -25,8 +26,7 @@ UNTOLD = (".venv", "venv", "env", ".env", "default")
 """Names of folders that tell nothing without that of the folder above."""
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """What is installed in a prefix. `known` are the distributions of `packages`, `sources` by name."""
 
     prefix: bytes

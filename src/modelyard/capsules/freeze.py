@@ -8,11 +8,11 @@ import os
 import sysconfig
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct, field
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.whole import Draft, draft
@@ -32,8 +32,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-@dataclass(slots=True)
-class Content:
+class Content(Struct):
     """The zip file that is being written, and what is in it already."""
 
     archive: zipfile.ZipFile

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.problem import Problem
 from modelyard.walk.read import names_in, read_file, read_span
@@ -25,8 +26,7 @@ class Unreadable(Exception):  # noqa: N818 - a state of the repository, not an e
     """An object that is not there, or damaged, or too large."""
 
 
-@dataclass(slots=True)
-class Objects:
+class Objects(Struct):
     """The objects of a repository by their SHA-1 in hex. `folder` is its `objects`."""
 
     folder: bytes

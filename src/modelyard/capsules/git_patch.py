@@ -6,7 +6,8 @@ import base64
 import difflib
 import hashlib
 import zlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+-=@,")
 MOST_LINES = 4000
@@ -14,8 +15,7 @@ MOST_LINES = 4000
 NONE = "0" * 40
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """A file before or after: `mode` as Git writes it, empty where there is no file."""
 
     mode: str = ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.capsules.git_objects import Objects, Unreadable
 from modelyard.problem import Problem
@@ -20,8 +21,7 @@ DEEPEST = 64
 LINKED = "160000"
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A repository and the commit that its files were checked out from."""
 
     folder: bytes

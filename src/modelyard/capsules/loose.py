@@ -7,7 +7,8 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.capsules.git_ignore import is_secret
 from modelyard.problem import Problem
@@ -25,8 +26,7 @@ MADE = ("__pycache__", "_virtualenv.py", "_virtualenv.pth", "easy-install.pth", 
 ENDS = (".dist-info", ".egg-info", ".egg-link", ".pyc", ".pyo")
 
 
-@dataclass(slots=True)
-class Loose:
+class Loose(Struct):
     """Files by their path below the environment, and what of them is not kept."""
 
     files: dict[str, bytes] = field(default_factory=dict)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.capsules.environment import environment
 from modelyard.capsules.unpack import Opened, opened
@@ -41,8 +41,7 @@ class Proof(msgspec.Struct, frozen=True):
         return not self.differences
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(Struct, frozen=True):
     """A capsule that was proven to build an environment, and the proof."""
 
     capsule: Path

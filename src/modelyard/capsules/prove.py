@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.whole import draft, scratch
@@ -29,8 +29,7 @@ PATIENCE = 180.0
 PROGRAM = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """What differs between a capsule and an environment, and what is only worth knowing."""
 
     differences: list[str]

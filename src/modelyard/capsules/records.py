@@ -11,7 +11,8 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
@@ -38,8 +39,7 @@ LATER = 2_000_000_000
 """Nanoseconds that an installer may take between a file and RECORD, clocks of file systems included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file of a distribution: its path below the environment, its hash as `sha256=…` in base64, its size."""
 
     path: str
@@ -76,8 +76,7 @@ def belongs_to_wheel(entry: Entry, info: str) -> bool:
     return not (posixpath.dirname(entry.path) == info and posixpath.basename(entry.path) in OWN)
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """The bytes of a file, None where it is gone, and whether they are those that RECORD promises."""
 
     data: bytes | None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.whole import building, place, scratch
@@ -26,8 +27,7 @@ PIP = ("-I", "-m", "pip", "--disable-pip-version-check", "--no-input")
 INSTALL = ("install", "--quiet", "--no-deps", "--no-user", "--no-warn-script-location")
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """What a restoration needs at every step, and what a person should know of it."""
 
     opened: Opened
@@ -54,8 +54,7 @@ class Work:
         return run(command, self.env, self.folder)
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """A new environment, and what a person should know of it."""
 
     prefix: Path

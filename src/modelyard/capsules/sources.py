@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.capsules.addresses import clean, fetchable
 from modelyard.capsules.git_ignore import Ignored, ignored_by, is_made, is_secret, rules_in
@@ -24,8 +25,7 @@ MOST_FILES = 20_000
 DEEPEST = 64
 
 
-@dataclass(slots=True)
-class Collected:
+class Collected(Struct):
     """What a folder of code gives a capsule: a commit with a patch, or files by their path."""
 
     folder: bytes

@@ -9,8 +9,9 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from modelyard.capsules.addresses import fetchable
 from modelyard.capsules.capsule import DOCUMENT, Capsule, Member, Package, decode
@@ -32,8 +33,7 @@ UNUSABLE = (ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotI
 FRAGMENT = re.compile(r"#(sha256|md5)=[0-9a-f]+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A capsule whose members are those that it names. `sha256` is that of the whole file."""
 
     path: Path

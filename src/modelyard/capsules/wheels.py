@@ -12,8 +12,9 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from modelyard.capsules import records
 from modelyard.capsules.distributions import Distribution
@@ -38,8 +39,7 @@ def size_of(known: Distribution) -> int:
     return sum(each.size or 0 for each in known.entries)
 
 
-@dataclass(frozen=True, slots=True)
-class Wheel:
+class Wheel(Struct, frozen=True):
     """A wheel with its file's name, and the files that are not what RECORD says: they are in it as they lie there."""
 
     name: str

@@ -6,10 +6,10 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text

@@ -7,10 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from modelyard import api
 from modelyard.api import Survey, expecting, verifying
@@ -27,8 +27,7 @@ RATE_AFTER = 1.0
 """Seconds after which it can be told how long the rest takes."""
 
 
-@dataclass(slots=True)
-class Read:
+class Read(Struct):
     """What came of a run: outcomes, bytes that were read, seconds, and whether Ctrl-C ended it."""
 
     run: verifying.Run

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
+from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.checkpoints import reached
@@ -26,8 +26,7 @@ ABOUT = "`modelyard clean checkpoint` with them, or the name of a run"
 UNKNOWN = "`modelyard ls -q` prints all ids, `modelyard where` all stores"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What was typed: spans in nanoseconds, sizes in bytes."""
 
     names: tuple[str, ...]
@@ -110,7 +109,7 @@ OPTIONS = (
     click.option("--keep-every", type=click.IntRange(1), metavar="M", help="And those at every M-th step."),
     click.option("--slim", is_flag=True, help="Of all but the last only the weights: no exact resume from those."),
 )
-FIELDS = tuple(Asked.__dataclass_fields__)
+FIELDS = tuple(Asked.__struct_fields__)
 
 
 def with_wishes(verb: Callable[..., R]) -> Callable[..., R]:

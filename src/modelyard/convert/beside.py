@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import Event
+
+from msgspec import Struct, field
 
 from modelyard.convert.source import Source, held
 from modelyard.formats.file import BrokenError
@@ -15,8 +16,7 @@ AT_ONCE = 3
 """The source, the copy, and what waits for the medium."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """Work that was begun, and the digests among it by the path of the file."""
 
     _pool: ThreadPoolExecutor

@@ -6,7 +6,8 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.convert import (
     flax_edge,
@@ -39,8 +40,7 @@ Told = Callable[[int, int], None]
 """Is told how many bytes of how many are done; each byte is written and compared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One conversion: the source, what was found in it, the files to be written, and who is told."""
 
     source: Source

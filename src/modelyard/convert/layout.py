@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.convert.weights import LeftOut, Weights, Wish
 from modelyard.formats.dtypes import WIDTHS
@@ -34,8 +36,7 @@ Frame = Callable[[Mapping[str, int]], Iterable[tuple[int, bytes]]]
 """Everything of a file but the elements, by place, from the CRC-32 of each tensor's elements by its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A tensor of the source, what it becomes in the file that is written, and where its elements begin there."""
 
     tensor: Tensor
@@ -55,8 +56,7 @@ class Item:
         return self.dtype != self.tensor.dtype
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """One file to be written: its name, tensors in order, all of its bytes, and what lies around the elements."""
 
     name: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
 import onnxruntime
+from msgspec import Struct
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from modelyard.convert.weights import Agreement
@@ -28,8 +28,7 @@ REFUSALS = (
 """What onnxruntime and the checker raise for models that they cannot take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """Inputs by name, and what the source computes from them, output by output."""
 
     seed: int

@@ -9,8 +9,9 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.whole import scratch
@@ -39,8 +40,7 @@ Writing = Callable[[str], Agreement]
 """Writes a model at a path, and perhaps its weights beside it, and proves it. BrokenError where it cannot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """A model that was written as ONNX and proven: its files, the model itself first, weights beside it after it."""
 
     written: tuple[Written, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 PLAIN = 13
 """The version of the plain operators where a model has none of them yet."""
@@ -12,8 +13,7 @@ BATCH = "batch"
 """What the free axis of every input and output is called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """What inputs and outputs are to be called, in their order; those that are not named keep their names."""
 
     inputs: tuple[str, ...] = ()

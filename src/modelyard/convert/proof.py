@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.convert.beside import same
 from modelyard.convert.layout import Item
@@ -22,8 +23,7 @@ UNEQUAL = "unequal"
 """The code of a copy that is not equal: it never gets its name."""
 
 
-@dataclass(slots=True)
-class Proof:
+class Proof(Struct):
     """What a comparison found: what rounding did, where anything was rounded."""
 
     rounded: int = 0

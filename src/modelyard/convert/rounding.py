@@ -8,9 +8,9 @@ correctly rounded sums", IEEE Transactions on Computers 57(4), 2008.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from modelyard.formats.dtypes import WIDTHS
 
@@ -24,8 +24,7 @@ DIGITS = {"F16": (10, -14, 15), "BF16": (7, -126, 127)}
 """Bits of the fraction, the least and the greatest exponent of a number that is not denormal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """What a comparison of numbers found: how far apart two are at most, how many became infinite, which is wrong."""
 
     largest: float

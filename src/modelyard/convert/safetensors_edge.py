@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from modelyard.convert.header_edges import header_of
 from modelyard.convert.weights import MOST_TENSORS, Weights, Wish

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from modelyard.convert import safetensors_edge, torch_edges
 from modelyard.convert.header_edges import header_of

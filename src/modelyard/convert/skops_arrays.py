@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from math import prod
+
+from msgspec import Struct
 
 from modelyard.formats.file import BrokenError
 from modelyard.formats.numpy_values import FROM_BUFFER, RECONSTRUCT, WRAPPER, Arrays, shape_of
@@ -24,8 +25,7 @@ Descr = str | tuple[tuple[str, "Descr"], ...]
 """A dtype as `.npy` writes it: a code with its byte order, or the fields of a record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
+class Array(Struct, frozen=True):
     """An array as the source holds it: dtype, sides, the order of its elements, and where they lie."""
 
     descr: Descr

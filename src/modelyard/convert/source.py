@@ -6,7 +6,8 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.formats.file import BrokenError
 from modelyard.plan import Mark
@@ -16,8 +17,7 @@ PIECE = 1 << 20
 """Bytes that are in memory at once: they stay in the cache of a processor until they are digested or compared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """An open file, and what it looked like when it was opened."""
 
     path: bytes

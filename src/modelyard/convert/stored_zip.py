@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 WIDE = 0xFFFFFFFF
 MANY = 0xFFFF
@@ -18,8 +19,7 @@ EPOCH = 33
 """1980-01-01 as zip archives write it: the same source gives the same bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """What one member is to hold: bytes that are known, and behind them so many of the source, under a key."""
 
     name: str
@@ -33,8 +33,7 @@ class Member:
         return len(self.data) + self.more
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A member with the places of its header and of its bytes."""
 
     member: Member

@@ -6,10 +6,12 @@ Every element is read once, in the order of the source; a turned matrix larger t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.formats.header import Tensor
 
@@ -21,8 +23,7 @@ Read = Callable[[int, int], bytes]
 """Bytes of the source from an offset on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One side of a tensor: its length, and the steps of source and result, in elements."""
 
     length: int

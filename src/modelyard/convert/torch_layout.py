@@ -6,7 +6,8 @@ Layout: torch's `caffe2/serialize/inline_container.h` and `serialization.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from modelyard.convert.layout import Item, Shard
 from modelyard.convert.stored_zip import Member, frame, placed, size_of

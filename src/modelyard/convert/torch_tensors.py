@@ -5,7 +5,7 @@ The functions that rebuild tensors: torch's `_utils.py`; modules: `Module.state_
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from modelyard.convert.torch_parts import is_optimizer, last_pairs
 from modelyard.convert.weights import MOST_TENSORS, LeftOut

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from modelyard.formats.file import File
 from modelyard.formats.header import Tensor
@@ -14,8 +15,7 @@ MOST_TENSORS = 60_000
 """A table of more is refused by readers that bound what they read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What a person wants of a conversion."""
 
     to: str = "safetensors"
@@ -32,16 +32,14 @@ class Wish:
     """Whether tied tensors are written once under each of their names."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """Something of the source that is not in the copy, and why."""
 
     name: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(Struct, frozen=True):
     """What an edge found in a file: tensors with the places of their bytes, texts, and what it leaves out."""
 
     tensors: tuple[Tensor, ...]
@@ -61,8 +59,7 @@ class Edge(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A file that was written or read: `sha256` in hex, `bytes` of the whole file."""
 
     path: str
@@ -71,8 +68,7 @@ class Written:
     tensors: int
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """A proof by numbers, where the copy cannot be equal byte for byte: how it was compared, and how far it is off."""
 
     how: str
@@ -91,8 +87,7 @@ class Agreement:
     """How many samples the inputs had."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What a conversion did and proved: every tensor was read again from both files and compared."""
 
     source: str

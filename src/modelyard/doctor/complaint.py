@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
+
+from msgspec import Struct
 
 Severity = Literal["danger", "fault", "note", "unchecked"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 TO_MEND: frozenset[Severity] = frozenset({"danger", "fault"})
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """One thing that is wrong. A danger loses bytes or secrets, a fault costs time or space, a note is worth knowing,
 
     and what is unchecked could not be looked at.

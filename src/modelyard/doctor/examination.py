@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from modelyard.doctor.assignments import Assignment
 from modelyard.doctor.packages import Installed
@@ -17,8 +18,7 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A root of a store that is there, with its true path. Declared: named by its tool, not recognised by its looks."""
 
     store: Store
@@ -28,8 +28,7 @@ class Spot:
     declared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True):
     """The copy of a move that stopped half-way: what was to be moved and where to, where the copy lies, its bytes."""
 
     name: str
@@ -38,8 +37,7 @@ class Unfinished:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
+class Examination(Struct, frozen=True):
     """One machine under examination. `now` in nanoseconds since 1970."""
 
     inventory: Inventory

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact
 from modelyard.walk.tree import Tree
@@ -15,8 +16,7 @@ MARKS = {b"pyvenv.cfg", b"conda-meta"}
 VERSIONED = re.compile(rb"python3?\.?\d*t?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(Struct, frozen=True):
     """A package in an environment."""
 
     name: str

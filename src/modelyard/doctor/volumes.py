@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.walk.read import read_setting
@@ -25,8 +26,7 @@ MEMORY = frozenset(("tmpfs", "ramfs"))
 OWN_FUSE = ("fuse.fuse-overlayfs", "fuse.snapfuse")
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """A mounted file system: where, of what kind, with which options."""
 
     path: str

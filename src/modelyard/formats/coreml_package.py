@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from modelyard.formats.file import BrokenError, File, told
 from modelyard.formats.header import Header, Need

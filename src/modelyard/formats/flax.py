@@ -5,8 +5,9 @@ Layout: `flax/serialization.py` and github.com/msgpack/msgpack/blob/master/spec.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
+
+from msgspec import Struct
 
 from modelyard.formats.dtypes import WIDTHS
 from modelyard.formats.file import BrokenError, File, told
@@ -35,8 +36,7 @@ LENGTHS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(Struct, frozen=True):
     """One item: what it is, how long or how large, and where what belongs to it begins."""
 
     kind: str

@@ -6,7 +6,8 @@ Layout: the HDF5 File Format Specification, version 3.0 (support.hdfgroup.org).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.formats.file import BrokenError, File
 
@@ -17,8 +18,7 @@ DATASPACE, LINK_INFO, DATATYPE, EXTERNAL, LAYOUT, LINK, FILTERS, ATTRIBUTE, CONT
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One message of an object's header."""
 
     kind: int
@@ -29,8 +29,7 @@ class Message:
     """Whether it says where the message is instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A name in a group: the header it leads to, or the other file it points into."""
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from modelyard.formats.file import BrokenError
 from modelyard.formats.hdf5_objects import (
@@ -24,8 +25,7 @@ LONGEST = 1 << 20
 """Bytes of an attribute's text that are read: a model's configuration is longer than a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A datatype: what it is called, how many bytes an element takes, and whether it is text of any length."""
 
     dtype: str

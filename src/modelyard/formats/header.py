@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+
+class Tensor(Struct, frozen=True):
     """One array of numbers: `bytes` are those of its elements, `offset` counts from the beginning of the file.
 
     `offset` is None where the elements are no byte range of the file: packed, written as text, or not stored at all.
@@ -35,8 +35,7 @@ class Tensor:
         return prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """Another file that this one is no model without; `path` is relative to its folder, `why` a few words.
 
     `exists` is None for a name that leads out of the folder, which is not looked at.
@@ -47,8 +46,7 @@ class Need:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """One dtype of a file: how many tensors, elements and bytes have it."""
 
     dtype: str
@@ -62,8 +60,7 @@ class Share:
         return 8 * self.bytes / self.elements if self.elements else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What a file says of itself, without its tensors' elements."""
 
     format: str

@@ -5,8 +5,9 @@ Layout: `keras/src/saving/saving_lib.py`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from modelyard.formats.file import BrokenError, File, told
 from modelyard.formats.header import Header, Tensor

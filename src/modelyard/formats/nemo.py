@@ -6,7 +6,8 @@ Layout: `nemo/core/connectors/save_restore_connector.py`.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from modelyard.formats.file import BrokenError, File, told
 from modelyard.formats.header import Header

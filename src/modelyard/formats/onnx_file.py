@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.formats.dtypes import size_of
 from modelyard.formats.file import BrokenError, File, told
@@ -33,8 +34,7 @@ MOST_TENSORS = 65_536
 STANDARD = ("", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview", "ai.onnx.preview.training")
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What was gathered from the whole message."""
 
     tensors: list[Tensor] = field(default_factory=list)

@@ -5,9 +5,10 @@ Layout: docs.openvino.ai, "OpenVINO IR format".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import prod
 from xml.parsers import expat
+
+from msgspec import Struct, field
 
 from modelyard.formats.dtypes import BLOCKS, WIDTHS, size_of
 from modelyard.formats.file import BrokenError, File, told
@@ -25,8 +26,7 @@ MOST = 32 << 20
 MOST_ELEMENTS = 600_000
 
 
-@dataclass(slots=True)
-class _Net:
+class _Net(Struct):
     """What was seen of the network so far."""
 
     name: str = ""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 OPCODES = 5_000_000
 """A pickle with more is not read; the largest checkpoints have about a tenth of it."""
@@ -18,8 +19,7 @@ MARK = object()
 KEYS = (str, bytes, int, float, type(None))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Unmade:
+class Unmade(Struct, frozen=True, eq=False):
     """Something that the pickle would have made: the name it would have called, and with what."""
 
     name: str

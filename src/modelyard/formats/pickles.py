@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from modelyard.formats.file import BrokenError, File
 
@@ -21,23 +22,20 @@ INLINE = 1024
 LONGEST_TEXT = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A name that the stream refers to: module and qualified name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(Struct, frozen=True):
     """Bytes that stay in the file: where they begin and how many."""
 
     offset: int
     length: int
 
 
-@dataclass(slots=True, eq=False)
-class Made:
+class Made(Struct, eq=False):
     """What a call or a persistent id would give: what is called, with what, and what it is filled with."""
 
     what: str
@@ -49,8 +47,7 @@ class Made:
     """Whether a class is made without its `__init__`."""
 
 
-@dataclass(slots=True, eq=False)
-class Mapping:
+class Mapping(Struct, eq=False):
     """A dict: its pairs in order."""
 
     pairs: list[tuple[Value, Value]] = field(default_factory=list)
@@ -60,8 +57,7 @@ class Mapping:
         return next((value for name, value in reversed(self.pairs) if name == key), None)
 
 
-@dataclass(slots=True, eq=False)
-class Listed:
+class Listed(Struct, eq=False):
     """A list, set or frozenset."""
 
     items: list[Value] = field(default_factory=list)
@@ -74,8 +70,7 @@ MARK: Final = Reference("")
 PERSISTENT = "persistent id"
 
 
-@dataclass(slots=True)
-class Stream:
+class Stream(Struct):
     """What one stream gives, its protocol, the names it refers to, and where it ends."""
 
     value: Value

@@ -6,9 +6,9 @@ Layout: `save_torch_state_dict` of huggingface_hub; the same for safetensors and
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from modelyard.formats.file import BrokenError, File, told
 from modelyard.formats.header import Header, Need, Tensor

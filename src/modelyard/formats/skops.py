@@ -5,8 +5,9 @@ Layout: `skops/io/_persist.py` and the nodes beside it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from modelyard.formats.file import BrokenError, File, told
 from modelyard.formats.header import Header, Tensor

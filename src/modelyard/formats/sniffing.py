@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from modelyard.formats.file import File
 from modelyard.formats.header import Header
@@ -14,8 +15,7 @@ LENGTH = 65536
 """Bytes of a file's beginning that are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The first bytes of a file, and the names in it when it is a zip or a tar archive."""
 
     data: bytes

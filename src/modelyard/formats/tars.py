@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from modelyard.formats.file import BrokenError, File
 
@@ -10,8 +10,7 @@ BLOCK = 512
 MOST_MEMBERS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One member: its name, its type, where its bytes begin and how many they are, and where a link points."""
 
     name: str

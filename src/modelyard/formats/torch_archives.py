@@ -6,8 +6,9 @@ Layout: torch's `serialization.py` and `caffe2/serialize/inline_container.h`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Header
@@ -17,8 +18,7 @@ from modelyard.formats.value_walk import arrays, plain
 from modelyard.formats.zips import STORED, Directory, Member, directory, opened, start_of
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """What lies in an archive: the pickle, what describes its tensors, the small records beside it, what is odd."""
 
     stream: Stream

@@ -6,8 +6,9 @@ The functions that rebuild tensors: torch's `_utils.py`; storages: `serializatio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from math import prod
+
+from msgspec import Struct
 
 from modelyard.formats.dtypes import size_of
 from modelyard.formats.file import BrokenError
@@ -33,8 +34,7 @@ PLAIN_NAMES = frozenset((
 ))  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where the bytes of a storage lie: offset in the file (None where packed), the member, and how many bytes."""
 
     offset: int | None
@@ -42,8 +42,7 @@ class Place:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
+class Storage(Struct, frozen=True):
     """A storage as a pickle names it."""
 
     key: str

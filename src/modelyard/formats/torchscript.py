@@ -5,7 +5,7 @@ Layout: torch's `torch/csrc/jit/docs/serialization.md`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from modelyard.formats.file import File, told
 from modelyard.formats.header import Header

@@ -12,8 +12,9 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from modelyard.formats import run_log
 from modelyard.formats.file import BrokenError, File, Meter, looked_into, told
@@ -36,8 +37,7 @@ SETTINGS = (
 SUMMED = {"gzip": "CRC-32", "zlib": "Adler-32", "bzip2": "CRC-32", "xz": "checksums"}
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """A file that is whole: its format, and what tells it. `lacking`: files that it needs and that are not there."""
 
     format: str

@@ -9,7 +9,8 @@ import bz2
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.formats.file import BrokenError, File
 
@@ -23,8 +24,7 @@ ENCRYPTED = 0x1 | 0x40 | 0x2000
 WIDE = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One member as the directory describes it; `offset` is where its own header begins in the file."""
 
     name: str
@@ -48,8 +48,7 @@ class Member:
         return self.mode & 0o170000 == 0o120000
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Struct, frozen=True):
     """The members in the order of the directory, duplicates and all, and what lies before and behind them."""
 
     members: tuple[Member, ...]
@@ -71,8 +70,7 @@ class Directory:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(Struct, frozen=True):
     """A member as the header before its bytes describes it, and where those bytes begin."""
 
     name: str

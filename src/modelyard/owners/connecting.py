@@ -7,8 +7,9 @@ import os
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.walk.text import shown
@@ -16,8 +17,7 @@ from modelyard.walk.text import shown
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """A connection, what to ask it for, and what the proxy on the way wants to be told."""
 
     connection: http.client.HTTPConnection

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.owners import engine_replies as replies
 from modelyard.owners.docker import FIRST
@@ -29,8 +29,7 @@ FIRST_FILTERS = (1, 39)
 WAS_GONE = "it was gone already"
 
 
-@dataclass(frozen=True, slots=True)
-class _Met:
+class _Met(Struct, frozen=True):
     """An engine that answered."""
 
     line: Line

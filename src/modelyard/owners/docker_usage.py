@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
+from msgspec import Struct, field
 
 from modelyard.owners import engine_replies as replies
 from modelyard.owners.engine import ACTIVE, Reclaimable, Record
@@ -18,8 +18,7 @@ USAGE = 20.0
 PARTS = ("image", "container", "volume", "build-cache")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Sizes by id or name; what is missing was not told. Volumes: the size and how many containers use it."""
 
     shared: Mapping[str, int] = field(default_factory=dict)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from modelyard.problem import Problem
 
 ACTIVE = frozenset({"running", "paused", "restarting"})
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One line of an image's history, oldest first: what it added, and by which instruction."""
 
     size: int
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """An image. `size` counts what it shares with others too, `shared` is that part of it.
 
     `layers` are the digests of its uncompressed layers, lowest first; None where the engine was not asked.
@@ -36,8 +35,7 @@ class Image:
     steps: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """A container, running or not, with the size of what it wrote itself."""
 
     id: str
@@ -58,8 +56,7 @@ class Container:
         return self.state.lower() in ACTIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """A volume. `users` is how many containers the engine says use it."""
 
     name: str
@@ -70,8 +67,7 @@ class Volume:
     created: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """A record of the build cache. Of a shared one the bytes are those of an image's layers."""
 
     id: str
@@ -85,8 +81,7 @@ class Record:
     times: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reclaimable:
+class Reclaimable(Struct, frozen=True):
     """The figures in the column RECLAIMABLE of the engine's own `system df`; None where they cannot be told."""
 
     images: int | None = None
@@ -95,8 +90,7 @@ class Reclaimable:
     cache: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(Struct, frozen=True):
     """One engine and all it holds. `identity` is the same however it was reached."""
 
     kind: Literal["docker", "podman"]

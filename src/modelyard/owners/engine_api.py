@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.owners import engine_replies as replies
 
@@ -12,8 +13,7 @@ NEWEST = (1, 53)
 NO_VERSION = "/version: no version of an API in its answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(Struct, frozen=True):
     """The API that an engine offers. What a question means depends on the version that comes with it."""
 
     podman: bool

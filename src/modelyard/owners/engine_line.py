@@ -15,10 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.walk.text import shown
@@ -71,8 +71,7 @@ def within(seconds: float, work: Callable[[], T], late: Problem) -> T | Problem:
     return done[0] if done else late
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What an engine answered, whatever it was."""
 
     status: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from modelyard.owners.https import Web, named, number
 from modelyard.problem import Problem
@@ -22,8 +23,7 @@ class Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-@dataclass(slots=True)
-class _Taken:
+class _Taken(Struct):
     """What has come so far."""
 
     sink: Callable[[bytes], object]

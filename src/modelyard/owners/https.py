@@ -9,8 +9,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
+
+from msgspec import Struct
 
 from modelyard import __version__
 from modelyard.owners.connecting import Way, trusted, way
@@ -30,8 +31,7 @@ Sink = Callable[[bytes], object]
 HEADERS = {"User-Agent": f"modelyard/{__version__}", "Accept-Encoding": "identity"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What a server answered; the names of the headers are in lower case, the body is empty for HEAD."""
 
     url: str

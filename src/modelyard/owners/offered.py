@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.owners.https import Reply
 from modelyard.problem import Problem
@@ -14,8 +14,7 @@ T = TypeVar("T")
 NO_TOKEN = "and modelyard sends no token"  # noqa: S105 - words about one
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Struct, frozen=True):
     """A file at its source: bytes, and the digests in hex under which it may be known here."""
 
     size: int

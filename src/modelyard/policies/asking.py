@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact, Holding, Kind
 from modelyard.plan import Ask, Path, Step
@@ -30,8 +31,7 @@ NO_SERVER = "its files belong to user {user}, and no Ollama server of this machi
 UNREADABLE = "its server would take what an unreadable manifest beside it needs"
 
 
-@dataclass(frozen=True, slots=True)
-class Doors:
+class Doors(Struct, frozen=True):
     """Where services answer: engines by the root of their artifacts, the Ollama server; and the number of the user."""
 
     engines: Mapping[str, str]
@@ -41,8 +41,7 @@ class Doors:
     """Folders of models in which a manifest cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A thing to ask for, and the address to ask at."""
 
     address: str

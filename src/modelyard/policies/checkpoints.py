@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.policies.clean import Evidence
 from modelyard.stores.checkpoint_facts import RunFacts, Saved
@@ -13,8 +14,7 @@ UNKNOWN = "best not known: "
 COST = "its weights stay; no exact resume"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """How many of each run stay: the best, the last, and those whose step is a multiple of `every`."""
 
     best: int = 1
@@ -23,8 +23,7 @@ class Rule:
     slim: bool = False
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(Struct):
     """By id: why it can go, why it stays, and the rows that `--slim` takes from what stays."""
 
     goes: dict[str, Evidence] = field(default_factory=dict)

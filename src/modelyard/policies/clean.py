@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Sizes
 from modelyard.units import SECOND, SPANS, rfc3339
@@ -18,8 +20,7 @@ ORDER = ("leftover", "superseded", "duplicate", "re-make", "re-get", "re-solve",
 Freed = Callable[[Collection[int]], Sizes]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """Why an artifact can go: the class of the proof, what it rests on, and how many bytes bring it back.
 
     A duplicate names the artifact `beside` it that has to stay, and the rows of the `copies` there.
@@ -39,8 +40,7 @@ OWN = ("model", "dataset", "checkpoint", "environment", "run", "image", "contain
 """Kinds that people work with; the others are caches of tools."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """An artifact that could go: its number, the class of its proof, and the evidence in words."""
 
     number: int
@@ -51,8 +51,7 @@ class Candidate:
     copies: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What a person asked for: names of stores, groups or artifacts narrow it; `unproven` are ids named one by one."""
 
     names: tuple[str, ...] = ()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.plan import Mark, Path, Range, Skipped, Step
 from modelyard.policies.tolerance import refused, tolerance
@@ -128,8 +128,7 @@ def left(found: Sequence[Pairing]) -> list[Skipped]:
     return [Skipped(each.other.artifact or each.other.shown, each.why) for each in found if each.way == "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class Common:
+class Common(Struct, frozen=True):
     """Bytes of tensors that two files have in common at places where extents can be shared, and how many come back."""
 
     kept: Stored

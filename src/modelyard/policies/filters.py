@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact
 
@@ -15,8 +16,7 @@ ORDERS: dict[str, Callable[[Artifact], tuple[object, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """What an artifact must be like. None and empty mean anything; spans and sizes in nanoseconds and bytes."""
 
     text: str = ""

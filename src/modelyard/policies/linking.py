@@ -11,8 +11,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from modelyard.policies.tolerance import refused
 
@@ -21,8 +22,7 @@ NAME = re.compile(r"[\w.-]+")
 PLAIN = re.compile(r"[^\w.-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Taker:
+class Taker(Struct, frozen=True):
     """A tool that takes models: formats it loads, the store its root is found by, and why a hard link is no danger."""
 
     title: str
@@ -61,8 +61,7 @@ FOLDERS = (
 """ComfyUI's folders of models (its `folder_paths.py`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Struct, frozen=True):
     """A file of the model: its name where it comes from, path, SHA-256, format, store, and how it may be linked."""
 
     name: str

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.inventory import Root
 from modelyard.plan import Mark, Path, Step
@@ -24,8 +25,7 @@ SECRETS = frozenset(
 SECRET_ENDINGS = (b".rmodel",)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A folder or file that moves: where its owner opens it, where it really lies, its mark, and its new place.
 
     `link` is the mark of the link that stands in the place where the owner opens it, None where none does.
@@ -42,8 +42,7 @@ class Part:
     children: tuple[tuple[bytes, Mark], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """What is moved together: a root of a store or a part of it, or one artifact with its parts."""
 
     name: str
@@ -54,8 +53,7 @@ class Unit:
     named: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """A settings file that gets another text; `expect` None: a new one. `mode` are the rights of a new one."""
 
     file: bytes
@@ -64,8 +62,7 @@ class Write:
     mode: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """How a unit gets to its new place; `verbatim`: with all links as they are."""
 
     renamed: bool

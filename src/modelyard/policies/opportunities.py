@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact, Inventory, Sizes
 from modelyard.units import SECOND, SPANS
@@ -11,8 +12,7 @@ from modelyard.units import SECOND, SPANS
 MONTH = 30 * SPANS["d"] * SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class Opportunity:
+class Opportunity(Struct, frozen=True):
     """Artifacts that could go for the same reason, what that frees, and the command that lists them."""
 
     title: str
@@ -21,8 +21,7 @@ class Opportunity:
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """A reason why artifacts could go."""
 
     title: str

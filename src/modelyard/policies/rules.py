@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+
+from msgspec import Struct, field
+from msgspec.structs import fields, replace
 
 from modelyard.inventory import Artifact
 from modelyard.units import SECOND, SPANS
@@ -12,8 +14,7 @@ EVERY = "all"
 """The name under which the rule of every store stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What holds for one store; spans in nanoseconds, sizes in bytes, None where nothing was said."""
 
     never: bool | None = None
@@ -28,8 +29,7 @@ class Rule:
     """`check` complains when the store takes more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The rules by store, what holds for every store under `EVERY`, and how long the trash is kept."""
 
     stores: Mapping[str, Rule] = field(default_factory=dict)
@@ -92,8 +92,7 @@ def _last(artifacts: Sequence[Artifact], rules: Rules) -> dict[int, str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """A limit of the user's settings and what was found; bytes. `least`: the limit is the least, else the most."""
 
     name: str

@@ -7,8 +7,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from modelyard.formats.header import Header
 from modelyard.formats.known import read_header
@@ -38,8 +40,7 @@ NO_MODELS = frozenset(("tokenizer", "configuration", "zip archive", "tar archive
 """Formats that are parts of models, data, or hold any files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A model that was found: where, what it would be called, and why it cannot be taken, if so."""
 
     path: str
@@ -52,8 +53,7 @@ class Candidate:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
+class Adopted(Struct, frozen=True):
     """What became of a model that was found: its version here, or why there is none."""
 
     path: str

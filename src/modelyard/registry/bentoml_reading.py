@@ -6,10 +6,10 @@ Layout: `ModelInfo` in bentoml/_internal/models/model.py of BentoML 1.4.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from math import isfinite
 
 import yaml
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
@@ -20,8 +20,7 @@ TOLD = ("module", "api_version", "creation_time")
 TABLES = ("labels", "metadata", "context")
 
 
-@dataclass(frozen=True, slots=True)
-class BentoModel:
+class BentoModel(Struct, frozen=True):
     """What BentoML says of a model: its name, and what is worth keeping."""
 
     name: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from typing import Any
+
+from msgspec import Struct
 
 from modelyard.formats.dtypes import WIDTHS
 from modelyard.registry.errors import RegistryError
@@ -21,8 +22,7 @@ NAMES = {
 DTYPES = {ours: theirs for theirs, ours in NAMES.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """An array that waits to be written: `data` gives its elements, row after row, little end first."""
 
     dtype: str

@@ -6,16 +6,16 @@ Other packages offer theirs through the entry point group `modelyard.codecs`; se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from modelyard.apply.folder import Folder
 from modelyard.registry.held import Held
 from modelyard.registry.metadata import Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Saving:
+class Saving(Struct, frozen=True):
     """What a person wants of a save."""
 
     config: Mapping[str, Any] | None = None
@@ -25,8 +25,7 @@ class Saving:
     """What only one codec understands: `tokenizer` for Hugging Face models."""
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Struct, frozen=True):
     """What a codec wrote."""
 
     framework: str
@@ -38,8 +37,7 @@ class Saved:
     """Which codec loads it, where that is another one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
+class Loading(Struct, frozen=True):
     """What a person wants of a load."""
 
     device: Any = None

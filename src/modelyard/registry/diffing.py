@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from modelyard.formats.header import Header, Tensor
 from modelyard.problem import Problem
@@ -24,8 +25,7 @@ MISSING = "-"
 NOT_COMPARED = frozenset((METADATA, SUMS, CONFIG))
 
 
-@dataclass(frozen=True, slots=True)
-class TensorChange:
+class TensorChange(Struct, frozen=True):
     """A tensor that differs: `largest` is the largest difference of two elements, None where it cannot be told."""
 
     name: str
@@ -35,8 +35,7 @@ class TensorChange:
     largest: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A metric or a setting that differs, as text; `-` where it is not there."""
 
     name: str
@@ -44,8 +43,7 @@ class Entry:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """What differs between two versions; `same_tensors` were compared and are equal."""
 
     before: Reference

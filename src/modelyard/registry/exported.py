@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import onnx
+from msgspec import Struct
 
 from modelyard.registry.metadata import Port
 
@@ -14,8 +14,7 @@ MODEL = "model.onnx"
 """How an export is called; weights that lie outside of it have names that begin like it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """Versions by domain of operators, and the schema."""
 
     opset: dict[str, int]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class ForeignFile:
+
+class ForeignFile(Struct, frozen=True):
     """Where it lies, the name that it gets in a version, and which codec loads it with which configuration."""
 
     path: str

@@ -7,8 +7,9 @@ import mmap as maps
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.folder import Folder, folder
@@ -21,8 +22,7 @@ from modelyard.walk.summing import Summed
 PIECE = 8 << 20
 
 
-@dataclass(slots=True)
-class Held:
+class Held(Struct):
     """An open version: its folder as a descriptor, and what its metadata say of each file."""
 
     path: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.registry.layout import folder_of, is_folder
@@ -14,8 +14,7 @@ from modelyard.registry.versions import parse
 LONGEST = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Ancestor:
+class Ancestor(Struct, frozen=True):
     """A version in a chain; `metadata` is None for one that is not there any more, or cannot be read."""
 
     reference: str

@@ -6,10 +6,10 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 import yaml
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.stores.mlflow_database import CAP as DATABASE_CAP
@@ -23,8 +23,7 @@ DEEPEST = 6
 ENDS = (".db", ".sqlite", ".sqlite3")
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """A name, and the version that a registered number becomes: 3 is 3.0.0. Empty for one that is only logged."""
 
     name: str

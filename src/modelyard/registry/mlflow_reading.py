@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import yaml
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.registry.errors import RegistryError, raised
@@ -24,8 +24,7 @@ TOLD = ("model_uuid", "model_id", "run_id", "utc_time_created", "mlflow_version"
 """What of an MLmodel is kept with the version."""
 
 
-@dataclass(frozen=True, slots=True)
-class MlflowModel:
+class MlflowModel(Struct, frozen=True):
     """A model folder: its file, its flavour, and what else is worth keeping of it."""
 
     folder: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import yaml
+from msgspec import Struct, field
 
 from modelyard.apply.disk import Disk
 from modelyard.apply.folder import Folder, folder
@@ -36,8 +36,7 @@ VERSIONS = {
 """By flavour: how it calls the version of a package."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flavour:
+class Flavour(Struct, frozen=True):
     """What `MLmodel` says of a version: the flavour's name and words, and the files by the name they get."""
 
     name: str

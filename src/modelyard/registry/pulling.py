@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.apply.disk import Disk
 from modelyard.problem import Problem
@@ -20,8 +21,7 @@ from modelyard.registry.sums import parsed
 from modelyard.registry.twins import share_twins
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Struct, frozen=True):
     """A version elsewhere: what it is, and the two files that tell of all others."""
 
     which: Reference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from modelyard.registry import aliases
 from modelyard.registry.errors import RegistryError
@@ -10,8 +10,7 @@ from modelyard.registry.layout import checked, models, versions_of
 from modelyard.registry.versions import Version, latest, parse, wanted, within
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A version of a model that is there."""
 
     name: str

@@ -8,8 +8,9 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from modelyard import __version__
 from modelyard.apply.disk import Disk
@@ -30,8 +31,7 @@ TRIES = 100
 """Versions that others may take while one is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What the person says of a version."""
 
     task: str = ""

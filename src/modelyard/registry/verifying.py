@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.registry.layout import CODE, SUMS, folder_of
@@ -20,8 +21,7 @@ PIECE = 8 << 20
 Progress = Callable[[int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """A file of a version, or the version as a whole (`path` empty): what state it is in, and why."""
 
     version: str

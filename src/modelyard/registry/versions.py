@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import total_ordering
+
+from msgspec import Struct
 
 NUMBER = r"(?:0|[1-9]\d{0,8})"
 WORD = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
@@ -20,8 +21,7 @@ LONGEST = 128
 
 
 @total_ordering
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """`1.2.3` or `1.2.3-rc.1`; builds (`+...`) are not kept apart, so they are no versions here."""
 
     major: int
@@ -70,8 +70,7 @@ def latest(known: Iterable[Version]) -> Version | None:
     return max(known, key=lambda each: (not each.pre, each), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """Versions from `low` on and before `high`, or with `apart` all but those; None for no limit."""
 
     low: Version | None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Verdict = Literal["safe", "suspicious", "unknown", "dangerous"]
 VERDICTS: tuple[Verdict, ...] = ("safe", "suspicious", "unknown", "dangerous")
 """From the best to the worst."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that loading would do, or that keeps it from being known."""
 
     code: str
@@ -32,8 +32,7 @@ class Finding:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
+class Scanned(Struct, frozen=True):
     """What loading a file would execute."""
 
     path: str

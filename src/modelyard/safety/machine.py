@@ -8,8 +8,9 @@ would run, never less. Facts from CPython's Modules/_pickle.c and Lib/pickle.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from modelyard.safety.stream import HaltError, Reader
 from modelyard.safety.values import Made, Reference, Value
@@ -49,8 +50,7 @@ class Watcher(Protocol):
         """Something that no honest writer of pickles does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """How a stream ended. `end` is the offset behind it; `broken` says why it could not be followed to its STOP."""
 
     start: int

@@ -6,7 +6,7 @@ before it or a fresh one, with joblib's arrays skipped or taken for instructions
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from modelyard.safety.arrays import Arrays
 from modelyard.safety.finding import Finding
@@ -24,8 +24,7 @@ DEEPEST = 8
 PADDING = b"\0\r\n\t "
 
 
-@dataclass(slots=True)
-class Streams:
+class Streams(Struct):
     """What the streams of a file do. `end` is the offset behind the last whole one."""
 
     findings: list[Finding] = field(default_factory=list)

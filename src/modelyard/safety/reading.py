@@ -7,8 +7,9 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from modelyard.formats.file import BrokenError, File, Meter
 from modelyard.safety.finding import Finding
@@ -45,8 +46,7 @@ def unlimited() -> Meter:
     return Meter(1 << 62)
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """What was found so far in one file."""
 
     format: str = ""

@@ -6,8 +6,9 @@ asked for. Nothing here is ever called, hashed, compared or walked without a bou
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeGuard
+
+from msgspec import Struct
 
 Plain = None | bool | int | float | str | bytes
 Value = object
@@ -19,8 +20,7 @@ WALKED = 10_000
 How = Literal["REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST"]
 
 
-@dataclass(slots=True, eq=False)
-class Reference:
+class Reference(Struct, eq=False):
     """A name that the stream asks for: a module and a qualified name in it."""
 
     module: str
@@ -30,8 +30,7 @@ class Reference:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(slots=True, eq=False)
-class Made:
+class Made(Struct, eq=False):
     """What a call would give. `made_by` is None where nobody can tell what was called."""
 
     made_by: Reference | None
@@ -43,8 +42,7 @@ class Made:
     """Whether it was given a state."""
 
 
-@dataclass(slots=True, eq=False)
-class Mapped:
+class Mapped(Struct, eq=False):
     """A dict: keys and values in turn, the first `HELD` of each."""
 
     pairs: list[Value]
@@ -60,16 +58,14 @@ class Mapped:
         return next((value for name, value in reversed(list(self.items())) if type(name) is str and name == key), None)
 
 
-@dataclass(slots=True, eq=False)
-class Grouped:
+class Grouped(Struct, eq=False):
     """A set or frozenset."""
 
     items: list[Value]
     frozen: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Long:
+class Long(Struct, eq=False):
     """A text, byte string or number too long to be kept: where its bytes lie in the stream."""
 
     kind: Literal["str", "bytes", "bytearray", "int"]
@@ -77,8 +73,7 @@ class Long:
     length: int
 
 
-@dataclass(slots=True, eq=False)
-class Unknown:
+class Unknown(Struct, eq=False):
     """A value that lies outside the stream: a persistent id, an out-of-band buffer, the result of a broken step."""
 
     what: str

@@ -7,10 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
+from msgspec import Struct, field
 
 from modelyard.serve.arrays import Arrays
 
@@ -27,8 +27,7 @@ class LateError(Exception):
     """The model did not answer in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """Rows of one call, seconds that a request waits for company, requests that wait, seconds until one gives up."""
 
     rows: int = 64
@@ -37,8 +36,7 @@ class Bounds:
     patience: float = 30.0
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(Struct):
     """One request in the queue."""
 
     inputs: Arrays

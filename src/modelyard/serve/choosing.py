@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.registry import codecs
 from modelyard.registry import metadata as texts
@@ -23,8 +23,7 @@ Engine = Literal["auto", "onnx", "native"]
 ONNX_CODEC = "onnx"
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """How a version is to be loaded; 0 threads: what the engine chooses."""
 
     engine: Engine = "auto"

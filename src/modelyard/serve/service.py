@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from modelyard.serve.arrays import Arrays, Reader
 from modelyard.serve.batching import Batcher, Bounds
@@ -24,16 +25,14 @@ class Predictor(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bytes of a body, and what the batcher keeps to."""
 
     body: int = 32 << 20
     bounds: Bounds = field(default_factory=Bounds)
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """Who may ask: the token that has to be sent, and the names under which the server may be addressed (none: any)."""
 
     token: str = ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Struct
 
 FLOATS: Mapping[str, float] = {"float16": 65504.0, "float32": 3.4028234663852886e38, "float64": sys.float_info.max}
 INTEGERS: Mapping[str, tuple[int, int]] = {
@@ -21,8 +21,7 @@ SIGNED = 2**63 - 1
 """The largest bound that msgspec takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Struct, frozen=True):
     """One input or output: its shape with None for free axes, its dtype as numpy calls it, `str` for text."""
 
     name: str
@@ -44,8 +43,7 @@ class Spec:
         return len(shape) == len(self.shape) and all(n == want or (want is None and n > 0) for want, n in pairs)
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """All inputs and outputs of a model, in its order."""
 
     inputs: tuple[Spec, ...]

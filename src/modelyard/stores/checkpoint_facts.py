@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact
 from modelyard.stores.checkpoint_history import UNTOLD, History, lightning_history, own_history, trainer_history
@@ -20,8 +22,7 @@ AGAIN = "its later steps were saved earlier"
 RESUMED_FROM = re.compile(rb"last.*\.ckpt$|hpc_ckpt.*\.ckpt$")
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Struct, frozen=True):
     """One checkpoint. `step` is -1 where its name tells none; `written` in nanoseconds since 1970."""
 
     id: str
@@ -38,8 +39,7 @@ class Saved:
     """Rows that only resuming its training needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunFacts(Struct, frozen=True):
     """The checkpoints of one run whose names differ in nothing but numbers, by their steps."""
 
     folder: int

@@ -6,9 +6,9 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from modelyard.formats.pickled_values import Unmade, read_values
 from modelyard.formats.weight_headers import Archive
@@ -28,8 +28,7 @@ NUMBERS = {"FloatStorage": "<f", "DoubleStorage": "<d", "HalfStorage": "<e", "Lo
 """Torch's names for arrays of numbers, and how one of these lies in its file."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """Rows that the run calls best, a score by row (the higher the better), and why none could be told."""
 
     best: frozenset[int] = frozenset()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
+
+from msgspec import Struct
 
 from modelyard.inventory import State
 from modelyard.stores.checkpoint_own import FORMAT, is_own
@@ -22,8 +23,7 @@ KNOWN: WeakKeyDictionary[Tree, dict[int, CheckpointKind | None]] = WeakKeyDictio
 ORBAX_PART = {b"_CHECKPOINT_METADATA", b"manifest.ocdbt"}
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointKind:
+class CheckpointKind(Struct, frozen=True):
     """Which program's checkpoint it is, and whether its save was finished."""
 
     format: str

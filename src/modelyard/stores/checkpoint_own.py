@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from modelyard.problem import Problem
 from modelyard.stores.json import parsed
@@ -30,8 +30,7 @@ class _State(msgspec.Struct):
     metrics: dict[str, float | dict[str, str]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """The best row, and scores by row, the higher the better; `trouble` says why nobody can tell."""
 
     best: int | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.inventory import Artifact, LastUsed, Recovery, Root
 from modelyard.problem import Problem
@@ -41,8 +41,7 @@ def best_name(state: TrainerState) -> str:
     return f"checkpoint-{state.best_global_step}" if state.best_global_step else name
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """A checkpoint's place, kind and step."""
 
     row: int

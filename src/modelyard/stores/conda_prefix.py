@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.inventory import State
 from modelyard.problem import Problem
@@ -29,8 +29,7 @@ class Pixi(msgspec.Struct):
     manifest_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+class Prefix(Struct, frozen=True):
     """What is known of a prefix, to be made an artifact by its store."""
 
     detail: str

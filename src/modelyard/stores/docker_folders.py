@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.inventory import Place, Root
 from modelyard.problem import Problem
@@ -34,8 +34,7 @@ class DaemonSettings(msgspec.Struct, rename="kebab"):
     graph: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Daemon:
+class Daemon(Struct, frozen=True):
     """An engine: its folder and its settings file where nothing else names one, and where its unit is looked for."""
 
     folder: str

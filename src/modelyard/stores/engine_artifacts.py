@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact, LastUsed, Part
 from modelyard.owners.engine import Container, Engine, Image, Record, Volume
@@ -15,8 +16,7 @@ SHARED = "build-cache/shared-with-images"
 NAMES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where artifacts belong: their store, the address of their engine, and how their ids begin."""
 
     store: str

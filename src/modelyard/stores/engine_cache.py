@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.inventory import Part
 from modelyard.owners.engine import Engine, Record
@@ -20,8 +22,7 @@ PLACE = re.compile(r"^\[[^\]]*\d+/\d+\] ")
 FROM = ("pulled from ", "from local ")
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(Struct, frozen=True):
     """Who holds what: `images` each image, `own` each record by itself, `shared` all other records together."""
 
     images: Mapping[str, tuple[Part, ...]]
@@ -29,8 +30,7 @@ class Cache:
     shared: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Struct, frozen=True):
     """Layers that a record holds, by name; not certain where others would fit as well."""
 
     names: frozenset[str]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.inventory import Part
 from modelyard.owners.engine import Engine, Image, Step
@@ -55,8 +56,7 @@ def _words_only(step: Step) -> bool:
     return not step.size and bool(words) and words[0] in WORDS_ONLY
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """A part of an image and the instruction that made it, empty where it is no layer."""
 
     part: Part

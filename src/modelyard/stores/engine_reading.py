@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Literal
 from weakref import WeakKeyDictionary
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Part, Reading, Root, Store
 from modelyard.owners.docker import look
@@ -24,8 +26,7 @@ STOPPED = "the engine is not running or does not answer: what is in it cannot be
 BESIDE = "what the engine does not list: its own records, logs, free space of its disk image"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """An engine that answered in this survey: its address, where it keeps things, and the bytes that it listed."""
 
     address: str

@@ -7,9 +7,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
+
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.units import size
@@ -33,8 +34,7 @@ CUDA_LIBRARIES = tuple(
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
-@dataclass(frozen=True, slots=True)
-class Packages:
+class Packages(Struct, frozen=True):
     """What lies in an environment's package folders; allocated bytes by the name that is imported."""
 
     count: int

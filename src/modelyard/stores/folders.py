@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Kind, Platform, Recovery, Root, Store
 from modelyard.walk.text import shown

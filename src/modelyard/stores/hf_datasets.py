@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Platform, Reading, Recovery, Root, State, Store
 from modelyard.stores.folders import temporary, unfinished

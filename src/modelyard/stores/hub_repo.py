@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Kind, Root, State
 from modelyard.problem import Problem
@@ -29,8 +30,7 @@ class Listing(msgspec.Struct):
     files: dict[str, msgspec.Raw] = {}
 
 
-@dataclass(slots=True)
-class _Snapshot:
+class _Snapshot(Struct):
     """What one revision folder links to, and the names of its files below it."""
 
     blobs: list[int] = field(default_factory=list)

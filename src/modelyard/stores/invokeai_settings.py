@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.inventory import Place, Platform, Root
@@ -24,8 +23,7 @@ FOLDERS = {
 Keys = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime(Root):
+class Runtime(Root, frozen=True):
     """A root with the folders that its settings and variables name, as key and path."""
 
     folders: tuple[tuple[str, str], ...] = ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Kind, Platform, Reading, Root, Store
 from modelyard.problem import Problem
@@ -80,7 +81,7 @@ def _database(root: Root, tree: Tree, row: int, found: Database | Problem) -> Ar
     draft = _artifact(root, tree, (row,), label, "run", "of the database")
     if isinstance(found, Problem):
         state = "corrupt" if found.code == "damaged-database" else "complete"
-        return replace(draft, pins=more, state=state, detail=found.message)  # type: ignore[arg-type]
+        return replace(draft, pins=more, state=state, detail=found.message)
     gone = sum(stage == "deleted" for _, stage in found.runs.values())
     words = f"{len(found.runs)} runs" + (f", {gone} of them deleted" if gone else "")
     names = sorted({version.rpartition(" ")[0] for each in found.registered.values() for version in each})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
+
+from msgspec import Struct, field
 
 from modelyard.problem import Problem
 from modelyard.walk.text import shown
@@ -21,8 +22,7 @@ OWN_NAMES = (b"mlflow.db", b"mlruns.db")
 BESIDE = (b"-wal", b"-shm", b"-journal")
 
 
-@dataclass(slots=True)
-class Database:
+class Database(Struct):
     """What a database tells. `runs` and `models` give name and stage by id, `registered` the versions by id."""
 
     runs: dict[str, tuple[str, str]] = field(default_factory=dict)

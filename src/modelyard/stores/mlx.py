@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Place, Platform, Reading, Root, Store
 from modelyard.problem import Problem

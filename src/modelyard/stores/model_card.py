@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.stores.json import parsed
@@ -16,8 +16,7 @@ NOTE_CAP = 4 << 20
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Struct, frozen=True):
     """What is known of a model; empty where nothing is."""
 
     name: str = ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.stores.model_card import NOTE_CAP, Card, card
@@ -16,8 +17,7 @@ DOWNLOADED = (b".cache", b"huggingface", b"download")  # the notes of `hf downlo
 WEIGHT = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """A folder to read: what its models are, and the notes of a `--local-dir` download that cover it."""
 
     row: int

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Kind, Reading, Recovery, Root, State, Store
 from modelyard.problem import Problem
@@ -20,8 +22,7 @@ SECRET = re.compile(r"(?<=://)[^/@\s]*@|\?.*", re.DOTALL)
 WORDS: Mapping[State, str] = {"partial": "unfinished or empty", "dangling": "gone", "orphan": "not in the database"}
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What a program's own files tell of models by their file names: where they came from, which are whole."""
 
     sources: Mapping[bytes, str]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Root, Store
 from modelyard.walk.text import shown

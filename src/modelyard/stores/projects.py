@@ -7,7 +7,8 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.stores.environment import absence
@@ -25,8 +26,7 @@ ABSOLUTE = re.compile(rb"/|[A-Za-z]:[\\/]")
 POETRY = re.compile(rb"(.+-([A-Za-z0-9_-]{8}))-py(\d+\.\d+)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """A project's folder. `there` is None where that cannot be told, as for a disk that may be unplugged."""
 
     path: bytes

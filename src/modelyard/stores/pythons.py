@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact, Recovery, Root, Store
 from modelyard.problem import Problem
@@ -15,8 +16,7 @@ from modelyard.walk.tree import Tree
 SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """An environment and the folder of the Python that it was made from."""
 
     label: str

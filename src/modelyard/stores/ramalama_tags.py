@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.stores.json import parsed
@@ -29,8 +29,7 @@ class Reference(msgspec.Struct):
     files: list[File]
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Struct, frozen=True):
     """A tag with the row of its file, and what that says where it could be understood."""
 
     name: str

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Platform, Prune, Root, Store
 from modelyard.problem import Problem
@@ -19,8 +21,7 @@ from modelyard.walk.tree import Tree
 LINKED = "a link in place of a folder; what it points to was not looked at"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What one adapter found in a tree."""
 
     store: Store
@@ -31,8 +32,7 @@ class Found:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """Where one adapter says that its tool keeps things, before anything was walked."""
 
     adapter: Adapter

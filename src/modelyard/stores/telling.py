@@ -7,7 +7,8 @@ neither is not moved, and the reason says what to do instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 OPENS = "it opens what lies there by path, which a link in the old place leads through"
 CACHE = "it makes its cache again when it finds none, and finds this one behind a link in the old place"
@@ -15,8 +16,7 @@ SCATTERED = "its things lie among files of other programs"
 ONE = "name one of them: `modelyard ls {store}` lists them"
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(Struct, frozen=True):
     """What a tool has to be told. `link` says why it finds its folder behind a link, empty where it does not.
 
     `variables` name exactly the folder that moves, but for the last folders of it where they are of `below`.

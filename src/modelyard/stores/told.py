@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from msgspec import Struct
 
 from modelyard.inventory import Platform, Root
 from modelyard.problem import Problem
@@ -28,8 +28,7 @@ from modelyard.walk.read import read_setting
 UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """Whose settings they are."""
 
     env: Mapping[str, str]
@@ -43,8 +42,7 @@ class Surroundings:
         return expand(self.env.get("XDG_CONFIG_HOME") or "~/.config", self.env, self.home)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A settings file with its new text, and the lines of it that are new."""
 
     file: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact, Kind, Reading, Recovery, Root, Store
 from modelyard.problem import Problem

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.inventory import State
 from modelyard.problem import Problem
@@ -29,8 +30,7 @@ MADE = frozenset(
 SURELY = re.compile(rb"(?i)activate|deactivate|pip\d*(\.\d+)?(\.exe)?$|python\d*(\.\d+)?w?(\.exe)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Struct, frozen=True):
     """What is known of an environment, to be made an artifact by its store."""
 
     rows: tuple[int, ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact, Confidence
 
@@ -19,8 +20,7 @@ ARGUMENT = re.compile(rb"""(?<![\w./:@~+=-])[\w.~/][\w./:@~+-]{0,200}""")
 KINDS = frozenset({"model", "models", "dataset", "datasets", "space", "kernel", "env", "base", "image", "tool"})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A way of asking by name: the word it begins with, what follows it, and whose names these are."""
 
     word: bytes

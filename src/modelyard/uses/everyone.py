@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact, Platform, Use
 from modelyard.owners.ollama import Model, local_address
@@ -13,8 +14,7 @@ from modelyard.walk.claims import Claims
 from modelyard.walk.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Everyone:
+class Everyone(Struct, frozen=True):
     """Processes, servers, kernels, adapters and code, as they were at one moment."""
 
     tree: Tree

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.apply.marks import lonely
 from modelyard.plan import Copy, Step
@@ -16,8 +17,7 @@ from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree, walk
 
 
-@dataclass(slots=True)
-class Guard:
+class Guard(Struct):
     """Looks at the processes once, when the first step is asked about. `roots` are the folders that were surveyed,
 
     `copies` the files that have to be there still when what they are copies of goes.

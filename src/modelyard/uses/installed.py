@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from modelyard.inventory import Artifact
 from modelyard.stores.environment import package_folders
@@ -18,8 +19,7 @@ PYTHON = re.compile(r"/python(3\.\d+)/")
 LIBRARIES = ("/usr/lib", "/usr/local/lib")
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(Struct, frozen=True):
     """By package, lower case with dashes, its versions and the Pythons (`3.11`) that have it."""
 
     versions: dict[str, set[str]] = field(default_factory=dict)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import psutil
+from msgspec import Struct
 
 from modelyard.inventory import Use
 from modelyard.problem import Problem
@@ -24,8 +24,7 @@ COMMAND = 80
 LOCKS = "holds its lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A row of the tree that a process holds, and how."""
 
     row: int
@@ -35,8 +34,7 @@ class Held:
     """Whether all that is in it is held too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grip:
+class Grip(Struct, frozen=True):
     """A path that a process holds, and how."""
 
     path: bytes

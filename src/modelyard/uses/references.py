@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
 
 from modelyard.inventory import Artifact, Confidence, Use
 from modelyard.problem import Problem
@@ -44,8 +45,7 @@ NAME = re.compile(rb"(?m)^name:\s*[\"']?([\w.-]+)")
 WORDS = tuple(call.word for call in CALLS) + PATHS + (ENVIRONMENT,)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """One place in somebody's code that asks for something: line from 1, the words that ask, how far to trust it."""
 
     row: int
@@ -54,8 +54,7 @@ class Reference:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(Struct, frozen=True):
     """Everything that the code under the roots asks for, by store and name and by row of the tree."""
 
     files: int

@@ -9,8 +9,9 @@ import stat
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from modelyard.problem import Problem, from_errno
 from modelyard.walk.blocks import BLOCK, blocks
@@ -55,8 +56,7 @@ class Seen(NamedTuple):
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class Hashed:
+class Hashed(Struct, frozen=True):
     """The digests of a file by kind, which file it was, and when its reading began, nanoseconds since 1970."""
 
     seen: Seen

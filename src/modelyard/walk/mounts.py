@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+
+from msgspec import Struct
 
 MOUNTINFO = Path("/proc/self/mountinfo")  # proc(5); macOS has none, there the device number tells
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """One line of the mount table: where, which device, from what source, with which options, of what kind."""
 
     path: bytes

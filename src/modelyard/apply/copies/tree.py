@@ -9,7 +9,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from modelyard.apply.copies import able
 from modelyard.apply.copies.passage import Altered, Passage, dressed
@@ -40,8 +41,7 @@ SUBVOLUMES = ("btrfs", "bcachefs")
 Told = Callable[[int, int], None]
 
 
-@dataclass(slots=True)
-class Load:
+class Load(Struct):
     """Pieces of files that are written, and the files that end with them."""
 
     pieces: list[tuple[Passage, int, int]] = field(default_factory=list)

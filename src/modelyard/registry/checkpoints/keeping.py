@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Mode = Literal["min", "max"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """How many of the last and of the best stay, and by which metric, the lower or the higher the better."""
 
     last: int = 3
@@ -20,8 +20,7 @@ class Rule:
     mode: Mode = "min"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A whole checkpoint of ours: its folder's name, step, value of the metric, and whether somebody pinned it."""
 
     name: str

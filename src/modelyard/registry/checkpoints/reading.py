@@ -7,8 +7,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from modelyard.registry.checkpoints.errors import CheckpointError, DamagedError
 from modelyard.registry.checkpoints.nested import decode
@@ -35,8 +36,7 @@ READERS = 2
 LINE = re.compile(r"([0-9a-f]{64})  ([^\n/]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A checkpoint in memory: step, metrics, the parts that were asked for, and random states to put back."""
 
     path: Path

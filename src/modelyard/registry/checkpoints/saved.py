@@ -10,9 +10,10 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from modelyard.problem import Problem
 from modelyard.registry.checkpoints.errors import CheckpointError, DamagedError
@@ -28,8 +29,7 @@ MOST = 256 << 20
 NEWER = "update modelyard, or give step= of an earlier one"
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Struct, frozen=True):
     """One checkpoint: where it is, its step and metrics, and what is wrong with it, if anything is."""
 
     path: Path

@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Hashable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from modelyard.formats.header import Header
 from modelyard.registry.blocks import NAMES, block, is_tensor

@@ -6,8 +6,9 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from modelyard import __version__
 from modelyard.registry.checkpoints.errors import CheckpointError, UnsaveableError
@@ -24,8 +25,7 @@ EXTRA = "extra"
 TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|txt|md|yaml|yml)")
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """A step with its parts: arrays on shelves, all else as JSON. `texts` are small files that others read."""
 
     step: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from modelyard.apply.folder import Folder
 from modelyard.registry.errors import RegistryError
@@ -17,8 +18,7 @@ CAP = 16 << 20
 """Bytes that metadata and sums may have, wherever they lie."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Struct, frozen=True):
     """Where a version lies now, its files there, and how their SHA-256 was verified after they were sent."""
 
     address: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from modelyard.problem import Problem
 from modelyard.walk.read import read_file
@@ -23,8 +23,7 @@ T = TypeVar("T")
 LIMIT = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Vetted:
+class Vetted(Struct, frozen=True):
     """A name that may be reached: how it may be used, by which rule for its arguments, and why that is safe."""
 
     framework: str
@@ -41,8 +40,7 @@ class Vetted:
         return not free and not self.uses & {"name", "new"}
 
 
-@dataclass(frozen=True, slots=True)
-class Dangerous:
+class Dangerous(Struct, frozen=True):
     """A name that runs something when it is called, and what."""
 
     does: str

@@ -7,9 +7,9 @@ Fields as conda and rattler write them: conda/models/records.py, `paths_data`; t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from modelyard.inventory import Artifact
 from modelyard.problem import Problem
@@ -129,5 +129,5 @@ def _archive(tree: Tree, package: int) -> Iterator[Expectation]:
         found = Expectation(tree.path(row), row, "structure", by="info/repodata_record.json")
         if told.fn == shown(name) and (told.sha256 or told.md5):
             method = "sha256" if told.sha256 else "md5"
-            found = replace(found, method=method, value=told.sha256 or told.md5 or "", size=told.size)  # type: ignore[arg-type]
+            found = replace(found, method=method, value=told.sha256 or told.md5 or "", size=told.size)
         yield found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from modelyard.walk.tree import Tree
 
@@ -20,8 +21,7 @@ HEX = {32: "md5", 40: "git-sha1", 64: "sha256"}
 DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$")
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """One file and its word: `value` is a digest in hex, `size` bytes where they are known, `by` says who tells it.
 
     `row` is None for a file that is not in the tree. `why` says why there is no word for its bytes. `noted`:
