@@ -37,7 +37,7 @@ def extension(name: str, folder: str, files: tuple[str, ...], header: str) -> Ex
     )
 
 
-WALKER = ("module", "walker", "tree", "measure", "search", "same", "cast")
+WALKER = ("module", "walker", "tree", "measure", "search", "same", "many", "cast")
 PLAIN = ("module", "machine", "holding", "acting", "arrays")
 setup(
     ext_modules=[

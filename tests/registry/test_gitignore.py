@@ -10,7 +10,7 @@ import pytest
 import modelyard as my
 from modelyard.formats.known import FORMATS, GUESSES
 from modelyard.registry.gitignore import SUFFIXES, TEXTS
-from modelyard.safety.files import OFTEN, PICKLED
+from modelyard.safety.signs import OFTEN, PICKLED
 from modelyard.stores.model_names import MODEL
 
 OUT = (

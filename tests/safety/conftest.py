@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from modelyard.safety import files, pickles, torch_files
-from safety.shortcut import agreed, nothing_found
+from modelyard.safety import files, folders, pickles, torch_files
+from safety.shortcut import agreed, agreed_whole, glanced
 
 
 @pytest.fixture(autouse=True)
 def both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails a test where the two ways differ."""
-    monkeypatch.setattr(files, "_is_nothing", nothing_found)
+    for module in (files, folders):
+        monkeypatch.setattr(module, "glance", glanced)
     for module in (files, pickles, torch_files):
         monkeypatch.setattr(module, "followed", agreed)
+    monkeypatch.setattr("modelyard.safety.glance.followed_whole", agreed_whole)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from modelyard.formats.file import File
+from modelyard.formats.file import held
 from modelyard.formats.hdf5_objects import beginning
 from modelyard.formats.zips import END, is_zip
 from modelyard.safety import files
+from modelyard.safety.glance import glance
 from modelyard.safety.judge import Answer
 from modelyard.safety.keras import is_hdf5
 from modelyard.safety.pickles import scan_streams
 from modelyard.safety.plain import Followed, followed
-from modelyard.safety.reading import Report
+from modelyard.safety.reading import Bytes, Report, unlimited
 from modelyard.safety.stream import Source
 from safety.programs import PHRASES, TEXTS, random_program
 
-IS_NOTHING = files._is_nothing
 WEIGHTLESS = {"broken-stream", "unvetted-name", "persistent-id"}
 """What may be found in a stream that breaks off, and is nothing where no pickle was promised."""
 VETTED = (
@@ -50,15 +50,20 @@ def agreed(source: Source, persistent: Answer | None = None, start: int = 0) -> 
     return short
 
 
-def nothing_found(file: File, head: bytes, member: str) -> bool:
-    """Whether the first look tells that a file is nothing, which fails where every other look finds something."""
-    if not IS_NOTHING(file, head, member):
-        return False
-    report = Report()
-    files._scan_first(file, head, member, report, 0)
-    assert (report.format, report.findings, report.loads) == ("", [], "")
-    assert not is_zip(head) and not is_hdf5(head) and beginning(file) is None and END not in file.tail(65557)
-    return True
+def agreed_whole(data: bytes) -> Followed | None:
+    """The same of a stream that is all there is."""
+    return agreed(Bytes(held("", data, unlimited()))) if data else None
+
+
+def glanced(name: str, data: bytes) -> str | None:
+    """What the first look says of a file, which fails where every other look finds anything else."""
+    known = glance(name, data)
+    if known is not None:
+        report, file = Report(), held(name, data, unlimited())
+        files._scan_first(file, data, "", report, 0)
+        assert (report.format, report.findings, report.loads) == (known, [], "")
+        assert not is_zip(data) and not is_hdf5(data) and beginning(file) is None and END not in data
+    return known
 
 
 def _text(rng: random.Random) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.problem import Problem
-from modelyard.walk.read import read_file, read_link, read_setting
+from modelyard.walk.read import read_file, read_link, read_many, read_setting
 from walk.truth import look, row_of
 
 
@@ -123,3 +123,32 @@ def test_a_link_is_followed_one_hop_within_the_tree(home: Path, text: str, targe
     row = row_of(tree, home / "l")
     assert tree.follow(row) == (row_of(tree, home / target) if target else None)
     assert tree.link_target(row) == os.path.normpath(os.path.join(bytes(home), text.encode()))
+
+
+def test_many_files_and_what_may_not_be_read_among_them(home: Path) -> None:
+    (home / "full").write_bytes(b"0123456789")
+    (home / "empty").touch()
+    (home / "link").symlink_to("full")
+    (home / "broken").symlink_to("nowhere")
+    os.mkfifo(home / "fifo")
+    os.mknod(home / "zero", 0o020666, os.makedev(1, 5))
+    odd = os.fsdecode(bytes(home) + b"/\xff")
+    Path(odd).write_bytes(b"odd")
+    names = ["full", "empty", "link", "broken", "fifo", "zero", ".", "gone", odd]
+    paths = [str(home / name) for name in names]
+    expected = [b"0123456789", b"", b"0123456789", None, None, None, None, None, b"odd"]
+    for threads in (1, 2, 40):
+        assert read_many(paths, 10, threads) == expected
+        assert read_many(paths, 9, threads) == [None, b"", None, *expected[3:]]
+    assert read_many(["/proc/self/status", "/dev/null"], 100) == [None, None]  # it says that it is empty, and is not
+    assert read_many([paths[0], "a\0b"], 100) == [None, None]
+    assert read_many([], 1) == []
+
+
+def test_many_files_keep_their_access_times(home: Path) -> None:
+    paths = [home / str(each) for each in range(20)]
+    for path in paths:
+        path.write_bytes(b"x")
+        os.utime(path, (1, 2))
+    assert read_many([str(path) for path in paths], 1, 4) == [b"x"] * 20
+    assert {path.stat().st_atime for path in paths} == {1}

@@ -144,6 +144,12 @@ class File:
             yield found
 
 
+def held(path: str, data: bytes, meter: Meter) -> File:
+    """A file that was read as a whole, as what it holds."""
+    folder = os.fsencode(os.path.dirname(path)) or b"."
+    return File(shown(path), len(data), lambda start, count: data[start : start + count], meter, folder)
+
+
 def _nobody(file: File) -> Header | Problem:
     return Problem(file.name, "unknown", "nobody here reads files inside files")
 

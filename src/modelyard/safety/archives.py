@@ -13,10 +13,10 @@ from modelyard.formats.file import BrokenError, File
 from modelyard.formats.zips import Directory, Member
 from modelyard.safety.finding import Finding
 from modelyard.safety.graph_code import scan_script
-from modelyard.safety.numpy_files import NUMPY
 from modelyard.safety.others import scan_zipped
 from modelyard.safety.pickles import scan_streams
 from modelyard.safety.reading import AT_ONCE, Bytes, Report, unpacked
+from modelyard.safety.signs import NUMPY
 from modelyard.safety.torch_files import RECORDS, Storages, loading, root_of
 from modelyard.walk.text import shown
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from os.path import basename, splitext
 
-from modelyard.formats.file import BrokenError, File, looked_into
+from modelyard.formats.file import BrokenError, File, held, looked_into
 from modelyard.formats.hdf5_objects import MAGIC, beginning
-from modelyard.formats.zips import END, LOCAL, is_zip
+from modelyard.formats.zips import END, is_zip
 from modelyard.problem import Problem
 from modelyard.safety.archives import scan_zip
 from modelyard.safety.finding import Finding, Scanned
+from modelyard.safety.glance import LONGEST, glance
 from modelyard.safety.keras import is_hdf5, scan_hdf5
-from modelyard.safety.mlflow_model import NAME
-from modelyard.safety.numpy_files import NUMPY, scan_arrays
-from modelyard.safety.others import TOLD_BY_BYTE, TOLD_BY_NAME, guarded, scan_known
+from modelyard.safety.numpy_files import scan_arrays
+from modelyard.safety.others import guarded, scan_known
 from modelyard.safety.pickles import Streams, scan_streams, shortly
 from modelyard.safety.plain import followed
 from modelyard.safety.reading import (
     DEEPEST,
-    NOT_OPENED,
-    PACKED,
     Bytes,
     Report,
     Unpacker,
@@ -29,31 +28,29 @@ from modelyard.safety.reading import (
     unlimited,
     unpacked,
 )
-from modelyard.safety.tars import is_tar, scan_tar
+from modelyard.safety.signs import NOT_OPENED, NUMPY, OFTEN, PACKED, PICKLED, is_tar
+from modelyard.safety.tars import scan_tar
 from modelyard.safety.torch_files import legacy, loading
 
-PICKLED = (".pkl", ".pickle", ".pk", ".pt", ".pth", ".ckpt", ".joblib", ".jbl", ".dill", ".cpickle", ".mar")
-"""Names that promise a pickle: what is broken there is unknown."""
-OFTEN = (".bin", ".dat", ".data", ".sav", ".model", ".p", ".weights", ".t7", ".th", ".tar", ".npy")
-"""Names that may: what breaks off in the middle is unknown, what does not begin like one is another kind of file."""
 TELLING = ("dangerous-name", "dangerous-call", "unvetted-call", "unvetted-arguments", "computed-name", "computed-call",
            "changed-name", "extension-code", "hooked-object", "kept-callable")  # fmt: skip
 """What text and bytes of other kinds do not come to by chance."""
 LOOKING = ("dangerous-name", "computed-name", "extension-code")
 """Of those what they do come to before they break off: two lines that begin with a `c` look a name up, one byte is an
 extension code. Looked up and never called, it reaches nothing."""
-BEGINNINGS = TOLD_BY_BYTE | PACKED | {LOCAL[:1], NUMPY[:1], b"\x80"}
-"""The first byte of whatever has a container of its own, of programs, and of pickles since protocol 2."""
-HEAD = 65536
 FRAME = b"\x95"
 AT_ONCE_BROKEN = 64
 """Bytes in which chance comes to its end."""
 
 
-def scan_file(path: str) -> Scanned:
-    """What loading a file would execute. Reads it, and runs nothing; what cannot be read is `unknown`, never safe."""
+def scan_file(path: str, data: bytes | None = None) -> Scanned:
+    """What loading a file would execute. Reads it, and runs nothing; what cannot be read is `unknown`, never safe.
+
+    `data` is what it holds, where all of it was read before.
+    """
     report = Report()
-    with looked_into(path, meter=unlimited()) as file:
+    meter = unlimited()
+    with looked_into(path, meter) if data is None else nullcontext(held(path, data, meter)) as file:
         if isinstance(file, Problem):
             return Scanned(path, "", (Finding("unreadable", "unknown", file.message),))
         try:
@@ -68,9 +65,10 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
     if depth > DEEPEST:
         report.findings.append(Finding("too-deep", "unknown", "archives lie too deep inside each other", member))
         return
-    head = file.head(HEAD)
+    head = file.head(LONGEST)
     whole = len(head) == file.size  # what is looked for anywhere in it is in its head
-    if whole and _is_nothing(file, head, member):
+    if whole and (known := glance(basename(member.rpartition("!")[2] or file.name), head)) is not None:
+        report.format = report.format or known
         return
     if is_zip(head):
         scan_zip(file, member, report, depth, scan)
@@ -81,18 +79,6 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
         report.findings += guarded(scan_hdf5, file, member)
     if not whole or END in head:
         _scan_behind(file, member, report, depth)
-
-
-def _is_nothing(file: File, head: bytes, member: str) -> bool:
-    """Whether one look at all of a file tells that it is no business of a scan, as most are not."""
-    if head[:1] in BEGINNINGS or head[8:9] == b"{" or is_tar(head) or MAGIC in head or END in head:
-        return False
-    name = basename(member.rpartition("!")[2] or file.name).lower()
-    suffix = splitext(name)[1]
-    if suffix in TOLD_BY_NAME or suffix in PICKLED or name == NAME:
-        return False
-    short = followed(Bytes(file))
-    return short is not None and not short.ended and not (short.names and suffix in OFTEN)
 
 
 def _scan_first(file: File, head: bytes, member: str, report: Report, depth: int) -> None:

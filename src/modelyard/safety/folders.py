@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from modelyard.safety.files import scan_file
 from modelyard.safety.finding import Finding, Scanned
-from modelyard.walk.read import listed, status
+from modelyard.safety.glance import LONGEST, glance
+from modelyard.walk.read import listed, read_many, status
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -68,11 +68,11 @@ def identity(path: str) -> tuple[int, int, str] | str:
 def scan_until(paths: Sequence[str], end: float) -> list[Scanned] | None:
     """What loading each of the files would execute; None when time is over, by the monotonic clock, before they are."""
     found = []
-    for path in paths:
+    for each in _each(paths):
+        found.append(each)
         if time.monotonic() > end:
-            return None
-        found.append(scan_file(path))
-    return found
+            break
+    return found if len(found) == len(paths) else None
 
 
 def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: int = 0) -> list[Scanned]:
@@ -84,13 +84,28 @@ def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: i
     told = progress or (lambda done, of: None)
     workers = workers or _processors()
     began, found = time.monotonic(), list[Scanned]()
-    for number, path in enumerate(paths, 1):
-        if workers > 1 and found and _is_long(time.monotonic() - began, len(found), len(paths)):
+    for each in _each(paths, workers):
+        found.append(each)
+        told(len(found), len(paths))
+        if workers > 1 and _is_long(time.monotonic() - began, len(found), len(paths)):
             break
-        found.append(scan_file(path))
-        told(number, len(paths))
     rest = paths[len(found) :]
     return found + _shared(rest, lambda done, of: told(len(found) + done, len(paths)), workers) if rest else found
+
+
+def _each(paths: Sequence[str], threads: int = 1) -> Iterator[Scanned]:
+    """Scans one file after the other; what is small is read before, many files at a time."""
+    for at in range(0, len(paths), BATCH):
+        some = paths[at : at + BATCH]
+        for path, data in zip(some, read_many(some, LONGEST, threads), strict=True):
+            known = None if data is None else glance(os.path.basename(path), data)
+            yield _scanned(path, data) if known is None else Scanned(path, known)
+
+
+def _scanned(path: str, data: bytes | None) -> Scanned:
+    from modelyard.safety.files import scan_file  # late: most folders hold nothing that needs it
+
+    return scan_file(path, data)
 
 
 def _is_long(seconds: float, done: int, of: int) -> bool:
@@ -123,7 +138,7 @@ def _shared(paths: Sequence[str], told: Progress, workers: int) -> list[Scanned]
 
 
 def _batch(paths: Sequence[str]) -> list[Told]:
-    return [(each.format, each.findings, each.loads) for each in map(scan_file, paths)]
+    return [(each.format, each.findings, each.loads) for each in _each(paths)]
 
 
 def _stopped(path: str) -> Scanned:

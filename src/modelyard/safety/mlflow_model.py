@@ -14,7 +14,6 @@ from modelyard.safety.policy import Dangerous, lookup
 from modelyard.safety.values import clipped
 from modelyard.safety.yaml_text import scan_yaml, unescaped
 
-NAME = "mlmodel"
 FLAVOURS = frozenset((
     "catboost", "diviner", "dspy", "dspy.wrapper", "fastai", "gluon", "h2o", "johnsnowlabs", "keras", "langchain",
     "lightgbm", "llama_index", "mleap", "onnx", "openai", "paddle", "pmdarima", "promptflow", "prophet", "pyfunc.model",

@@ -14,9 +14,9 @@ from modelyard.formats.file import BrokenError, File
 from modelyard.safety.finding import Finding
 from modelyard.safety.pickles import scan_streams
 from modelyard.safety.reading import Bytes, Report
+from modelyard.safety.signs import NUMPY
 from modelyard.safety.stream import Part
 
-NUMPY = b"\x93NUMPY"
 LONGEST = 1 << 16
 MOST = 1_000
 """Arrays in one file that are looked at."""

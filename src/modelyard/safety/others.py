@@ -18,28 +18,15 @@ from modelyard.safety.finding import Finding
 from modelyard.safety.graph_code import is_exported, scan_exported
 from modelyard.safety.graphs import scan_graph, scan_onnx, scan_saved_model
 from modelyard.safety.keras import is_hdf5, is_keras, scan_archive, scan_hdf5
-from modelyard.safety.mlflow_model import NAME, scan_mlflow
+from modelyard.safety.mlflow_model import scan_mlflow
 from modelyard.safety.policy import Dangerous, Vetted, lookup
 from modelyard.safety.settings import LONGEST, scan_json, scan_text, too_long
+from modelyard.safety.signs import ENGINES, GRAPHS, MLFLOW, NATIVE, ONE_LOADER, PROMISED, SCRIPTS, SETTINGS, VERSION
 from modelyard.safety.templates import is_gguf, scan_gguf, scan_template
 from modelyard.safety.values import clipped
 from modelyard.safety.yaml_text import scan_yaml
 
-NATIVE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
-ENGINES = (b"ftrt", b"ptrt")
 SHELL = re.compile(rb"#!\s*\S*(?:sh|python\d?|perl|ruby|node|env)\b")
-PROMISED = {"ONNX": (".onnx",), "GGUF": (".gguf",), "safetensors": (".safetensors",), "HDF5": (".h5", ".hdf5"),
-            "Keras": (".keras",), "skops": (".skops",), "npz": (".npz",), "pt2": (".pt2",)}  # fmt: skip
-"""Names for which one loader alone is asked: what it cannot read here it may read elsewhere."""
-ONE_LOADER = {suffix for promised in PROMISED.values() for suffix in promised}
-VERSION = b"\x08"
-"""The first byte of a SavedModel and of an ONNX file: a version is the first field of both."""
-GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
-SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
-SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
-TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
-TOLD_BY_BYTE = {b"%c" % magic[0] for magic in (*NATIVE, *ENGINES, VERSION, b"#!", b"GGUF")}
-"""The first byte of whatever is told by its content here, but for HDF5 and safetensors."""
 LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
 """Nodes of skops that call functions (CVE-2025-54412, CVE-2025-54413, CVE-2025-54886)."""
 
@@ -69,7 +56,7 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
         return "program", [Finding("native-code", "suspicious", "a program or a library of machine code", member)]
     if suffix in SCRIPTS or SHELL.match(head):
         return "script", [Finding("code-file", "suspicious", "a script, which nothing needs to load a model", member)]
-    if name.lower() == NAME and file.size <= LONGEST:
+    if name.lower() == MLFLOW and file.size <= LONGEST:
         return "MLflow model", scan_mlflow(file.whole(LONGEST), member)
     if suffix in SETTINGS:
         return _settings(file, suffix, name, member)

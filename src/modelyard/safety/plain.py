@@ -62,6 +62,11 @@ def followed(source: Source, persistent: Answer | None = None, start: int = 0) -
     return found
 
 
+def followed_whole(data: bytes) -> Followed | None:
+    """Follows the one stream that these bytes are to be; None where the long way has to be gone."""
+    return _followed(data, 0, None, True)
+
+
 def _followed(data: bytes, start: int, persistent: Answer | None, whole: bool) -> Followed | None:
     found = follow(data, start, _KNOWN, _entry, persistent, whole, True)
     if found is None or not found[4]:

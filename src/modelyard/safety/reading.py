@@ -105,18 +105,6 @@ def start_of_packed(file: File) -> int:
     return 22 if file.at(21, 1) == b" " else 21
 
 
-NOT_OPENED = (
-    (b"\x04\x22\x4d\x18", "broken LZ4"),
-    (b"\x28\xb5\x2f\xfd", "zstandard"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-    (b"Rar!\x1a\x07", "RAR"),
-)
-
-
-PACKED = {*(b"%c" % magic[0] for magic, _ in NOT_OPENED), b"Z", b"x", b"\x1f", b"B", b"\xfd", b"\x5d"}
-"""The first byte of whatever is packed in one of these ways."""
-
-
 class Packed:
     """A packed stretch of a file, unpacked piece by piece as it is read: its memory does not grow with its length."""
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from modelyard.formats.file import BrokenError, File
 from modelyard.safety.finding import Finding
 from modelyard.safety.reading import Bytes, Report
+from modelyard.safety.signs import BLOCK, sum_is_right, tar_number
 from modelyard.safety.torch_files import scan_tar_part
 from modelyard.walk.text import shown
 
-BLOCK = 512
 MOST = 65_536
 LINKS = (b"1", b"2")
 FILES = (b"0", b"\0", b"7")
@@ -19,32 +19,8 @@ LONG_NAME = b"L"
 EXTENDED = (b"x", b"g", b"X")
 OTHERS = (b"K", b"3", b"4", b"5", b"6")
 """Kinds that hold no file: names of links, devices, folders, pipes."""
-OCTAL = {b"%c" % each for each in b"01234567 \t\n\r\x0b\x0c\0+-"} | {b""}
-"""How a number may begin."""
 RECORD = re.compile(rb"(\d{1,7}) ([^=]{1,200})=")
 TORCH = ("storages", "tensors", "pickle")
-
-
-def is_tar(head: bytes) -> bool:
-    """Whether a file begins like a tar archive: by its magic, or by a header whose checksum is right."""
-    return head[257:262] == b"ustar" or (len(head) >= BLOCK and head[0] != 0 and _sum_is_right(head[:BLOCK]))
-
-
-def _sum_is_right(header: bytes) -> bool:
-    told = _number(header[148:156])
-    return told is not None and told == sum(header[:148]) + 8 * 32 + sum(header[156:BLOCK])
-
-
-def _number(field: bytes) -> int | None:
-    """A number in octal, or in binary where the first bit is set."""
-    if field[:1] >= b"\x80":
-        return int.from_bytes(field[1:], "big")
-    if field[:1] not in OCTAL:
-        return None
-    try:
-        return int(field.split(b"\0")[0].strip() or b"0", 8)
-    except ValueError:
-        return None
 
 
 def scan_tar(
@@ -58,8 +34,8 @@ def scan_tar(
         if not header.strip(b"\0"):
             _behind(file, at, member, report)
             return
-        size = _number(header[124:136])
-        if size is None or not _sum_is_right(header) or count >= MOST or at + BLOCK + size > file.size:
+        size = tar_number(header[124:136])
+        if size is None or not sum_is_right(header) or count >= MOST or at + BLOCK + size > file.size:
             report.findings.append(
                 Finding("broken-archive", "unknown", "its members cannot be listed to the end", member, at)
             )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from modelyard.problem import Problem, from_errno
+from modelyard.walk._walker import read_many as _read_many
 from modelyard.walk.text import shown
 
 CAP = 1 << 20
@@ -76,6 +77,17 @@ def read_file(path: bytes, cap: int = CAP, *, follow: bool = False, head: bool =
         return from_errno(shown(path), error.errno or 0)
     finally:
         os.close(descriptor)
+
+
+def read_many(paths: Sequence[str], cap: int, threads: int = 1) -> list[bytes | None]:
+    """What plain files hold that have at most `cap` bytes, links followed; None for any other and what cannot be read.
+
+    Several threads read them. Nothing of a file is given that became shorter or longer meanwhile.
+    """
+    try:
+        return _read_many([os.fsencode(each) for each in paths], cap, threads)
+    except ValueError:  # a NUL in a path
+        return [None] * len(paths)
 
 
 def pieces(path: bytes, size: int = CAP) -> Iterator[bytes]:

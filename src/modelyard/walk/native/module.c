@@ -607,7 +607,37 @@ static PyObject *py_is_cast(PyObject *module, PyObject *args) {
     return PyBool_FromLong(same);
 }
 
+static PyObject *contents_to_list(const Content *found, size_t count) {
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list && i < count; i++) {
+        PyObject *data = found[i].data ? PyBytes_FromStringAndSize((const char *)found[i].data, (Py_ssize_t)found[i].size) : Py_NewRef(Py_None);
+        if (!data || PyList_SetItem(list, (Py_ssize_t)i, data)) Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *py_read_many(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *list, *result = NULL;
+    Py_ssize_t most;
+    int threads;
+    if (!PyArg_ParseTuple(args, "O!ni", &PyList_Type, &list, &most, &threads)) return NULL;
+    size_t count;
+    const char **paths = strings(list, &count);
+    Content *found = paths ? calloc(count + 1, sizeof *found) : NULL;
+    if (found) {
+        Py_BEGIN_ALLOW_THREADS
+        read_many(paths, count, most < 0 ? 0 : (size_t)most, threads, found);
+        Py_END_ALLOW_THREADS
+        result = contents_to_list(found, count);
+        for (size_t i = 0; i < count; i++) free(found[i].data);
+    } else if (paths) PyErr_NoMemory();
+    free(found); free(paths);
+    return result;
+}
+
 static PyMethodDef functions[] = {
+    {"read_many", py_read_many, METH_VARARGS, "read_many(paths, most, threads) -> [bytes], None for what is no plain file of at most so many bytes, or cannot be read."},
     {"is_cast", py_is_cast, METH_VARARGS, "is_cast(wide, narrow, brain) -> whether each float16 (bfloat16) is what the float32 rounds to."},
     {"walk", walk, METH_VARARGS, "walk(roots, markers, mounts, threads, portable, cross_device, progress) -> Tree"},
     {NULL, NULL, 0, NULL},

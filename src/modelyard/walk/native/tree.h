@@ -139,6 +139,9 @@ int same_size(Tree *t, const uint32_t *rows, size_t row_count, uint64_t least, S
 /* For each row, whose groups have one size each, the place of the first that holds the same; NONE where it cannot be read or is not as the walk saw it. */
 int same_content(const Tree *t, const uint32_t *rows, const size_t *groups, size_t group_count, int threads, uint32_t *same, size_t *read);
 
+typedef struct { unsigned char *data; size_t size; } Content;
+void read_many(const char **paths, size_t count, size_t most, int threads, Content *found);   /* data is malloc-ed; NULL for what is longer or cannot be read */
+
 bool is_cast(const unsigned char *wide, const unsigned char *narrow, size_t count, bool brain);
 
 typedef struct {

@@ -1,0 +1,39 @@
+"""One look at all of a small file, which tells most: it is no business of a scan, or one plain pickle."""
+
+from __future__ import annotations
+
+from os.path import splitext
+
+from modelyard.formats.hdf5_objects import MAGIC
+from modelyard.formats.zips import END
+from modelyard.safety.plain import followed_whole
+from modelyard.safety.signs import MLFLOW, OFTEN, PICKLED, TOLD_BY_BYTE, TOLD_BY_NAME, is_tar
+
+LONGEST = 65536
+"""Bytes of a file that is small."""
+PROTOCOL = b"\x80"
+
+
+def glance(name: str, data: bytes) -> str | None:
+    """The format of a file in which there is nothing to find, empty where it is none that could run anything.
+
+    `name` is the last part of its path, `data` all that it holds. None for a file that has to be scanned.
+    """
+    name = name.lower()
+    suffix = splitext(name)[1]
+    if suffix in TOLD_BY_NAME or name == MLFLOW or _has_container(data):
+        return None
+    if not data:
+        return ""
+    short = followed_whole(data)
+    if short is None:
+        return None
+    if short.ended:
+        return ("joblib" if short.arrays else "pickle") if short.end == len(data) else None
+    promised = suffix in PICKLED or data[:1] == PROTOCOL or (short.names and suffix in OFTEN)
+    return None if promised else ""
+
+
+def _has_container(data: bytes) -> bool:
+    """Whether it is, or may be to some readers, of a format that has a container of its own."""
+    return data[:1] in TOLD_BY_BYTE or data[8:9] == b"{" or is_tar(data) or MAGIC in data or END in data

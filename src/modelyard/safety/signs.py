@@ -1,0 +1,64 @@
+"""What tells a file before it is read to its end: first bytes, a checksum, or the end of its name."""
+
+from __future__ import annotations
+
+from modelyard.formats.zips import LOCAL
+
+NUMPY = b"\x93NUMPY"
+NATIVE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
+ENGINES = (b"ftrt", b"ptrt")
+VERSION = b"\x08"
+"""The first byte of a SavedModel and of an ONNX file: a version is the first field of both."""
+NOT_OPENED = (
+    (b"\x04\x22\x4d\x18", "broken LZ4"),
+    (b"\x28\xb5\x2f\xfd", "zstandard"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"Rar!\x1a\x07", "RAR"),
+)
+PACKED = {*(b"%c" % magic[0] for magic, _ in NOT_OPENED), b"Z", b"x", b"\x1f", b"B", b"\xfd", b"\x5d"}
+"""The first byte of whatever is packed in one of these ways, or in one that is unpacked here."""
+TOLD_BY_BYTE = {b"%c" % magic[0] for magic in (*NATIVE, *ENGINES, VERSION, b"#!", b"GGUF", LOCAL, NUMPY)} | PACKED
+"""The first byte of whatever is told by its content, but for HDF5, safetensors, tar archives and pickles."""
+
+PICKLED = (".pkl", ".pickle", ".pk", ".pt", ".pth", ".ckpt", ".joblib", ".jbl", ".dill", ".cpickle", ".mar")
+"""Names that promise a pickle: what is broken there is unknown."""
+OFTEN = (".bin", ".dat", ".data", ".sav", ".model", ".p", ".weights", ".t7", ".th", ".tar", ".npy")
+"""Names that may: what breaks off in the middle is unknown, what does not begin like one is another kind of file."""
+PROMISED = {"ONNX": (".onnx",), "GGUF": (".gguf",), "safetensors": (".safetensors",), "HDF5": (".h5", ".hdf5"),
+            "Keras": (".keras",), "skops": (".skops",), "npz": (".npz",), "pt2": (".pt2",)}  # fmt: skip
+"""Names for which one loader alone is asked: what it cannot read here it may read elsewhere."""
+ONE_LOADER = {suffix for promised in PROMISED.values() for suffix in promised}
+GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
+SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
+SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
+TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
+MLFLOW = "mlmodel"
+"""The name of the settings of a model of MLflow, in small letters."""
+
+BLOCK = 512
+"""Bytes of the headers and the padding of tar archives."""
+OCTAL = {b"%c" % each for each in b"01234567 \t\n\r\x0b\x0c\0+-"} | {b""}
+"""How a number of theirs may begin."""
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file begins like a tar archive: by its magic, or by a header whose checksum is right."""
+    return head[257:262] == b"ustar" or (len(head) >= BLOCK and head[0] != 0 and sum_is_right(head[:BLOCK]))
+
+
+def sum_is_right(header: bytes) -> bool:
+    """Whether the checksum in a header of a tar archive is that of the header."""
+    told = tar_number(header[148:156])
+    return told is not None and told == sum(header[:148]) + 8 * 32 + sum(header[156:BLOCK])
+
+
+def tar_number(field: bytes) -> int | None:
+    """A number in octal, or in binary where the first bit is set; None for anything else."""
+    if field[:1] >= b"\x80":
+        return int.from_bytes(field[1:], "big")
+    if field[:1] not in OCTAL:
+        return None
+    try:
+        return int(field.split(b"\0")[0].strip() or b"0", 8)
+    except ValueError:
+        return None
