@@ -78,7 +78,7 @@ def test_a_file_that_may_not_be_read_is_a_problem(home: Path, monkeypatch: pytes
         (home / "m").unlink()
         return found
 
-    monkeypatch.setattr("modelyard.api.walk", lost)
+    monkeypatch.setattr("modelyard.api.surveying.walk", lost)
     survey = api.survey({}, home, "linux", system=False)
     assert [problem.code for problem in survey.problems] == ["vanished"]
 

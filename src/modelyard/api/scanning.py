@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from modelyard.api import Survey, find_artifact
-from modelyard.inventory import Artifact
 from modelyard.safety.beside import FOLDER as FOLDER
 from modelyard.safety.beside import with_code
 from modelyard.safety.codes import CODES as CODES
@@ -20,6 +19,10 @@ from modelyard.safety.finding import Verdict as Verdict
 from modelyard.safety.finding import worst as worst
 from modelyard.safety.folders import Progress as Progress
 from modelyard.safety.folders import files_below, identity, scan_many, scan_until
+
+if TYPE_CHECKING:  # a scan of a path needs no inventory
+    from modelyard.api import Survey
+    from modelyard.inventory import Artifact
 
 HOLDS_MODELS = ("model", "checkpoint", "run", "other")
 """The kinds of artifacts that are files to load; environments and images are programs by nature."""
@@ -35,6 +38,8 @@ def scan(paths: Iterable[str], progress: Progress | None = None, workers: int = 
 
 def artifacts_of(survey: Survey, names: Sequence[str]) -> list[Artifact]:
     """The artifacts of some ids, or all that hold models. LookupError for an id that nothing has."""
+    from modelyard.api import find_artifact  # late: a scan of a path needs no inventory
+
     if names:
         return [find_artifact(survey, name)[1] for name in names]
     return [artifact for artifact in survey.artifacts if artifact.kind in HOLDS_MODELS]

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from modelyard.api import lately
 from modelyard.cli.errors import HelpfulError
 from modelyard.cli.looking import everyone, look, place
@@ -26,9 +24,9 @@ def doubts(request: Request, plan: Plan, ruled: Rules) -> Mapping[str, str]:
         return {}
     home = Path(plan.origin.home)
     if home != place(request)[1]:
-        request = replace(request, home=home)
+        request = request._replace(home=home)
     more = [Path(root) for root in plan.origin.roots if not Path(root).is_relative_to(home.resolve())]
-    found, _ = look(replace(request, roots=(*request.roots, *(root for root in more if root.is_dir()))))
+    found, _ = look(request._replace(roots=(*request.roots, *(root for root in more if root.is_dir()))))
     if found.partial:
         raise HelpfulError("interrupted; nothing was changed", "run it again", 130)
     return lately.doubts(found, everyone(request, found), plan, ruled, time.time_ns())

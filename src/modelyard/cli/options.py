@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
-from msgspec import Struct
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 R = TypeVar("R")
 
 
-class Request(Struct, frozen=True):
+class Request(NamedTuple):
     """Where to look and how to answer."""
 
     home: Path | None = None
@@ -35,12 +37,14 @@ def _become(home: Path | None) -> None:
 
 
 class Folder(click.Path):
-    """A folder; an empty word, as from a variable that is not set, is none."""
+    """A folder as a Path; an empty word, as from a variable that is not set, is none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("an empty word is no folder", param, ctx)
-        return super().convert(value, param, ctx)
+        from pathlib import Path  # late: most commands are given no folder
+
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
 def _merged(outer: object, inner: Request) -> Request:
@@ -62,14 +66,14 @@ def with_place(verb: Callable[..., R]) -> Callable[..., R]:
 
     @click.option(
         "--home",
-        type=Folder(path_type=Path),
+        type=Folder(),
         metavar="DIR",
         help="Look at this home; variables of this shell and places of this machine are then left out.",
     )
     @click.option(
         "--root",
         "roots",
-        type=Folder(path_type=Path),
+        type=Folder(),
         metavar="DIR",
         multiple=True,
         help="Look here too; may be repeated.",

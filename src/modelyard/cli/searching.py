@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from modelyard import api
 from modelyard.api import Survey
 from modelyard.api.deduping import Duplicates, duplicate_files
@@ -58,7 +56,7 @@ def searched(request: Request, names: Sequence[str], *, every: bool, using: bool
     """
     paths = [os.path.realpath(name) for name in names if os.path.isabs(name) or os.path.exists(name)]
     folders = [Path(path if os.path.isdir(path) else os.path.dirname(path)) for path in paths]
-    request = replace(request, roots=(*request.roots, *folders))
+    request = request._replace(roots=(*request.roots, *folders))
     found, _ = look(request)
     asked = [os.path.realpath(name) if os.path.exists(name) else name for name in names]
     env, home, _ = place(request)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from msgspec.structs import replace
 
 from modelyard.cli.ls import SPAN
 from modelyard.cli.options import Request
@@ -24,6 +23,6 @@ def with_wait(verb: Callable[..., R]) -> Callable[..., R]:
     )
     @functools.wraps(verb)
     def wrapped(*args: Any, request: Request, waiting: int | None, **rest: Any) -> R:
-        return verb(*args, request=replace(request, wait=(waiting or 0) / SECOND), **rest)
+        return verb(*args, request=request._replace(wait=(waiting or 0) / SECOND), **rest)
 
     return wrapped

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import total_ordering
 
 from msgspec import Struct
@@ -21,7 +22,8 @@ LONGEST = 128
 
 
 @total_ordering
-class Version(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)  # a struct brings an order of its own
+class Version:
     """`1.2.3` or `1.2.3-rc.1`; builds (`+...`) are not kept apart, so they are no versions here."""
 
     major: int

@@ -46,7 +46,7 @@ AT_ONCE_BROKEN = 64
 def scan_file(path: str, data: bytes | None = None) -> Scanned:
     """What loading a file would execute. Reads it, and runs nothing; what cannot be read is `unknown`, never safe.
 
-    `data` is what it holds, where all of it was read before.
+    `data` is what it holds, where all of it was read before and one look at it did not do.
     """
     report = Report()
     meter = unlimited()
@@ -54,7 +54,10 @@ def scan_file(path: str, data: bytes | None = None) -> Scanned:
         if isinstance(file, Problem):
             return Scanned(path, "", (Finding("unreadable", "unknown", file.message),))
         try:
-            scan(file, "", report, 0)
+            if data is None:
+                scan(file, "", report, 0)
+            else:
+                _scan_closely(file, data, "", report, 0)
         except (BrokenError, OSError) as error:
             report.findings.append(Finding("unreadable", "unknown", f"it cannot be read to its end: {error}"))
     return Scanned(path, report.format, tuple(dict.fromkeys(report.findings)), report.loads)
@@ -66,13 +69,17 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
         report.findings.append(Finding("too-deep", "unknown", "archives lie too deep inside each other", member))
         return
     head = file.head(LONGEST)
-    whole = len(head) == file.size  # what is looked for anywhere in it is in its head
-    if whole and (known := glance(basename(member.rpartition("!")[2] or file.name), head)) is not None:
+    if len(head) == file.size and (known := glance(basename(member.rpartition("!")[2] or file.name), head)) is not None:
         report.format = report.format or known
-        return
+    else:
+        _scan_closely(file, head, member, report, depth)
+
+
+def _scan_closely(file: File, head: bytes, member: str, report: Report, depth: int) -> None:
     if is_zip(head):
         scan_zip(file, member, report, depth, scan)
         return
+    whole = len(head) == file.size  # what is looked for anywhere in it is in its head
     _scan_first(file, head, member, report, depth)
     if not is_hdf5(head) and (not whole or MAGIC in head) and beginning(file) is not None:
         report.format = report.format or "HDF5"
@@ -83,14 +90,14 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
 
 def _scan_first(file: File, head: bytes, member: str, report: Report, depth: int) -> None:
     """Scans a file as what its first bytes say."""
-    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "") if head[:1] in PACKED else ""
+    packed = next((name for magic, name in NOT_OPENED if head.startswith(magic)), "")
     if head.startswith(NUMPY):
         scan_arrays(file, member, report, depth, scan)
     elif is_tar(head):
         scan_tar(file, member, report, depth, scan)
         _scan_twice(file, member, report)
     elif (
-        head[:1] in PACKED
+        head.startswith(PACKED)
         and (engine := compressor(head)) is not None
         and _is_unpacked(file, member, report, depth, *engine)
     ):

@@ -7,7 +7,7 @@ from os.path import splitext
 from modelyard.formats.hdf5_objects import MAGIC
 from modelyard.formats.zips import END
 from modelyard.safety.plain import followed_whole
-from modelyard.safety.signs import MLFLOW, OFTEN, PICKLED, TOLD_BY_BYTE, TOLD_BY_NAME, is_tar
+from modelyard.safety.signs import CONTAINERS, MLFLOW, OFTEN, PICKLED, TOLD_BY_NAME, is_tar
 
 LONGEST = 65536
 """Bytes of a file that is small."""
@@ -36,4 +36,4 @@ def glance(name: str, data: bytes) -> str | None:
 
 def _has_container(data: bytes) -> bool:
     """Whether it is, or may be to some readers, of a format that has a container of its own."""
-    return data[:1] in TOLD_BY_BYTE or data[8:9] == b"{" or is_tar(data) or MAGIC in data or END in data
+    return data.startswith(CONTAINERS) or data[8:9] == b"{" or is_tar(data) or MAGIC in data or END in data

@@ -15,10 +15,13 @@ NOT_OPENED = (
     (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
     (b"Rar!\x1a\x07", "RAR"),
 )
-PACKED = {*(b"%c" % magic[0] for magic, _ in NOT_OPENED), b"Z", b"x", b"\x1f", b"B", b"\xfd", b"\x5d"}
-"""The first byte of whatever is packed in one of these ways, or in one that is unpacked here."""
-TOLD_BY_BYTE = {b"%c" % magic[0] for magic in (*NATIVE, *ENGINES, VERSION, b"#!", b"GGUF", LOCAL, NUMPY)} | PACKED
-"""The first byte of whatever is told by its content, but for HDF5, safetensors, tar archives and pickles."""
+PACKED = (
+    b"ZF0x", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0",
+    b"\x04\x22\x4d\x18", b"\x5d\0\0",
+)  # fmt: skip
+"""How files begin that are unpacked (reading.py)."""
+CONTAINERS = (*NATIVE, *ENGINES, VERSION, b"#!", b"GGUF", LOCAL, NUMPY, *PACKED, *(magic for magic, _ in NOT_OPENED))
+"""How whatever is told by its content begins, but for HDF5, safetensors, tar archives and pickles."""
 
 PICKLED = (".pkl", ".pickle", ".pk", ".pt", ".pth", ".ckpt", ".joblib", ".jbl", ".dill", ".cpickle", ".mar")
 """Names that promise a pickle: what is broken there is unknown."""

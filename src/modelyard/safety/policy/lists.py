@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -93,7 +92,7 @@ class Name(NamedTuple):
 
 
 def _shipped(name: str, kind: type[T]) -> T:
-    data = read_file(os.fsencode(Path(__file__).with_name(name)), LIMIT, follow=True)
+    data = read_file(os.fsencode(os.path.join(os.path.dirname(__file__), name)), LIMIT, follow=True)
     assert not isinstance(data, Problem), data
     return msgspec.json.decode(data, type=kind)
 
