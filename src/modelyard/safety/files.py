@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from os.path import basename, splitext
 
 from modelyard.formats.file import BrokenError, File, held, looked_into
-from modelyard.formats.hdf5_objects import MAGIC, beginning
+from modelyard.formats.hdf5_objects import beginning
 from modelyard.formats.zips import END, is_zip
 from modelyard.problem import Problem
 from modelyard.safety.archives import scan_zip
@@ -81,7 +81,7 @@ def _scan_closely(file: File, head: bytes, member: str, report: Report, depth: i
         return
     whole = len(head) == file.size  # what is looked for anywhere in it is in its head
     _scan_first(file, head, member, report, depth)
-    if not is_hdf5(head) and (not whole or MAGIC in head) and beginning(file) is not None:
+    if not is_hdf5(head) and beginning(file) is not None:
         report.format = report.format or "HDF5"
         report.findings += guarded(scan_hdf5, file, member)
     if not whole or END in head:

@@ -12,6 +12,8 @@ from modelyard.safety.signs import CONTAINERS, MLFLOW, OFTEN, PICKLED, TOLD_BY_N
 LONGEST = 65536
 """Bytes of a file that is small."""
 PROTOCOL = b"\x80"
+PLACES = (0, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+"""Where the signature of HDF5 may stand in so many bytes."""
 
 
 def glance(name: str, data: bytes) -> str | None:
@@ -36,4 +38,8 @@ def glance(name: str, data: bytes) -> str | None:
 
 def _has_container(data: bytes) -> bool:
     """Whether it is, or may be to some readers, of a format that has a container of its own."""
-    return data.startswith(CONTAINERS) or data[8:9] == b"{" or is_tar(data) or MAGIC in data or END in data
+    return data.startswith(CONTAINERS) or data[8:9] == b"{" or is_tar(data) or _is_hdf5(data) or END in data
+
+
+def _is_hdf5(data: bytes) -> bool:
+    return any(data.startswith(MAGIC, at) for at in PLACES)
