@@ -15,22 +15,33 @@ from pathlib import Path
 REQUIREMENTS = Path(__file__).parent.parent / "requirements" / "scanners.txt"
 MINE = "modelyard scan"
 QUIET = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"}
-CALL = """
-import sys, time
-from modelyard.api import scanning
+ENTRIES = {
+    MINE: ("modelyard.cli", "main", ("scan", "--json")),
+    "picklescan": ("picklescan.cli", "main", ("-p",)),
+    "modelscan": ("modelscan.cli", "main", ("scan", "-p")),
+    "modelaudit": ("modelaudit.__main__", "_run", ("scan", "--no-cache", "-f", "json")),
+}
+"""The command of each as its script has it: module, function, and what stands before a path."""
+TIMED = """
+import atexit, sys, time
+from {module} import {function}
+{more}
 began = time.perf_counter()
-found = scanning.scan([sys.argv[1]])
-print("walk alone", time.perf_counter() - began)
+atexit.register(lambda: print("\\nwalk alone", time.perf_counter() - began))
+sys.exit({function}())
 """
+"""The command, and how long it took once its modules were there."""
 FICKLING = """
-import os, sys, zipfile
+import os, sys, time, zipfile
 from fickling.loader import scan_file, scan_zip_archive
+began = time.perf_counter()
 ENDS = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib")
 top = sys.argv[1]
 paths = [top] if os.path.isfile(top) else [os.path.join(at, name) for at, _, names in os.walk(top) for name in names]
 for path in paths:
     if path.endswith(ENDS):
         (scan_zip_archive if zipfile.is_zipfile(path) else scan_file)(path, graceful=True)
+print("walk alone", time.perf_counter() - began)
 """
 """It has no command for folders: one process that calls its library on what ends like a pickle."""
 
@@ -122,16 +133,17 @@ def versions(place: Path) -> str:
 
 def commands(place: Path, target: Path, patience: int) -> dict[str, list[str]]:
     """Everything that scans a file or a folder, stopped after so many seconds; settings as they come."""
-    programs, path = place / "bin", str(target)
     stopped = [shutil.which("timeout") or "timeout", "-k", "5", str(patience)]
-    return {
-        MINE: [str(Path(sys.executable).with_name("modelyard")), "scan", "--json", path],
-        f"{MINE}, the call": [sys.executable, "-c", CALL, path],
-        "picklescan": [*stopped, str(programs / "picklescan"), "-p", path],
-        "modelscan": [*stopped, str(programs / "modelscan"), "scan", "-p", path],
-        "fickling": [*stopped, str(programs / "python"), "-c", FICKLING, path],
-        "modelaudit": [*stopped, str(programs / "modelaudit"), "scan", "--no-cache", "-f", "json", path],
-    }
+    python = str(place / "bin" / "python")
+    found = {name: [*stopped, python, *_timed(name), str(target)] for name in ENTRIES if name != MINE}
+    found["fickling"] = [*stopped, python, "-c", FICKLING, str(target)]
+    return {MINE: [sys.executable, *_timed(MINE), str(target)]} | found
+
+
+def _timed(name: str) -> list[str]:
+    module, function, words = ENTRIES[name]
+    more = "import modelyard.cli.scan" if name == MINE else ""  # it imports a verb when it runs
+    return ["-c", TIMED.format(module=module, function=function, more=more), *words]
 
 
 def verdicts(place: Path, name: str, paths: Sequence[str], folder: Path, patience: int) -> dict[str, str]:
