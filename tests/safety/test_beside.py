@@ -9,7 +9,8 @@ import pytest
 
 from modelyard.api.scanning import Scanned, scan
 from modelyard.safety.beside import FOLDER
-from safety.payloads import benign
+from safety.judged import scanned
+from safety.payloads import benign, name, text
 from typed import Run
 
 NOTEBOOK = {"cells": [{"cell_type": "code", "source": ["!touch marker"]}], "nbformat": 4}
@@ -28,8 +29,8 @@ def told(place: Path) -> dict[str, str]:
 def put(place: Path, **files: bytes) -> Path:
     """Files with a dot for each double underscore of their names."""
     place.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        (place / name.replace("__", ".")).write_bytes(data)
+    for called, data in files.items():
+        (place / called.replace("__", ".")).write_bytes(data)
     return place
 
 
@@ -47,8 +48,8 @@ def test_every_kind_of_code_once_a_folder(tmp_path: Path) -> None:
     found = scan([str(tmp_path)])
     (line,) = [each for each in found if each.findings and not each.path.endswith(".pth")]
     assert (line.format, line.verdict, line.path) == (FOLDER, "suspicious", str(tmp_path))
-    for name in ("a.sh", "b.bat", "c.ps1", "d.ipynb", "e.pth (Python runs its lines", "run"):
-        assert name in line.findings[0].runs
+    for each in ("a.sh", "b.bat", "c.ps1", "d.ipynb", "e.pth (Python runs its lines", "run"):
+        assert each in line.findings[0].runs
     assert "words.ipynb" not in line.findings[0].runs
     put(tmp_path, **{f"m{number}__py": b"" for number in range(20)})
     assert told(tmp_path)["."].endswith(" and 20 more")
@@ -96,3 +97,17 @@ def test_the_command_names_the_folder_and_a_gate_stops(run: Run, home: Path) -> 
     assert "modeling_net.py (trust_remote_code=True runs it)" in answer.out
     assert run("scan", "net", "--sarif").code == 5
     assert run("scan", "w.pkl", "modeling_net.py").code == 1, "no such paths"
+
+
+def test_a_path_file_of_python_is_no_broken_pickle(tmp_path: Path) -> None:
+    """Alone in its folder, too: what Python runs at every start is told, a list of folders runs nothing."""
+    plain = scanned(tmp_path, b"conda/lib\n(x86)\n# words\n]\n\n", "plain.pth")
+    assert (plain.format, plain.findings) == ("Python path file", ())
+    for begin in (b"", b"\xef\xbb\xbf", b"lib\r", b"lib\x0c"):
+        runs = scanned(tmp_path, begin + b"import os; os.system('id')\nimport\tsys\n", "runs.pth")
+        (one,) = runs.findings
+        assert (one.code, one.severity) == ("code-file", "suspicious")
+        assert one.runs.endswith("import os; os.system('id') and 1 more")
+        assert told(tmp_path) == {"runs.pth": one.runs}
+    assert scanned(tmp_path, name("os", "system") + text("id") + b"\x85R", "m.pth").verdict == "dangerous"
+    assert scanned(tmp_path, bytes(range(256)), "m.pth").verdict == "unknown"

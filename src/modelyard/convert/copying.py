@@ -14,9 +14,9 @@ from modelyard.apply.disk import Disk
 from modelyard.apply.filling import Filling, filling
 from modelyard.convert.beside import beside
 from modelyard.convert.deciding import SUFFIX, Job, Told, decided
-from modelyard.convert.extras import wanted
 from modelyard.convert.layout import Item, Shard, index_of
 from modelyard.convert.proof import Proof, prove
+from modelyard.convert.rounding import parts, rounded, stretch
 from modelyard.convert.source import Source
 from modelyard.convert.strided import rows
 from modelyard.convert.weights import Agreement, Receipt, Wish, Written
@@ -46,8 +46,6 @@ def convert(source: str, target: str, wish: Wish, disk: Disk, told: Told = silen
 
     The source is never loaded and never changed. A Problem where anything is in the way; then nothing is left behind.
     """
-    if wish.dtype and (missing := wanted("numpy", "rounding")):
-        return missing
     with failing(source, target) as wrong, decided(source, target, wish, told) as job:
         return _made(job, wish, disk)
     return wrong[0]
@@ -160,8 +158,6 @@ def _stretches(item: Item, source: Source) -> Iterator[tuple[int, bytes | memory
     if not item.rounded:
         yield from pieces
         return
-    from modelyard.convert.rounding import parts, rounded, stretch  # late: it needs numpy
-
     for at, data in (part for piece in pieces for part in parts(*piece)):
         yield stretch(tensor.dtype, item.dtype, at), rounded(data, tensor.dtype, item.dtype)
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from modelyard.problem import Problem
 
 EXTRAS = {
-    "numpy": "numpy", "torch": "torch", "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx",
+    "torch": "torch", "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx",
     "onnxmltools": "trees", "skl2onnx": "sklearn", "sklearn": "sklearn", "skops": "sklearn",
 }  # fmt: skip
 """The extra of modelyard that brings a package."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from modelyard.convert.beside import same
 from modelyard.convert.layout import Item
+from modelyard.convert.rounding import compared, parts, stretch
 from modelyard.convert.source import PIECE, Source, held
 from modelyard.convert.strided import rows
 from modelyard.formats import safetensors
@@ -91,8 +92,6 @@ def _equal(source: Source, copy: Source, item: Item, place: int, proof: Proof) -
 
 def _near(copy: Source, item: Item, place: int, at: int, data: bytes | memoryview, proof: Proof) -> bool:
     """Whether a stretch of rounded elements is as near as it can be; what the rounding did is counted."""
-    from modelyard.convert.rounding import compared, parts, stretch  # late: it needs numpy
-
     kinds = item.tensor.dtype, item.dtype
     for begins, part in parts(at, data):
         start, end = stretch(*kinds, begins), stretch(*kinds, begins + len(part))

@@ -18,11 +18,12 @@ from modelyard.formats.file import BrokenError
 from modelyard.formats.json_text import decode
 from modelyard.problem import Problem
 from modelyard.safety.finding import Finding, Scanned
+from modelyard.safety.path_files import TITLE, is_run, lines_of
 from modelyard.safety.values import clipped
 from modelyard.walk.read import read_file
 
 CODE = (".py", ".pyw", ".pyc", ".sh", ".bash", ".bat", ".cmd", ".ps1", ".psm1", ".vbs", ".pth", ".ipynb")
-NO_MODELS = ("", "settings", "script", "program", "zip", "tar")
+NO_MODELS = ("", "settings", "script", "program", "zip", "tar", TITLE)
 """What a scan calls files that no framework loads as a model."""
 SNAPSHOT = re.compile(r"^(.*/(?:models|datasets|spaces)--[^/]+/snapshots/[^/]+)(?:/|$)")
 INSTALLED = re.compile(r"/(?:site|dist)-packages(?:/|$)|/node_modules(?:/|$)")
@@ -123,8 +124,7 @@ def _holds_code(path: str, suffix: str) -> bool:
     if isinstance(data, Problem):
         return suffix == ".ipynb"  # too long or unreadable: nothing else has this name
     if suffix == ".pth":
-        lines = () if data.startswith(WEIGHTS) else data.splitlines()
-        return any(line.startswith((b"import ", b"import\t")) for line in lines)
+        return not data.startswith(WEIGHTS) and any(map(is_run, lines_of(data)))
     try:
         cells = decode(data, dict[str, Any]).get("cells")
     except BrokenError:

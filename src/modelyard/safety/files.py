@@ -16,6 +16,7 @@ from modelyard.safety.glance import LONGEST, glance
 from modelyard.safety.keras import is_hdf5, scan_hdf5
 from modelyard.safety.numpy_files import scan_arrays
 from modelyard.safety.others import guarded, scan_known
+from modelyard.safety.path_files import TITLE, scan_path_file
 from modelyard.safety.pickles import Streams, scan_streams, shortly
 from modelyard.safety.plain import followed
 from modelyard.safety.reading import (
@@ -143,6 +144,8 @@ def _scan_other(file: File, member: str, report: Report) -> None:
         return
     old = None if short is not None else legacy(source, member)
     found = old or shortly(short, source.size) or scan_streams(source, member)
+    if suffix == ".pth" and not (found.count or _is_telling(found)) and _is_path_file(file, member, report):
+        return
     begun = bool(found.names) and suffix in OFTEN
     if not (suffix in PICKLED or begun or _seems_pickle(file, found) or _is_pickle(found, source.size)):
         return
@@ -153,6 +156,16 @@ def _scan_other(file: File, member: str, report: Report) -> None:
     report.findings += found.findings
     if old and not member:
         report.loads = loading(found.names, found.protocols, found.findings)
+
+
+def _is_path_file(file: File, member: str, report: Report) -> bool:
+    """Whether a `.pth` file is one of Python, not of torch."""
+    told = scan_path_file(file, member)
+    if told is None:
+        return False
+    report.format = report.format or TITLE
+    report.findings += told
+    return True
 
 
 def _promises(file: File, suffix: str, named: bool) -> bool:

@@ -52,7 +52,11 @@ def is_tar(head: bytes) -> bool:
 def sum_is_right(header: bytes) -> bool:
     """Whether the checksum in a header of a tar archive is that of the header."""
     told = tar_number(header[148:156])
-    return told is not None and told == sum(header[:148]) + 8 * 32 + sum(header[156:BLOCK])
+    if told is None:
+        return False
+    rest = header[:148] + header[156:BLOCK]
+    plain = sum(rest) + 8 * 32
+    return told in (plain, plain - 256 * sum(each > 127 for each in rest))  # some count them signed
 
 
 def tar_number(field: bytes) -> int | None:

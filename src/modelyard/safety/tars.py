@@ -1,12 +1,19 @@
-"""Scans tar archives: every member, links and paths that lead outside, and torch's files of before 0.1.10."""
+"""Scans tar archives: every member, links and paths that lead outside, and torch's files of before 0.1.10.
+
+Headers are walked as Python's tarfile walks them; where others would walk on elsewhere, the archive is unknown.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct, field
 
 from modelyard.formats.file import BrokenError, File
-from modelyard.safety.finding import Finding
+from modelyard.safety.finding import Finding, Verdict
+from modelyard.safety.links import Named, Way, judged, landing, leads_outside, way
 from modelyard.safety.reading import Bytes, Report
 from modelyard.safety.signs import BLOCK, sum_is_right, tar_number
 from modelyard.safety.torch_files import scan_tar_part
@@ -17,10 +24,41 @@ LINKS = (b"1", b"2")
 FILES = (b"0", b"\0", b"7")
 LONG_NAME = b"L"
 EXTENDED = (b"x", b"g", b"X")
-OTHERS = (b"K", b"3", b"4", b"5", b"6")
-"""Kinds that hold no file: names of links, devices, folders, pipes."""
+LONG_LINK = b"K"
+EMPTY = (*LINKS, b"3", b"4", b"5", b"6")
+"""Kinds without bytes, whatever size they tell: links, devices, folders, pipes."""
+SPARSE = b"S"
+OTHER_NAMES = 8
+"""Links by whose names one member is looked at; honest archives have one."""
 RECORD = re.compile(rb"(\d{1,7}) ([^=]{1,200})=")
 TORCH = ("storages", "tensors", "pickle")
+
+
+class _Member(Struct, frozen=True):
+    """A member, with what its longer headers say of it."""
+
+    name: str
+    kind: bytes
+    inner: File
+    target: str
+
+
+class _Tar(Struct, frozen=True):
+    """An archive while it is scanned."""
+
+    file: File
+    member: str
+    report: Report
+    depth: int
+    scan: Callable[[File, str, Report, int], None]
+    everywhere: dict[str, str] = field(default_factory=dict)
+    """What a header for all members behind it says."""
+
+    def place(self, name: str) -> str:
+        return f"{self.member}!{shown(name[:200])}" if self.member else shown(name[:200])
+
+    def note(self, code: str, severity: Verdict, what: str, place: str, at: int | None = None) -> None:
+        self.report.findings.append(Finding(code, severity, what, place, at))
 
 
 def scan_tar(
@@ -28,32 +66,59 @@ def scan_tar(
 ) -> None:
     """Scans every member. A header that makes no sense ends the walk with a finding."""
     report.format = report.format or "tar"
-    at, count, told = 0, 0, dict[str, str]()
+    tar = _Tar(file, member, report, depth, scan)
+    members = []
+    for each in _members(tar):
+        members.append(each)
+        if leads_outside(each.name):
+            tar.note("path-escape", "dangerous", "it would be unpacked outside its folder", tar.place(each.name))
+        if each.kind not in EMPTY:
+            _one(tar, each.inner, each.name)
+    _links(tar, members)
+
+
+def _members(tar: _Tar) -> Iterator[_Member]:
+    """The members, one header after the other."""
+    file, at, count, told = tar.file, 0, 0, dict[str, str]()
     while at + BLOCK <= file.size:
         header = file.at(at, BLOCK)
         if not header.strip(b"\0"):
-            _behind(file, at, member, report)
+            _behind(file, at, tar.member, tar.report)
             return
-        size = tar_number(header[124:136])
-        if size is None or not sum_is_right(header) or count >= MOST or at + BLOCK + size > file.size:
-            report.findings.append(
-                Finding("broken-archive", "unknown", "its members cannot be listed to the end", member, at)
-            )
+        size, kind = tar_number(header[124:136]), _kind(header)
+        length = 0 if kind in EMPTY else size or 0
+        if size is None or not sum_is_right(header) or count >= MOST or at + BLOCK + length > file.size:
+            tar.note("broken-archive", "unknown", "its members cannot be listed to the end", tar.member, at)
             return
-        kind = header[156:157]
-        inner = file.part(file.name, at + BLOCK, size)
+        inner = file.part(file.name, at + BLOCK, length)
         if kind == LONG_NAME:
             told["path"] = inner.head(4096).rstrip(b"\0").decode("utf-8", "replace")
+        elif kind == LONG_LINK:
+            told["linkpath"] = inner.head(4096).rstrip(b"\0").decode("utf-8", "replace")
         elif kind in EXTENDED:
-            told |= _extended(inner)
-        elif kind not in OTHERS:
-            if told.get("size", str(size)) != str(size) or any(key.startswith("GNU.sparse") for key in told):
-                what = "a member has two sizes, and readers choose"
-                report.findings.append(Finding("archive-mismatch", "unknown", what, member, at))
-            _one(inner, told.get("path", "") or _name(header), kind, member, report, depth, scan)
+            found = tar.everywhere if kind == b"g" else told
+            found |= _extended(inner)
+        else:
+            told = tar.everywhere | told
+            if _has_two_sizes(kind, size, told):
+                tar.note("archive-mismatch", "unknown", "a member has two sizes, and readers choose", tar.member, at)
+            target = told.get("linkpath", "") or header[157:257].split(b"\0")[0].decode("utf-8", "replace")
+            yield _Member(told.get("path", "") or _name(header), kind, inner, target)
             told = {}
-        at += BLOCK + (size + BLOCK - 1) // BLOCK * BLOCK
+        at += BLOCK + (length + BLOCK - 1) // BLOCK * BLOCK
         count += 1
+
+
+def _has_two_sizes(kind: bytes, size: int, told: dict[str, str]) -> bool:
+    """Whether readers disagree on where a member ends, or on what lies in the holes of one that has some."""
+    sparse = kind == SPARSE or any(key.startswith("GNU.sparse") for key in told)
+    return sparse or told.get("size", str(size)) != str(size) or (kind in EMPTY and size > 0)
+
+
+def _kind(header: bytes) -> bytes:
+    """The kind of a member; the oldest archives had none for folders, whose names end with a slash."""
+    kind = header[156:157]
+    return b"5" if kind == b"\0" and header[:100].split(b"\0")[0].endswith(b"/") else kind
 
 
 def _name(header: bytes) -> str:
@@ -84,24 +149,45 @@ def _behind(file: File, at: int, member: str, report: Report) -> None:
         at += len(piece)
 
 
-def _one(
-    inner: File,
-    name: str,
-    kind: bytes,
-    member: str,
-    report: Report,
-    depth: int,
-    scan: Callable[[File, str, Report, int], None],
-) -> None:
-    place = f"{member}!{shown(name[:200])}" if member else shown(name[:200])
-    if name.startswith("/") or ".." in name.replace("\\", "/").split("/"):
-        report.findings.append(Finding("path-escape", "dangerous", "it would be unpacked outside its folder", place))
-    if kind in LINKS:
-        report.findings.append(Finding("path-escape", "suspicious", "it would be unpacked as a link", place))
-    elif kind in FILES and name in TORCH:
-        try:
-            report.findings += scan_tar_part(Bytes(inner), place, name)
-        except (BrokenError, OSError) as error:
-            report.findings.append(Finding("broken-archive", "unknown", str(error), place))
-    else:  # tarfile takes kinds that it does not know for plain files
-        scan(inner, place, report, depth)
+def _links(tar: _Tar, members: list[_Member]) -> None:
+    """Judges links by where they lead, and scans what they lead to by their names too, which decide what reads it."""
+    named = [Named(each.name, each.target if each.kind in LINKS else None, each.kind == LINKS[0]) for each in members]
+    for at, severity, what in judged(named):
+        tar.note("path-escape", severity, what, tar.place(members[at].name))
+    held: dict[Way, list[_Member]] = {}
+    for member in members:
+        if member.kind not in EMPTY:
+            held.setdefault(way(member.name), []).append(member)
+    leads = {way(each.name): landing(each) for each in named if each.target is not None}
+    counts = Counter[Way]()
+    for each in named:
+        end = _end(landing(each), leads) if each.target is not None else ()
+        if end not in held or end[-1] == way(each.name)[-1]:
+            continue
+        counts[end] += 1
+        if counts[end] <= OTHER_NAMES:
+            for found in held[end]:
+                _one(tar, found.inner, each.name)
+        elif counts[end] == OTHER_NAMES + 1:
+            tar.note("too-long", "unknown", "more links lead to it than are followed", tar.place("/".join(end)))
+
+
+def _end(path: Way | None, leads: dict[Way, Way | None]) -> Way:
+    """What a link leads to at last, through other links; nothing where that is outside, or goes around in a circle."""
+    for _ in range(len(leads) + 1):
+        if path is None or path not in leads:
+            return path or ()
+        path = leads[path]
+    return ()
+
+
+def _one(tar: _Tar, inner: File, name: str) -> None:
+    """Scans a member; tarfile takes kinds that it does not know for plain files."""
+    place = tar.place(name)
+    if name not in TORCH:
+        tar.scan(inner, place, tar.report, tar.depth + 1)
+        return
+    try:
+        tar.report.findings += scan_tar_part(Bytes(inner), place, name)
+    except (BrokenError, OSError) as error:
+        tar.note("broken-archive", "unknown", str(error), place)

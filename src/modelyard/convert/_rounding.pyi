@@ -1,0 +1,6 @@
+"""Types of the rounding in C."""
+
+Bytes = bytes | bytearray | memoryview
+
+def rounded(data: Bytes, dtype: str, target: str, /) -> bytes: ...
+def compared(data: Bytes, dtype: str, result: Bytes, target: str, /) -> tuple[float, int, int]: ...
