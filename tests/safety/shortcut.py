@@ -11,10 +11,10 @@ from modelyard.formats.zips import END, is_zip
 from modelyard.safety import files
 from modelyard.safety.glance import glance
 from modelyard.safety.judge import Answer
-from modelyard.safety.keras import is_hdf5
 from modelyard.safety.pickles import scan_streams
 from modelyard.safety.plain import Followed, followed
 from modelyard.safety.reading import Bytes, Report, unlimited
+from modelyard.safety.signs import is_hdf5
 from modelyard.safety.stream import Source
 from safety.programs import PHRASES, TEXTS, random_program
 

@@ -12,7 +12,7 @@ from modelyard.formats import zips
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.zips import Directory, Member
 from modelyard.safety.finding import Finding
-from modelyard.safety.graph_code import scan_script
+from modelyard.safety.late import late
 from modelyard.safety.others import scan_zipped
 from modelyard.safety.pickles import scan_streams
 from modelyard.safety.reading import AT_ONCE, Bytes, Report, unpacked
@@ -21,6 +21,7 @@ from modelyard.safety.torch_files import RECORDS, Storages, loading, root_of
 from modelyard.walk.text import shown
 
 Scan = Callable[[File, str, Report, int], None]
+scan_script: Callable[[str, str], list[Finding]] = late("graph_code", "scan_script")
 SOURCE = 4 << 20
 CHECKED = 16 << 20
 """Bytes of a member whose checksum is worked out."""

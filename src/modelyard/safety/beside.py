@@ -29,14 +29,12 @@ SNAPSHOT = re.compile(r"^(.*/(?:models|datasets|spaces)--[^/]+/snapshots/[^/]+)(
 INSTALLED = re.compile(r"/(?:site|dist)-packages(?:/|$)|/node_modules(?:/|$)")
 ABOVE = ("model_index.json", "modules.json", "config.json")
 """Settings of a folder whose weights lie in the folders below it."""
-RUNNERS = (
-    (re.compile(r"handler\.py"), "an inference endpoint runs it"),
-    (re.compile(r"pipeline\.py"), "custom_pipeline runs it"),
-    (re.compile(r"hubconf\.py"), "torch.hub.load runs it"),
-    (re.compile(r"(?:modeling|configuration|tokenization|processing|image_processing)_.*\.py"),
-     "trust_remote_code=True runs it"),
-    (re.compile(r".*\.pth"), "Python runs its lines at every start once it is installed"),
-)  # fmt: skip
+RUNNERS = {
+    "handler.py": "an inference endpoint runs it", "pipeline.py": "custom_pipeline runs it",
+    "hubconf.py": "torch.hub.load runs it",
+}  # fmt: skip
+REMOTE = ("modeling_", "configuration_", "tokenization_", "processing_", "image_processing_")
+"""How the names of code begin that transformers runs for trust_remote_code."""
 WEIGHTS = (b"PK", b"\x80")
 """How a `.pth` file begins that is one of torch."""
 FOLDER = "folder"
@@ -146,4 +144,8 @@ def _line(root: str, names: list[str]) -> Scanned:
 def _runner(name: str) -> str:
     """What is known to run a file of this name."""
     base = os.path.basename(name).lower()
-    return next((what for pattern, what in RUNNERS if pattern.fullmatch(base)), "")
+    if base.startswith(REMOTE) and base.endswith(".py"):
+        return "trust_remote_code=True runs it"
+    return (
+        "Python runs its lines at every start once it is installed" if base.endswith(".pth") else RUNNERS.get(base, "")
+    )

@@ -13,8 +13,7 @@ from modelyard.problem import Problem
 from modelyard.safety.archives import scan_zip
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.glance import LONGEST, glance
-from modelyard.safety.keras import is_hdf5, scan_hdf5
-from modelyard.safety.numpy_files import scan_arrays
+from modelyard.safety.late import late
 from modelyard.safety.others import guarded, scan_known
 from modelyard.safety.path_files import TITLE, scan_path_file
 from modelyard.safety.pickles import Streams, scan_streams, shortly
@@ -29,10 +28,13 @@ from modelyard.safety.reading import (
     unlimited,
     unpacked,
 )
-from modelyard.safety.signs import NOT_OPENED, NUMPY, OFTEN, PACKED, PICKLED, is_tar
-from modelyard.safety.tars import scan_tar
+from modelyard.safety.signs import NOT_OPENED, NUMPY, OFTEN, PACKED, PICKLED, is_hdf5, is_tar
 from modelyard.safety.torch_files import legacy, loading
 
+Into = Callable[[File, str, Report, int, Callable[[File, str, Report, int], None]], None]
+scan_arrays: Into = late("numpy_files", "scan_arrays")
+scan_tar: Into = late("tars", "scan_tar")
+scan_hdf5: Callable[[File, str], list[Finding]] = late("keras", "scan_hdf5")
 TELLING = ("dangerous-name", "dangerous-call", "unvetted-call", "unvetted-arguments", "computed-name", "computed-call",
            "changed-name", "extension-code", "hooked-object", "kept-callable")  # fmt: skip
 """What text and bytes of other kinds do not come to by chance."""

@@ -30,7 +30,6 @@ FORMULA = re.compile(r"[\w\s+\-*/%(),.<>=&|~!]*")
 CALLED = re.compile(r"\b([a-z_]\w*)\s*\(|\.\s*[A-Za-z_]|__")
 """What no formula has: functions that begin with a small letter, attributes, two underscores."""
 PIECE, OVERLAP = 4 << 20, 1 << 14
-PROGRAMS = ("serialized_exported_program.json",)
 
 
 def scan_script(text: str, place: str) -> list[Finding]:
@@ -49,11 +48,6 @@ def scan_script(text: str, place: str) -> list[Finding]:
 
 def _reaching(name: str, place: str) -> Finding:
     return Finding("graph-operation", "dangerous", f"{name} reaches files", place)
-
-
-def is_exported(names: tuple[str, ...]) -> bool:
-    """Whether an archive with these members is an exported program."""
-    return any(name.rpartition("/")[2] in ("archive_format", *PROGRAMS) for name in names)
 
 
 def scan_exported(file: File, member: str) -> list[Finding]:

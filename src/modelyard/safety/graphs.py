@@ -6,13 +6,16 @@ Layouts: onnx/onnx.proto, docs/ExternalData.md; tensorflow/core/protobuf/saved_m
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from modelyard.formats import onnx_file, saved_model
-from modelyard.formats.file import File
+from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Header
 from modelyard.formats.protobuf import LENGTH, Field, Message
+from modelyard.formats.sniffing import Head
 from modelyard.safety.finding import Finding
+from modelyard.safety.signs import GRAPHS as GRAPH_NAMES
+from modelyard.safety.signs import PROMISED, VERSION
 from modelyard.safety.values import clipped
 
 GRAPH, FUNCTIONS = 7, 25
@@ -135,3 +138,28 @@ def _operators(graph: Message) -> Iterator[str]:
 
 def _name(node: Message, fields: list[Field]) -> Iterator[str]:
     return (node.text(each, 200) for each in fields if each.number == 2 and each.kind == LENGTH)
+
+
+def guessed(file: File, head: bytes, suffix: str, member: str) -> tuple[str, list[Finding]] | None:
+    """The title and the findings of a file that may be a graph, by its name or its first byte; None for another one."""
+    for sniff, scan, title in _GUESSES:
+        may = suffix in PROMISED.get(title, ()) or (head[:1] == VERSION and sniff(Head(head)))
+        if may and (found := _read_as(scan, file, member)) is not None:
+            return title, found
+    found = _read_as(scan_graph, file, member) if suffix in GRAPH_NAMES else None
+    return None if found is None else ("TensorFlow graph", found)
+
+
+def _read_as(scan: Callable[[File, str], list[Finding] | None], file: File, member: str) -> list[Finding] | None:
+    """What a scan finds in a file that may be of another kind altogether."""
+    try:
+        return scan(file, member)
+    except (BrokenError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+        what = f"it cannot be read to its end: {clipped(str(error), 200)}"
+        return [Finding("broken-file", "unknown", what, member)]
+
+
+_GUESSES: tuple[tuple[Callable[[Head], bool], Callable[[File, str], list[Finding] | None], str], ...] = (
+    (saved_model.sniff, scan_saved_model, "SavedModel"),
+    (onnx_file.sniff, scan_onnx, "ONNX"),
+)

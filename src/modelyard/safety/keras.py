@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelyard.formats.file import BrokenError, File
-from modelyard.formats.hdf5_objects import MAGIC, Hdf5
+from modelyard.formats.hdf5_objects import Hdf5
 from modelyard.formats.hdf5_values import texts
 from modelyard.formats.zips import directory, opened
 from modelyard.safety.finding import Finding
@@ -40,15 +40,9 @@ LOADERS = {
 """CVE-2025-49655, keras #22035; a vocabulary from any path is CVE-2025-12058."""
 HOMES = ("activations", "losses", "metrics", "ops", "initializers", "regularizers", "constraints", "optimizers")
 """Modules of Keras whose functions compute (CVE-2025-9906 calls one of keras.config)."""
-KERAS_MEMBERS = {"metadata.json", "model.weights.h5", "model.weights.npz"}
 MOST = 100_000
 CONFIGS = ("model_config", "training_config")
 LOOKED = 16 << 20
-
-
-def is_keras(names: tuple[str, ...]) -> bool:
-    """Whether an archive with these members is a Keras model."""
-    return "config.json" in names and bool(KERAS_MEMBERS & set(names))
 
 
 def scan_archive(file: File, member: str) -> list[Finding]:
@@ -58,11 +52,6 @@ def scan_archive(file: File, member: str) -> list[Finding]:
         return []
     place = f"{member}!config.json" if member else "config.json"
     return scan_config(opened(file, inner).whole(8 << 20), place)
-
-
-def is_hdf5(head: bytes) -> bool:
-    """Whether a file begins like HDF5."""
-    return head.startswith(MAGIC)
 
 
 def scan_hdf5(file: File, member: str) -> list[Finding]:

@@ -7,25 +7,41 @@ from collections.abc import Callable
 from os.path import basename, splitext
 from typing import Any
 
-from modelyard.formats import safetensors, saved_model
+from modelyard.formats import safetensors
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.json_text import decode
-from modelyard.formats.onnx_file import sniff as is_onnx
 from modelyard.formats.sniffing import Head
 from modelyard.formats.zips import directory, opened
 from modelyard.problem import Problem
 from modelyard.safety.finding import Finding
-from modelyard.safety.graph_code import is_exported, scan_exported
-from modelyard.safety.graphs import scan_graph, scan_onnx, scan_saved_model
-from modelyard.safety.keras import is_hdf5, is_keras, scan_archive, scan_hdf5
-from modelyard.safety.mlflow_model import scan_mlflow
+from modelyard.safety.late import late
 from modelyard.safety.policy import Dangerous, Vetted, lookup
-from modelyard.safety.settings import LONGEST, scan_json, scan_text, too_long
-from modelyard.safety.signs import ENGINES, GRAPHS, MLFLOW, NATIVE, ONE_LOADER, PROMISED, SCRIPTS, SETTINGS, VERSION
-from modelyard.safety.templates import is_gguf, scan_gguf, scan_template
+from modelyard.safety.signs import (
+    ENGINES,
+    GRAPHS,
+    LONGEST_SETTINGS,
+    MLFLOW,
+    NATIVE,
+    ONE_LOADER,
+    PROMISED,
+    SCRIPTS,
+    SETTINGS,
+    VERSION,
+    is_exported,
+    is_gguf,
+    is_hdf5,
+    is_keras,
+)  # fmt: skip
 from modelyard.safety.values import clipped
-from modelyard.safety.yaml_text import scan_yaml
 
+Scan = Callable[[File, str], list[Finding]]
+scan_archive: Scan = late("keras", "scan_archive")
+scan_exported: Scan = late("graph_code", "scan_exported")
+scan_gguf: Scan = late("templates", "scan_gguf")
+scan_hdf5: Scan = late("keras", "scan_hdf5")
+scan_mlflow: Callable[[bytes, str], list[Finding]] = late("mlflow_model", "scan_mlflow")
+scan_settings: Callable[[File, str, str], tuple[str, list[Finding]]] = late("settings", "scan_settings")
+guessed: Callable[[File, bytes, str, str], tuple[str, list[Finding]] | None] = late("graphs", "guessed")
 SHELL = re.compile(rb"#!\s*\S*(?:sh|python\d?|perl|ruby|node|env)\b")
 LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
 """Nodes of skops that call functions (CVE-2025-54412, CVE-2025-54413, CVE-2025-54886)."""
@@ -54,49 +70,20 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
         return "TensorRT", [Finding("native-code", "suspicious", what, member)]
     if head.startswith(NATIVE):
         return "program", [Finding("native-code", "suspicious", "a program or a library of machine code", member)]
-    if suffix in SCRIPTS or SHELL.match(head):
+    if suffix in SCRIPTS or (head.startswith(b"#!") and SHELL.match(head)):
         return "script", [Finding("code-file", "suspicious", "a script, which nothing needs to load a model", member)]
-    if name.lower() == MLFLOW and file.size <= LONGEST:
-        return "MLflow model", scan_mlflow(file.whole(LONGEST), member)
+    if name.lower() == MLFLOW and file.size <= LONGEST_SETTINGS:
+        return "MLflow model", scan_mlflow(file.whole(LONGEST_SETTINGS), member)
     if suffix in SETTINGS:
-        return _settings(file, suffix, name, member)
-    versioned = head[:1] == VERSION
-    for sniff, scan, title in _GUESSES:
-        if (suffix in PROMISED.get(title, ()) or (versioned and sniff(Head(head)))) and (
-            found := _read_as(scan, file, member)
-        ) is not None:
-            return title, found
-    if suffix in GRAPHS and (found := _read_as(scan_graph, file, member)) is not None:
-        return "TensorFlow graph", found
+        return scan_settings(file, name, member)
+    if (head[:1] == VERSION or suffix in GRAPHS or suffix in PROMISED["ONNX"]) and (
+        found := guessed(file, head, suffix, member)
+    ) is not None:
+        return found
     if suffix in ONE_LOADER and file.size:
         what = f"its name promises {suffix}, and it is none that can be read"
         return "", [Finding("unsupported", "unknown", what, member)]
     return None
-
-
-def _read_as(scan: Callable[[File, str], list[Finding] | None], file: File, member: str) -> list[Finding] | None:
-    """What a scan finds in a file that may be of another kind altogether."""
-    try:
-        return scan(file, member)
-    except (BrokenError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
-        what = f"it cannot be read to its end: {clipped(str(error), 200)}"
-        return [Finding("broken-file", "unknown", what, member)]
-
-
-def _settings(file: File, suffix: str, name: str, member: str) -> tuple[str, list[Finding]] | None:
-    if file.size > LONGEST:
-        return "", too_long(file.head(1 << 16), member or name)
-    data = file.whole(LONGEST)
-    if suffix == ".json":
-        found = scan_json(data, member or name)
-    elif suffix in (".yaml", ".yml"):
-        found = scan_yaml(data, member)
-    elif suffix == ".jinja":
-        chat = "chat" in (member or file.name).lower()
-        found = scan_template(data.decode("utf-8", "replace"), member, chat)
-    else:
-        found = list(scan_text(data, member))
-    return ("settings" if found else ""), found
 
 
 def scan_zipped(file: File, names: tuple[str, ...], member: str) -> tuple[str, list[Finding]] | None:
@@ -157,11 +144,7 @@ def _scan_safetensors(file: File, member: str) -> list[Finding]:
     return [Finding("header-lies", "unknown", what, member) for what in lies]
 
 
-_GUESSES: tuple[tuple[Callable[[Head], bool], Callable[[File, str], list[Finding] | None], str], ...] = (
-    (saved_model.sniff, scan_saved_model, "SavedModel"),
-    (is_onnx, scan_onnx, "ONNX"),
-)
-_BY_CONTENT: tuple[tuple[Callable[[bytes], bool], str, Callable[[File, str], list[Finding]]], ...] = (
+_BY_CONTENT: tuple[tuple[Callable[[bytes], bool], str, Scan], ...] = (
     (is_gguf, "GGUF", scan_gguf),
     (is_hdf5, "HDF5", scan_hdf5),
     (lambda head: head[8:9] == b"{" and safetensors.sniff(Head(head)), "safetensors", _scan_safetensors),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from os.path import splitext
 from typing import Any
 
-from modelyard.formats.file import BrokenError
+from modelyard.formats.file import BrokenError, File
 from modelyard.safety.finding import Finding
-from modelyard.safety.keras import judge_config
+from modelyard.safety.late import late
 from modelyard.safety.python_json import read_object
-from modelyard.safety.templates import scan_template
+from modelyard.safety.signs import LONGEST_SETTINGS
 from modelyard.safety.values import clipped
 
-LONGEST = 8 << 20
+judge_config: Callable[[object, str], list[Finding]] = late("keras", "judge_config")
+scan_template: Callable[..., list[Finding]] = late("templates", "scan_template")
+scan_yaml: Callable[[bytes, str], list[Finding]] = late("yaml_text", "scan_yaml")
 SECRETS = (
     (re.compile(rb"\bhf_[A-Za-z]{30,40}\b"), "a token of the Hugging Face hub"),
     (re.compile(rb"\bAKIA(?!\w{9}EXAMPLE)[0-9A-Z]{16}\b"), "a key of AWS"),
@@ -24,6 +27,22 @@ SECRETS = (
     (re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"), "a private key"),
 )
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", "onnxruntime", "flax", "torch")
+
+
+def scan_settings(file: File, name: str, member: str) -> tuple[str, list[Finding]]:
+    """The format of a file of settings, empty where nothing in it matters, and what it makes libraries do."""
+    if file.size > LONGEST_SETTINGS:
+        return "", too_long(file.head(1 << 16), member or name)
+    data, suffix = file.whole(LONGEST_SETTINGS), splitext(name)[1].lower()
+    if suffix == ".json":
+        found = scan_json(data, member or name)
+    elif suffix in (".yaml", ".yml"):
+        found = scan_yaml(data, member)
+    elif suffix == ".jinja":
+        found = scan_template(data.decode("utf-8", "replace"), member, "chat" in (member or file.name).lower())
+    else:
+        found = list(scan_text(data, member))
+    return ("settings" if found else ""), found
 
 
 def scan_json(data: bytes, place: str) -> list[Finding]:
@@ -46,7 +65,7 @@ def too_long(begin: bytes, place: str) -> list[Finding]:
     """What is said of settings that are longer than what is read; vocabularies are long, and hold nothing that runs."""
     name = place.rpartition("!")[2].rpartition("/")[2].lower()
     vocabulary = name.endswith(".json") and not any(word in name for word in ("config", "template", "model_index"))
-    if vocabulary and b'"class_name"' not in begin[:LONGEST]:
+    if vocabulary and b'"class_name"' not in begin[:LONGEST_SETTINGS]:
         return []
     return [Finding("too-long", "unknown", "settings that are longer than what is read", place)]
 

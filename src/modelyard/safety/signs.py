@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelyard.formats.hdf5_objects import MAGIC
 from modelyard.formats.zips import LOCAL
 
 NUMPY = b"\x93NUMPY"
@@ -35,8 +36,35 @@ GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
 SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
 TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
+LONGEST_SETTINGS = 8 << 20
+"""Bytes of settings that are read."""
 MLFLOW = "mlmodel"
 """The name of the settings of a model of MLflow, in small letters."""
+
+KERAS_MEMBERS = {"metadata.json", "model.weights.h5", "model.weights.npz"}
+PROGRAMS = ("serialized_exported_program.json",)
+"""Members of what torch.export wrote before it had a folder for them."""
+
+
+def is_keras(names: tuple[str, ...]) -> bool:
+    """Whether an archive with these members is a Keras model."""
+    return "config.json" in names and bool(KERAS_MEMBERS & set(names))
+
+
+def is_exported(names: tuple[str, ...]) -> bool:
+    """Whether an archive with these members is an exported program."""
+    return any(name.rpartition("/")[2] in ("archive_format", *PROGRAMS) for name in names)
+
+
+def is_gguf(head: bytes) -> bool:
+    """Whether a file begins like GGUF."""
+    return head.startswith(b"GGUF")
+
+
+def is_hdf5(head: bytes) -> bool:
+    """Whether a file begins like HDF5."""
+    return head.startswith(MAGIC)
+
 
 BLOCK = 512
 """Bytes of the headers and the padding of tar archives."""
@@ -55,8 +83,8 @@ def sum_is_right(header: bytes) -> bool:
     if told is None:
         return False
     rest = header[:148] + header[156:BLOCK]
-    plain = sum(rest) + 8 * 32
-    return told in (plain, plain - 256 * sum(each > 127 for each in rest))  # some count them signed
+    times, other = divmod(sum(rest) + 8 * 32 - told, 256)
+    return not other and (not times or times == sum(each > 127 for each in rest))  # some count them signed
 
 
 def tar_number(field: bytes) -> int | None:

@@ -99,11 +99,6 @@ def _code(text: str) -> Iterator[str]:
             yield text[at + 2 :]
 
 
-def is_gguf(head: bytes) -> bool:
-    """Whether a file begins like GGUF."""
-    return head.startswith(b"GGUF")
-
-
 def scan_gguf(file: File, member: str) -> list[Finding]:
     """The chat templates among the keys of a GGUF file."""
     findings: list[Finding] = []

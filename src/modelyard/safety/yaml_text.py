@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote
 
 from modelyard.safety.finding import Finding
 from modelyard.safety.policy import Dangerous, lookup
@@ -26,6 +25,8 @@ def scan_yaml(data: bytes, place: str) -> list[Finding]:
     findings = list(scan_text(data, place))
     text = unescaped(data)
     for match in TAG.finditer(text):
+        from urllib.parse import unquote  # late: tags are rare
+
         tag = unquote(match[0])
         if "python" in tag:
             what = f"a tag of YAML that makes Python objects: {clipped(tag, 120)}"

@@ -16,6 +16,7 @@ from modelyard.safety.policy.lists import (
     Vetted,
     dangerous_modules,
     renames,
+    vetted,
     vetted_names,
     weights_only_names,
 )
@@ -34,8 +35,7 @@ def modern(module: str, name: str) -> tuple[str, str]:
 @lru_cache(4096)  # honest files ask for the same few hundred names, each several times
 def lookup(module: str, name: str) -> Vetted | Dangerous | None:
     """What is known of a name; None for nothing. Only the whole name can be vetted, but any part of it dangerous."""
-    found = vetted_names().get(Name(module, name))
-    return found or _dangerous(module, name)
+    return vetted(module, name) or _dangerous(module, name)
 
 
 def _dangerous(module: str, name: str) -> Dangerous | None:

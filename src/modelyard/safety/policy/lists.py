@@ -98,14 +98,27 @@ def _shipped(name: str, kind: type[T]) -> T:
 
 
 @functools.cache
-def vetted_names() -> dict[Name, Vetted]:
-    """Every vetted name. What a person wrote stands above what a script found."""
-    found: dict[Name, Vetted] = {}
-    for file in ("packages.json", "core.json"):
+def _vetted_modules() -> dict[str, list[tuple[tuple[str, ...], Vetted]]]:
+    """Names and what is known of them, by their module: the last list that has a name is right."""
+    found: dict[str, list[tuple[tuple[str, ...], Vetted]]] = {}
+    for file in ("packages.json", "core.json"):  # what a person wrote stands above what a script found
         for group in _shipped(file, Groups).groups:
             entry = Vetted(group.framework, group.kind, frozenset(group.uses), group.rule, group.why)
-            found |= {Name(module, name): entry for module, names in group.names.items() for name in names}
+            for module, names in group.names.items():
+                found.setdefault(module, []).append((names, entry))
     return found
+
+
+def vetted(module: str, name: str) -> Vetted | None:
+    """What is known of a vetted name; None for any other."""
+    known = reversed(_vetted_modules().get(module, ()))
+    return next((entry for names, entry in known if name in names), None)
+
+
+def vetted_names() -> dict[Name, Vetted]:
+    """Every vetted name."""
+    modules = _vetted_modules().items()
+    return {Name(at, name): entry for at, groups in modules for names, entry in groups for name in names}
 
 
 @functools.cache
