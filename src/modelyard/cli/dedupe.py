@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from modelyard.api.alike import resembling
 from modelyard.api.deduping import Duplicates, plan_dedupe
@@ -24,6 +24,9 @@ from modelyard.plan import Plan
 from modelyard.policies.dedupe import Common
 from modelyard.units import size
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 SHOWN = 12
 TITLES = {"share": "Share their extents", "relink": "Become hard links"}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from modelyard.api.deduping import Duplicates, Twins
 from modelyard.cli import as_json, documents
@@ -21,6 +20,8 @@ from modelyard.units import size
 from modelyard.walk.text import shown
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from modelyard.api.alike import Resembling
 
 SHOWN = 12

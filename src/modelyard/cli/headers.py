@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from modelyard.api.inspecting import Header, Inspected, Tensor
 from modelyard.cli import documents
 from modelyard.cli.output import line, table
 from modelyard.units import count, size
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 MOST_FACTS, MOST_NEEDS, MOST_DTYPES = 12, 6, 5
 WIDTH = 13

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from modelyard.api import find_artifact
 from modelyard.api.inspecting import (
@@ -28,6 +28,9 @@ from modelyard.cli.looking import look, looked
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console
 from modelyard.problem import Problem
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 
 @click.command("inspect")

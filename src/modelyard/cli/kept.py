@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from modelyard.cli.output import by_reason, say
 from modelyard.plan import Plan, Skipped
 from modelyard.policies.checkpoints import UNKNOWN
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 PREFIX = "checkpoint:"
 SHOWN = 12

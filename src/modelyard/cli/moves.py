@@ -6,8 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from modelyard.api.reclaim import Receipt
 from modelyard.apply.purge import Progress, silent
@@ -17,6 +16,9 @@ from modelyard.cli.output import console, line
 from modelyard.cli.yards import again
 from modelyard.plan import Move, Plan
 from modelyard.units import size
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 INDENT = 9
 """Where texts begin, behind their labels."""

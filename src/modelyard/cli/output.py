@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-
-from rich.cells import cell_len
-from rich.console import Console, JustifyMethod
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from modelyard.inventory import Sizes
 from modelyard.units import size
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console, JustifyMethod
 
 PIPE_WIDTH = 100
 BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -20,6 +19,8 @@ BLOCKS = " ▏▎▍▌▋▊▉█"
 
 def console() -> Console:
     """The console for stdout; no colour in a pipe or with NO_COLOR, and a fixed width where there is no terminal."""
+    from rich.console import Console
+
     told = os.environ.get("COLUMNS", "")
     width = int(told) if told.isdecimal() and int(told) else None
     sane = {name: value for name, value in os.environ.items() if name != "COLUMNS" or width}
@@ -30,6 +31,8 @@ def console() -> Console:
 
 def shorten(text: str, width: int) -> str:
     """The text in at most `width` terminal cells, its middle replaced by `…`."""
+    from rich.cells import cell_len
+
     if cell_len(text) <= width:
         return text
     head = max((width - 1) // 2, 0)
@@ -64,6 +67,8 @@ def line(out: Console, text: str, style: str = "") -> None:
 
 def say(out: Console, text: str, style: str = "") -> None:
     """A sentence: on a terminal it wraps at words, in a pipe it is one line."""
+    from rich.text import Text
+
     out.print(Text(text, style), soft_wrap=not out.is_terminal)
 
 
@@ -79,6 +84,10 @@ def table(
     """Rows under heads. On a terminal the flexible column is shortened to fit, after the spare columns have gone
     one by one to leave it room; in a pipe everything is there.
     """
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
     if not out.is_terminal:
         for row in (heads, *rows):
             print("\t".join(row), file=out.file)
@@ -103,6 +112,9 @@ def by_reason(
     out: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), flexible: int
 ) -> None:
     """A table whose last column tells why. On a terminal too narrow for it each reason stands whole above its rows."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
     widths = [max(cell_len(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
     if not out.is_terminal or sum(widths) + 2 * len(widths) <= out.width:
         table(out, heads, rows, right=right, flexible=flexible)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
-from rich.console import Console
 
 from modelyard.api import reclaim
 from modelyard.api.reclaim import Receipt
@@ -26,6 +26,9 @@ from modelyard.plan import RATE, Move, Plan, Step
 from modelyard.policies.clean import ORDER
 from modelyard.policies.rules import Rules
 from modelyard.units import lasting, size
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 SHOWN = 12
 APPLIED = "this plan was applied before"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
-from rich.console import Console
 
 from modelyard import api
 from modelyard.api.expecting import wanted
@@ -24,6 +24,9 @@ from modelyard.cli.output import console, freed, line, table
 from modelyard.inventory import Artifact, Use
 from modelyard.units import ago, rfc3339, size
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 MOST = 12
 PATIENCE = 5.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-from rich.console import Console
 
 from modelyard import api
 from modelyard.cli import as_json, documents
@@ -14,6 +15,9 @@ from modelyard.cli.output import console, freed, line, shorten
 from modelyard.inventory import Holding, Root, Sizes
 from modelyard.units import size
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
+    from rich.console import Console
 
 MANY = 6
 
