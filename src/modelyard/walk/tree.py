@@ -86,7 +86,12 @@ class Tree:
     def entry(self, row: int) -> Entry | None:
         """What was seen of the row; None for a mount point that was not touched."""
         seen = self.columns.entry(row)
-        return None if seen is None else Entry(*seen)
+        return None if seen is None else Entry._make(seen)
+
+    def size(self, row: int) -> int:
+        """Bytes of a file as the walk saw it; 0 for a mount point that was not touched."""
+        seen = self.columns.entry(row)
+        return 0 if seen is None else seen[1]
 
     def totals(self, row: int | None = None) -> Totals:
         """Totals of a folder, or of the whole walk."""

@@ -45,9 +45,15 @@ static PyObject *tree_entry(PyObject *self, PyObject *number) {
     if (e == NONE) return NULL;
     uint32_t f = file_row(t, e);
     if (f == NONE) Py_RETURN_NONE;
-    return Py_BuildValue("(HKKKKILLLI)", FILE_COLUMN(t, mode, f), FILE_COLUMN(t, size, f), FILE_COLUMN(t, allocated, f),
-                         t->devices[FILE_COLUMN(t, device, f)].number, FILE_COLUMN(t, inode, f), FILE_COLUMN(t, nlink, f),
-                         FILE_COLUMN(t, mtime, f), FILE_COLUMN(t, ctime, f), FILE_COLUMN(t, atime, f), FILE_COLUMN(t, uid, f));
+    uint64_t parts[] = {FILE_COLUMN(t, mode, f), FILE_COLUMN(t, size, f), FILE_COLUMN(t, allocated, f),
+                        t->devices[FILE_COLUMN(t, device, f)].number, FILE_COLUMN(t, inode, f), FILE_COLUMN(t, nlink, f)};
+    int64_t times[] = {FILE_COLUMN(t, mtime, f), FILE_COLUMN(t, ctime, f), FILE_COLUMN(t, atime, f), FILE_COLUMN(t, uid, f)};
+    PyObject *result = PyTuple_New(10);
+    for (Py_ssize_t i = 0; result && i < 10; i++) {   /* asked for every file of a tree: Py_BuildValue takes twice the time */
+        PyObject *part = i < 6 ? PyLong_FromUnsignedLongLong(parts[i]) : PyLong_FromLongLong(times[i - 6]);
+        if (!part || PyTuple_SetItem(result, i, part)) Py_CLEAR(result);
+    }
+    return result;
 }
 
 static PyObject *tree_name(PyObject *self, PyObject *number) {
@@ -417,10 +423,10 @@ static PyObject *tree_names(PyObject *self, PyObject *number) {
     Tree *t = get_tree(self);
     uint32_t e = entry_row(t, number);
     if (e == NONE) return NULL;
+    if (is_folder(entry_at(t, e)) || entry_at(t, e)->target == NONE) return rows_to_list(&e, 1);
+    if (!chain_names(t)) return PyErr_NoMemory();
     PyObject *result = PyList_New(0);
-    uint32_t target = entry_at(t, e)->target, n = atomic_load(&t->entry_count);
-    for (uint32_t i = 0; result && i < n; i++) {
-        if (entry_at(t, i)->target != target) continue;
+    for (uint32_t i = t->first_name[entry_at(t, e)->target]; result && i != NONE; i = t->next_name[i]) {
         PyObject *row = PyLong_FromUnsignedLong(i);
         if (!row || PyList_Append(result, row)) Py_CLEAR(result);
         Py_XDECREF(row);

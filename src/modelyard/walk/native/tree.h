@@ -87,6 +87,7 @@ typedef struct {
     size_t mark_count, mark_room;
     uint64_t stat_calls;
     bool partial;
+    uint32_t *first_name, *next_name;   /* per file row and per entry row, once somebody asked for the names of a file */
     uint32_t *names_in_set;      /* per file row: names counted by the measure under way */
     uint64_t *shared_extents;    /* per file row: bytes + 1 that other files share, 0 not asked yet */
 } Tree;
@@ -119,6 +120,7 @@ uint32_t add_inode(Tree *t, uint32_t row, bool *added);  /* the row that stands 
 char *path_of(const Tree *t, uint32_t entry, size_t *length);  /* malloc-ed, NUL-terminated */
 void merge_mounted(Tree *t);   /* a mount gave files with one link a second name: one row for both */
 void total_folders(Tree *t);
+bool chain_names(Tree *t);     /* the names of each file in the order of their rows; false when memory ran out */
 
 typedef bool (*Visit)(Tree *t, uint32_t entry, void *to);   /* whether to go down into a folder */
 void visit_below(Tree *t, uint32_t top, const uint8_t *kept, Visit visit, void *to);
