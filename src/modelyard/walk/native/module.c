@@ -642,7 +642,58 @@ static PyObject *py_read_many(PyObject *module, PyObject *args) {
     return result;
 }
 
+static PyObject *py_read_anew(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *list, *result = NULL;
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(args, "O!n", &PyList_Type, &list, &most)) return NULL;
+    size_t count;
+    const char **paths = strings(list, &count);
+    Anew *found = paths ? calloc(count + 1, sizeof *found) : NULL;
+    if (found) {
+        Py_BEGIN_ALLOW_THREADS
+        read_anew(paths, count, most < 0 ? 0 : (size_t)most, found);
+        Py_END_ALLOW_THREADS
+        result = PyList_New(0);
+        for (size_t i = 0; i < count; i++) {
+            const Anew *f = &found[i];
+            PyObject *each = !result ? NULL : f->error ? PyLong_FromLong(f->error)
+                : Py_BuildValue("(KKKLLy#)", f->device, f->inode, f->size, f->mtime, f->ctime, f->data, (Py_ssize_t)f->size);
+            if (result && (!each || PyList_Append(result, each))) Py_CLEAR(result);
+            Py_XDECREF(each);
+            free(f->data);
+        }
+    } else if (paths) PyErr_NoMemory();
+    free(found); free(paths);
+    return result;
+}
+
+static PyObject *py_places(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *list, *result = NULL;
+    int threads;
+    if (!PyArg_ParseTuple(args, "O!i", &PyList_Type, &list, &threads)) return NULL;
+    size_t count;
+    const char **paths = strings(list, &count);
+    Place *found = paths ? calloc(count + 1, sizeof *found) : NULL;
+    if (found) {
+        Py_BEGIN_ALLOW_THREADS
+        places(paths, count, threads, found);
+        Py_END_ALLOW_THREADS
+        result = PyList_New(0);
+        for (size_t i = 0; result && i < count; i++) {
+            PyObject *each = Py_BuildValue("(KK)", found[i].device, found[i].at);
+            if (!each || PyList_Append(result, each)) Py_CLEAR(result);
+            Py_XDECREF(each);
+        }
+    } else if (paths) PyErr_NoMemory();
+    free(found); free(paths);
+    return result;
+}
+
 static PyMethodDef functions[] = {
+    {"read_anew", py_read_anew, METH_VARARGS, "read_anew(paths, most) -> [(device, inode, size, mtime, ctime, bytes)] as the medium has them, or an errno: ESTALE for what was written to meanwhile, EFBIG for what is longer."},
+    {"places", py_places, METH_VARARGS, "places(paths, threads) -> [(device, where on it the file begins)], zeros where nobody tells."},
     {"read_many", py_read_many, METH_VARARGS, "read_many(paths, most, threads) -> [bytes], None for what is no plain file of at most so many bytes, or cannot be read."},
     {"is_cast", py_is_cast, METH_VARARGS, "is_cast(wide, narrow, brain) -> whether each float16 (bfloat16) is what the float32 rounds to."},
     {"walk", walk, METH_VARARGS, "walk(roots, markers, mounts, threads, portable, cross_device, progress) -> Tree"},

@@ -141,8 +141,18 @@ int same_size(Tree *t, const uint32_t *rows, size_t row_count, uint64_t least, S
 /* For each row, whose groups have one size each, the place of the first that holds the same; NONE where it cannot be read or is not as the walk saw it. */
 int same_content(const Tree *t, const uint32_t *rows, const size_t *groups, size_t group_count, int threads, uint32_t *same, size_t *read);
 
+typedef void (*Each)(void *of, size_t i);
+void for_each(size_t count, int threads, Each each, void *of);   /* in any order, by several threads */
+int open_without_trace(const char *path, int more);   /* to read; `more` flags of open(2) */
+
 typedef struct { unsigned char *data; size_t size; } Content;
 void read_many(const char **paths, size_t count, size_t most, int threads, Content *found);   /* data is malloc-ed; NULL for what is longer or cannot be read */
+
+/* A file as the medium has it: which it was, and all of it or an errno; ESTALE when it was written to meanwhile, EFBIG when it is longer. */
+typedef struct { uint64_t device, inode, size; int64_t mtime, ctime; unsigned char *data; int error; } Anew;
+void read_anew(const char **paths, size_t count, size_t most, Anew *found);   /* data is malloc-ed */
+typedef struct { uint64_t device, at; } Place;
+void places(const char **paths, size_t count, int threads, Place *found);     /* both 0 where nobody tells */
 
 bool is_cast(const unsigned char *wide, const unsigned char *narrow, size_t count, bool brain);
 
