@@ -277,13 +277,23 @@ def test_a_kill_tears_at_most_the_last_row(hub: Path, home: Path) -> None:
     path = state(home) / "verified"
     path.write_bytes(path.read_bytes()[:-7])
     assert len(verified.remembered(bytes(state(home)))) == 3
-    with verified.verified(Disk(), bytes(state(home))) as memory:
+    memory = verified.remembered(bytes(state(home)))
+    with memory.noted(Disk(), bytes(state(home))):
         assert len(memory) == 3
     assert path.stat().st_size % verified.LENGTH == 0
     damaged = bytearray(path.read_bytes())
     damaged[5] ^= 1
     path.write_bytes(damaged)
     assert len(verified.remembered(bytes(state(home)))) == 2
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_out_of_date_does_not_pile_up(hub: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verified, "FEW", 0)
+    for _ in range(6):
+        verify(home)
+    assert (state(home) / "verified").stat().st_size <= 3 * 4 * verified.LENGTH
+    assert len(verified.remembered(bytes(state(home)))) == 4
 
 
 @pytest.mark.usefixtures("settled")

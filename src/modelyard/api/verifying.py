@@ -20,7 +20,7 @@ from modelyard.api.expecting import Item, Wanted
 from modelyard.apply import notes
 from modelyard.apply.disk import Disk
 from modelyard.apply.rooms import known_rooms, rooms
-from modelyard.apply.verified import Verified, remembered, verified
+from modelyard.apply.verified import Verified, remembered
 from modelyard.problem import Problem
 from modelyard.units import SECOND
 from modelyard.walk.digest_cache import RACY, DigestCache
@@ -191,15 +191,17 @@ def verify(
     resumed = begun if begun is not None and 0 <= now - begun < OLD_RUN else None
     memory = remembered(known_rooms(*where).state)
     run = planned(wanted, choice, memory, now, resumed)
-    return run, _kept(run, where, key, resumed or now, progress)
+    return run, _kept(run, memory, where, key, resumed or now, progress)
 
 
-def _kept(run: Run, where: Where, key: str, begun: int, progress: Progress | None) -> Iterator[Outcome]:
+def _kept(
+    run: Run, memory: Verified, where: Where, key: str, begun: int, progress: Progress | None
+) -> Iterator[Outcome]:
     with ExitStack() as held:
-        memory, disk, folder = Verified(), Disk(), b""
+        disk, folder = Disk(), b""
         with suppress(OSError):
             folder = rooms(*where, disk).state
-            memory = held.enter_context(verified(disk, folder))
+            held.enter_context(memory.noted(disk, folder))
             _note(disk, folder, key, begun)
         cache = held.enter_context(digest_cache(where))
         yield from outcomes(run, memory, cache, progress)
