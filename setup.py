@@ -37,7 +37,7 @@ def extension(name: str, folder: str, files: tuple[str, ...], *headers: str) -> 
     )
 
 
-WALKER = ("module", "walker", "tree", "measure", "search", "same", "many", "cast")
+WALKER = ("module", "walker", "tree", "measure", "search", "same", "many", "medium", "cast")
 PLAIN = ("module", "machine", "holding", "acting", "arrays")
 setup(
     ext_modules=[

@@ -15,9 +15,11 @@ import torch
 
 import makers
 import weights
-from modelyard.api.deduping import duplicate_files
+from modelyard import api
+from modelyard.api.deduping import Facts, duplicate_files
 from modelyard.api.equality import Search
 from modelyard.api.identity import PHASES, find_equal
+from modelyard.policies.dedupe import Stored
 from modelyard.problem import Problem
 from modelyard.walk import _walker
 from modelyard.walk.digest_cache import RACY, DigestCache
@@ -28,6 +30,7 @@ from walk.disks import fresh_disk, reflink
 
 BIG = os.urandom(3 << 20)
 AGO = 10**18
+of = Facts.of
 
 
 def search(folder: Path, cache: DigestCache | None = None, **more: Any) -> Search:
@@ -321,12 +324,50 @@ def test_what_is_asked_about_by_store_path_and_id(run: Run, home: Path) -> None:
 
 
 def test_the_search_of_a_survey_notes_whose_the_files_are(home: Path) -> None:
-    from modelyard import api
-
     makers.write(home / "a.gguf", BIG)
     makers.write(home / "b.gguf", BIG)
     found = duplicate_files(api.survey({}, home, "linux", system=False), DigestCache())
-    (twins,) = found.twins
+    (twins,) = found.twins()
     assert [each.shares for each in twins.files] == [False, False]
     assert twins.freed == 0
     assert "no hard link: " in twins.pairings[0].why
+
+
+def pairs(home: Path, count: int) -> None:
+    """So many pairs of equal files."""
+    for number in range(count):
+        for name in ("one", "two"):
+            makers.write(home / name / str(number), b"%06d" % number + bytes(70_000))
+
+
+def test_of_very_many_groups_one_is_held_at_a_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs(home, 5)
+    made: list[int] = []
+
+    def noted(facts: Facts, row: int, sharers: int = 0) -> Stored:
+        made.append(row)
+        return of(facts, row, sharers)
+
+    monkeypatch.setattr(Facts, "of", noted)
+    found = duplicate_files(api.survey({}, home, "linux", system=False), DigestCache())
+    assert next(iter(found.twins())).files
+    assert len(made) == 2
+
+
+def test_ctrl_c_while_the_groups_are_told_leaves_a_whole_document(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs(home, 5)
+    left = iter((False,) * 5)
+
+    def stopped(facts: Facts, row: int, sharers: int = 0) -> Stored:
+        if next(left, True):
+            raise KeyboardInterrupt
+        return of(facts, row, sharers)
+
+    monkeypatch.setattr(Facts, "of", stopped)
+    answer = run("dupes", "--json")
+    assert answer.code == 130
+    told = json.loads(answer.out)
+    assert told["partial"]
+    assert len(told["files"]) == 2

@@ -23,8 +23,8 @@ from modelyard.api import checking, expecting, verifying
 from modelyard.apply import verified
 from modelyard.apply.disk import Disk
 from modelyard.formats import whole
+from modelyard.walk import _walker, digest_cache
 from modelyard.walk import blocks as medium
-from modelyard.walk import digest_cache
 from modelyard.walk import hash as hashing
 from typed import Run
 from verify.looking import alarms, flip, told, verify
@@ -69,21 +69,40 @@ def test_nothing_but_what_is_remembered_changes(hub: Path, home: Path, run: Run)
     assert all(path.is_relative_to(home / ".local") for path in new)
 
 
-def test_vanished_while_it_was_read_is_missing(hub: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["hash_file", "hash_anew"])
+def test_vanished_while_it_was_read_is_missing(
+    hub: Path, home: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     victim = blob(hub, 2)
-    real = hashing.hash_file
+    real = getattr(hashing, way)
 
-    def vanishing(path: bytes, *rest: object) -> object:
+    def vanishing(*told: object) -> object:
         victim.unlink(missing_ok=True)
-        return real(path, *rest)  # type: ignore[arg-type]
+        return real(*told)
 
-    monkeypatch.setattr(checking, "hash_file", vanishing)
+    monkeypatch.setattr(checking, "SMALL", 0 if way == "hash_file" else checking.SMALL)
+    monkeypatch.setattr(checking, way, vanishing)
     assert alarms(verify(home)) == {victim.name: "missing"}
+
+
+def test_a_small_file_that_was_written_to_while_it_was_read_is_changed_and_not_corrupt(
+    hub: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim, real = blob(hub, 3), _walker.read_anew
+    flip(victim)
+
+    def writing(paths: list[bytes], most: int) -> list[object]:
+        read = real(paths, most)
+        return [errno.ESTALE if path == os.fsencode(victim) else each for path, each in zip(paths, read, strict=True)]
+
+    monkeypatch.setattr(hashing, "read_anew", writing)
+    assert alarms(verify(home)) == {victim.name: "changed"}
 
 
 def test_written_to_while_it_was_read_is_changed_and_not_corrupt(
     hub: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(checking, "SMALL", 0)
     victim, real = blob(hub, 3), medium.blocks
 
     def writing(descriptor: int) -> Iterator[memoryview]:
@@ -115,6 +134,7 @@ def test_exit_code_3_where_something_could_not_be_read(hub: Path, run: Run, monk
     def failing(descriptor: int) -> Iterator[memoryview]:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
+    monkeypatch.setattr(hashing, "read_anew", lambda paths, most: [errno.EIO] * len(paths))
     monkeypatch.setattr(hashing, "blocks", failing)
     assert set(told(run, code=3).values()) == {"unreadable"}
 
@@ -257,13 +277,23 @@ def test_a_kill_tears_at_most_the_last_row(hub: Path, home: Path) -> None:
     path = state(home) / "verified"
     path.write_bytes(path.read_bytes()[:-7])
     assert len(verified.remembered(bytes(state(home)))) == 3
-    with verified.verified(Disk(), bytes(state(home))) as memory:
+    memory = verified.remembered(bytes(state(home)))
+    with memory.noted(Disk(), bytes(state(home))):
         assert len(memory) == 3
     assert path.stat().st_size % verified.LENGTH == 0
     damaged = bytearray(path.read_bytes())
     damaged[5] ^= 1
     path.write_bytes(damaged)
     assert len(verified.remembered(bytes(state(home)))) == 2
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_out_of_date_does_not_pile_up(hub: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verified, "FEW", 0)
+    for _ in range(6):
+        verify(home)
+    assert (state(home) / "verified").stat().st_size <= 3 * 4 * verified.LENGTH
+    assert len(verified.remembered(bytes(state(home)))) == 4
 
 
 @pytest.mark.usefixtures("settled")

@@ -112,11 +112,15 @@ def assert_true(tree: Tree, root: str | bytes | os.PathLike[str]) -> None:
     below(path, entries, folders)
     rows = rows_below(tree, row_of(tree, path))
     assert rows.keys() == entries.keys()
+    names: dict[tuple[int, int], list[int]] = {}
+    for at, seen in entries.items():
+        names.setdefault((seen.st_dev, seen.st_ino), []).append(rows[at])
     for at, seen in entries.items():
         entry = tree.entry(rows[at])
         assert entry is not None, at
         assert tuple(entry) == columns_of(seen), at
         assert tree.find(at) == rows[at]
         assert tree.is_folder(rows[at]) == stat.S_ISDIR(seen.st_mode)
+        assert tree.columns.names(rows[at]) == sorted(names[seen.st_dev, seen.st_ino]), at
     for at, held in folders.items():
         assert tree.totals(rows[at])[:4] == held.totals(), at

@@ -55,7 +55,7 @@ def resembling(survey: Survey, found: Duplicates, progress: Progress | None = No
     Only those files that the search for duplicates wanted, if it wanted some, count as the second of two.
     """
     tree, wanted = survey.tree, found.search.wanted
-    again = {row for twins in found.twins for row in twins.equal.rows[1:]}
+    again = {row for equal in found.search.equal for row in equal.rows[1:]}
     again |= {row for rows in found.search.twins.values() for row in rows}
     inside = OwnFolders(tree)
     rows = [row for row in large_rows(tree) if row not in again and not inside.has(row)]

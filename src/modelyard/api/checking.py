@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from modelyard.api.expecting import Item
-from modelyard.formats.whole import Whole, check
 from modelyard.problem import Problem
 from modelyard.stores.expects.expectation import Expectation
 from modelyard.units import size as sized
-from modelyard.walk.hash import Hashed, Method, Seen, Told, hash_file
+from modelyard.walk.hash import CHANGED, Hashed, Method, Seen, Told, hash_anew, hash_file
 from modelyard.walk.read import forget, opened
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:
+    from modelyard.formats.whole import Whole
 
 State = Literal["ok", "corrupt", "truncated", "missing", "changed", "unreadable", "unverifiable"]
 STATES: tuple[State, ...] = ("ok", "unverifiable", "changed", "unreadable", "missing", "truncated", "corrupt")
@@ -36,17 +39,18 @@ CODES: dict[str, State] = {
 NOBODY = "nothing tells what its bytes should be"
 TEXT = bytes(range(32, 127)) + b"\n\r\t\f\b"
 PIECE = 1 << 20
+SMALL = 1 << 20
+"""Bytes of files that are read many at a time."""
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one item: what was expected and found in words, by what it was told, and when it was read.
+    """What became of one item: what was found in words, by what it was told, and when it was read.
 
     `at` is in nanoseconds since 1970; `read` tells whether the file was read now. `seen`: which file it was.
     """
 
     item: Item
     state: State
-    expected: str
     found: str
     how: Literal["digest", "structure", "name"]
     at: int
@@ -54,9 +58,14 @@ class Outcome(Struct, frozen=True):
     seen: Seen | None = None
     hashed: Hashed | None = None
 
+    @property
+    def expected(self) -> str:
+        """What the file has to be; empty where its own format, which is all there is, is not known."""
+        unknown = self.state == "unverifiable" and self.how == "structure"
+        return "" if unknown else _expected(self.item.expectation)
 
-def expected_words(told: Expectation) -> str:
-    """What a file has to be."""
+
+def _expected(told: Expectation) -> str:
     parts = [f"{told.method} {told.value}" if told.value and told.method in DIGESTS else ""]
     parts += [f"{told.size:,} bytes" if told.size is not None else ""]
     parts += ["to be there"] if told.method == "there" else []
@@ -67,15 +76,14 @@ def expected_words(told: Expectation) -> str:
 
 def unread(item: Item, now: int) -> Outcome | None:
     """What can be said without reading: that it is gone, that it is there, that nothing can be known."""
-    told, words = item.expectation, expected_words(item.expectation)
+    told = item.expectation
     if told.method == "nothing":
-        return Outcome(item, "unverifiable", words, told.why, "name", now)
-    there = os.path.lexists(told.path)
-    if not there:
-        return Outcome(item, "missing", words, "not there", "name", now)
-    if told.method == "there":
-        return Outcome(item, "ok", words, "there", "name", now)
-    return None
+        return Outcome(item, "unverifiable", told.why, "name", now)
+    if item.seen is not None and told.method != "there":  # whoever reads it notices when it has gone since
+        return None
+    if not os.path.lexists(told.path):
+        return Outcome(item, "missing", "not there", "name", now)
+    return Outcome(item, "ok", "there", "name", now) if told.method == "there" else None
 
 
 def read_all(jobs: Iterable[Sequence[Item]], progress: Told | None = None) -> list[Outcome]:
@@ -83,10 +91,41 @@ def read_all(jobs: Iterable[Sequence[Item]], progress: Told | None = None) -> li
 
     The medium is asked: a good copy in memory says nothing of what is left on the disk.
     """
-    listed = list(jobs)
-    for items in listed:
+    small: list[Sequence[Item]] = []
+    others: list[Sequence[Item]] = []
+    for items in jobs:
+        (small if all(map(_is_small, items)) else others).append(items)
+    for items in others:
         forget(items[0].path)
-    return [outcome for items in listed for outcome in read(items, progress)]
+    found = list(_read_small(small, progress))
+    return found + [outcome for items in others for outcome in read(items, progress)]
+
+
+def _is_small(item: Item) -> bool:
+    """Whether it is a small file of which a digest is all that is wanted."""
+    return item.seen is not None and item.seen.size <= SMALL and _reads(item.expectation, item.seen)
+
+
+def _read_small(jobs: Sequence[Sequence[Item]], progress: Told | None) -> Iterator[Outcome]:
+    """The outcomes of small files, read together; one that cannot be read so is read alone, which tells why."""
+    methods, now = [_methods(items) for items in jobs], time.time_ns()
+    hashed = hash_anew([items[0].path for items in jobs], methods, SMALL)
+    for items, each in zip(jobs, hashed, strict=True):
+        if isinstance(each, int) and each != errno.ESTALE:
+            yield from read(items, progress)
+            continue
+        if progress:
+            progress(items[0].size)
+        seen = items[0].seen
+        assert seen is not None
+        if isinstance(each, int):
+            yield from _all_judged(items, seen, Problem(shown(items[0].path), "changed", CHANGED), progress, now)
+        else:
+            yield from _all_judged(items, each.seen, each, progress, now)
+
+
+def _methods(items: Sequence[Item]) -> list[Method]:
+    return sorted({DIGESTS[each.expectation.method] for each in items})
 
 
 def read(items: Sequence[Item], progress: Told | None = None) -> list[Outcome]:
@@ -95,14 +134,20 @@ def read(items: Sequence[Item], progress: Told | None = None) -> list[Outcome]:
     try:
         before = Seen.of(os.lstat(path))
     except FileNotFoundError:
-        return [Outcome(each, "missing", expected_words(each.expectation), "not there", "name", now) for each in items]
+        return [Outcome(each, "missing", "not there", "name", now) for each in items]
     except OSError as error:
         words = os.strerror(error.errno or 0)
-        return [Outcome(each, "unreadable", expected_words(each.expectation), words, "name", now) for each in items]
-    methods = sorted({DIGESTS[each.expectation.method] for each in items if _reads(each.expectation, before)})
+        return [Outcome(each, "unreadable", words, "name", now) for each in items]
+    methods = _methods([each for each in items if _reads(each.expectation, before)])
     hashed = hash_file(path, methods, progress) if methods else None
-    structure = _Structure(path, progress)
-    return [_judged(each, before, hashed, structure, now) for each in items]
+    return _all_judged(items, before, hashed, progress, now)
+
+
+def _all_judged(
+    items: Sequence[Item], seen: Seen, hashed: Hashed | Problem | None, progress: Told | None, now: int
+) -> list[Outcome]:
+    structure = _Structure(items[0].path, progress)
+    return [_judged(each, seen, hashed, structure, now) for each in items]
 
 
 def _reads(told: Expectation, seen: Seen) -> bool:
@@ -120,30 +165,32 @@ class _Structure:
     def found(self) -> Whole | Problem:
         """Whether it is whole."""
         if self._found is None:
+            from modelyard.formats.whole import check  # late: it knows every format
+
             self._found = check(os.fsdecode(self._path), self._progress)
         return self._found
 
 
 def _judged(item: Item, seen: Seen, hashed: Hashed | Problem | None, structure: _Structure, now: int) -> Outcome:
-    told, words = item.expectation, expected_words(item.expectation)
+    told = item.expectation
     if told.size not in (None, seen.size):
         state: State = "truncated" if seen.size < (told.size or 0) else "corrupt"
-        found = Outcome(item, state, words, f"{seen.size:,} bytes", "digest", now, seen=seen)
+        found = Outcome(item, state, f"{seen.size:,} bytes", "digest", now, seen=seen)
     elif told.method == "structure":
-        found = _by_structure(item, words, structure.found(), now, seen)
+        found = _by_structure(item, structure.found(), now, seen)
     elif isinstance(hashed, Problem) or hashed is None:
         state = CODES.get(hashed.code, "unreadable") if hashed else "unreadable"
         why = f"{hashed.message}" if hashed else ""
         state = "unreadable" if hashed and hashed.code == "damaged" else state
-        return Outcome(item, state, words, why, "digest", now)
+        return Outcome(item, state, why, "digest", now)
     else:
-        found = _by_digest(item, words, hashed, structure, now)
+        found = _by_digest(item, hashed, structure, now)
     if found.state in ("corrupt", "truncated") and told.noted is not None and seen.mtime > told.noted:
-        return Outcome(item, "changed", words, "it was written to since that was noted", "digest", now, seen=seen)
+        return Outcome(item, "changed", "it was written to since that was noted", "digest", now, seen=seen)
     return found
 
 
-def _by_digest(item: Item, words: str, hashed: Hashed, structure: _Structure, now: int) -> Outcome:
+def _by_digest(item: Item, hashed: Hashed, structure: _Structure, now: int) -> Outcome:
     told = item.expectation
     value = hashed.hex(DIGESTS[told.method])
     same = value.startswith(told.value) if told.method == "sha256-prefix" else value == told.value
@@ -151,7 +198,7 @@ def _by_digest(item: Item, words: str, hashed: Hashed, structure: _Structure, no
         value = _as_text(told.path) or value
         same = value == told.value
     if same:
-        return Outcome(item, "ok", words, value, "digest", now, seen=hashed.seen, hashed=hashed)
+        return Outcome(item, "ok", value, "digest", now, seen=hashed.seen, hashed=hashed)
     broken = structure.found() if told.size is None else None
     state: State = "corrupt"
     found = f"{told.method.removesuffix('-prefix')} {value}"
@@ -160,10 +207,10 @@ def _by_digest(item: Item, words: str, hashed: Hashed, structure: _Structure, no
             "truncated",
             f"{sized(hashed.seen.size)}: {broken.message if isinstance(broken, Problem) else 'empty'}",
         )
-    return Outcome(item, state, words, found, "digest", now, seen=hashed.seen, hashed=hashed)
+    return Outcome(item, state, found, "digest", now, seen=hashed.seen, hashed=hashed)
 
 
-def _by_structure(item: Item, words: str, whole: Whole | Problem, now: int, seen: Seen) -> Outcome:
+def _by_structure(item: Item, whole: Whole | Problem, now: int, seen: Seen) -> Outcome:
     told = item.expectation
     if isinstance(whole, Problem):
         state = CODES.get(whole.code, "unverifiable")
@@ -175,11 +222,11 @@ def _by_structure(item: Item, words: str, whole: Whole | Problem, now: int, seen
             if state in ("corrupt", "truncated")
             else whole.message
         )
-        return Outcome(item, state, words if state != "unverifiable" else "", why, "structure", now, seen=seen)
+        return Outcome(item, state, why, "structure", now, seen=seen)
     if whole.lacking:
         lacking = ", ".join(whole.lacking[:4]) + (" and more" if len(whole.lacking) > 4 else "")
-        return Outcome(item, "missing", words, f"needs {lacking}", "structure", now, seen=seen)
-    return Outcome(item, "ok", words, f"{whole.format}, by {whole.how}", "structure", now, seen=seen)
+        return Outcome(item, "missing", f"needs {lacking}", "structure", now, seen=seen)
+    return Outcome(item, "ok", f"{whole.format}, by {whole.how}", "structure", now, seen=seen)
 
 
 def _as_text(path: bytes) -> str:

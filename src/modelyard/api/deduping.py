@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.equality import USUAL, Equal, Progress, Search
 from modelyard.api.identity import find_equal
-from modelyard.api.planning import now_text, origin_of, pinned, roots_of
+from modelyard.api.keep_files import KEPT, pinned
 from modelyard.plan import Mark, Plan, Skipped, Step
 from modelyard.policies import dedupe
 from modelyard.policies.dedupe import Common, Pairing, Stored
 from modelyard.policies.tolerance import tolerance
-from modelyard.uses.everyone import Everyone
 from modelyard.walk.checksums import checksum_share
 from modelyard.walk.digest_cache import DigestCache
 from modelyard.walk.extents import alone, can_share
 from modelyard.walk.text import shown
+
+if TYPE_CHECKING:
+    from modelyard.uses.everyone import Everyone
 
 TITLE = "dedupe"
 HOLDING = ("process", "container", "kernel")
@@ -43,16 +46,18 @@ class Twins(Struct, frozen=True):
 
 
 class Duplicates(Struct, frozen=True):
-    """What a search found: the files, what was read for it and left by each phase."""
+    """What a search found: the equal files, what was read for it and left by each phase."""
 
-    twins: tuple[Twins, ...]
     search: Search
     facts: Facts
 
-    @property
+    def twins(self) -> Iterator[Twins]:
+        """The groups, each made when it is asked for: there may be a hundred thousand of them."""
+        return (_twins(each, self.facts) for each in self.search.equal)
+
     def pairings(self) -> list[Pairing]:
         """Of all groups."""
-        return [each for twins in self.twins for each in twins.pairings]
+        return [each for twins in self.twins() for each in twins.pairings]
 
 
 def duplicate_files(
@@ -72,8 +77,7 @@ def duplicate_files(
     """
     wanted = _wanted(survey, names) if names else None
     search = find_equal(Search(survey.tree, cache, least, wanted=wanted, progress=progress))
-    facts = Facts(survey, frozenset(pins), everyone)
-    return Duplicates(tuple(_twins(each, facts) for each in search.equal), search, facts)
+    return Duplicates(search, Facts(survey, frozenset(pins), everyone))
 
 
 def _wanted(survey: Survey, names: Sequence[str]) -> Callable[[int], bool]:
@@ -97,7 +101,8 @@ def _at_or_below(survey: Survey, row: int, rows: set[int]) -> bool:
 
 
 def _twins(equal: Equal, facts: Facts) -> Twins:
-    files = tuple(facts.of(row, len(shared)) for row, shared in zip(equal.rows, equal.shared, strict=True))
+    shared = equal.shared or ((),) * len(equal.rows)
+    files = tuple(facts.of(row, len(rows)) for row, rows in zip(equal.rows, shared, strict=True))
     sharing = tuple(facts.path(row) for rows in equal.shared for row in rows)
     return Twins(equal, files, tuple(dedupe.pairings(files, facts.user)), sharing)
 
@@ -108,20 +113,21 @@ class Facts:
     def __init__(self, survey: Survey, pins: frozenset[str], everyone: Everyone | None) -> None:
         self._survey, self._pins, self._everyone = survey, pins, everyone
         self.user = os.getuid()
-        self._shares = lru_cache(None)(can_share)
+        self._plain = {number for number, _, how, _ in survey.tree.columns.devices if how == 0}
+        self._shares, self._keeps = lru_cache(None)(can_share), lru_cache(None)(self._kept)
 
     def of(self, row: int, sharers: int = 0) -> Stored:
         """The facts of a file that the walk saw; `sharers` files have its extents."""
         tree = self._survey.tree
         seen = tree.entry(row)
         assert seen is not None
-        names = tree.columns.names(row) if seen.nlink > 1 else [row]
-        paths = tuple(sorted(tree.path(each) for each in names))
-        outside = len(names) < seen.nlink
-        shares = self._shares(os.path.dirname(paths[0]))
+        names = sorted(map(tree.path, tree.columns.names(row))) if seen.nlink > 1 else (tree.path(row),)
+        paths = tuple(names)
+        outside = len(paths) < seen.nlink
+        shares = seen.device not in self._plain and self._shares(os.path.dirname(paths[0]))
         free = alone(paths[0], seen.allocated) if shares else 0 if outside else seen.allocated
-        number = next(iter(self._survey.claims.owners_of(row)), None)
-        artifact = None if number is None else self._survey.artifacts[number]
+        owners = self._survey.claims.owners_of(row)
+        artifact = self._survey.artifacts[owners[0]] if owners else None
         return Stored(
             paths,
             Mark("file", seen.device, seen.inode, seen.size, seen.mtime, seen.ctime, seen.uid),
@@ -132,7 +138,7 @@ class Facts:
             free,
             shares,
             outside,
-            "" if number is None else self._kept(number),
+            self._keeps(owners[0]) if owners else "",
             sharers,
         )
 
@@ -146,7 +152,7 @@ class Facts:
         if artifact.id in self._pins:
             return "it is pinned"
         if pinned(self._survey, artifact):
-            return "a .modelyard-keep file keeps it"
+            return KEPT
         for use in self._everyone.of(number) if self._everyone else ():
             if use.by in HOLDING:
                 return f"{use.who} {use.evidence}"
@@ -162,6 +168,8 @@ def _group(path: bytes) -> int:
 
 def plan_dedupe(survey: Survey, found: Sequence[Pairing], common: Sequence[Common] = ()) -> Plan:
     """The plan for what can be done: whole files first, then tensors that files have in common."""
+    from modelyard.api.planning import now_text, origin_of, roots_of  # late: whoever only looks plans nothing
+
     steps = [*dedupe.steps(found), *dedupe.tensor_steps(common)]
     freed = sum(step.freed for step in steps)
     likely = _checksums(steps)

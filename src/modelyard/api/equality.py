@@ -28,7 +28,7 @@ USUAL = 64 << 10
 class Equal(Struct, frozen=True):
     """Files of the same content: a row for each that has bytes of its own, the size, and how it is known.
 
-    `shared` are for each of the rows the files that have its very extents already.
+    `shared` are for each of the rows the files that have its very extents already; empty where no file has.
     """
 
     rows: tuple[int, ...]
@@ -79,7 +79,7 @@ class Search(Struct):
 
     def size(self, group: Group) -> int:
         """Bytes of each file of a group."""
-        return self.entry(group[0]).size
+        return self.tree.size(group[0])
 
     def say(self, words: str) -> None:
         """Tells how far it is."""
@@ -89,7 +89,7 @@ class Search(Struct):
     def found(self, rows: Group, proof: Literal["read", "name"]) -> None:
         """Notes files that are equal."""
         ordered = tuple(sorted(rows, key=self.tree.path))
-        shared = tuple(tuple(self.twins.get(row, ())) for row in ordered) if self.twins else ((),) * len(ordered)
+        shared = tuple(tuple(self.twins.get(row, ())) for row in ordered) if self.twins else ()
         self.equal.append(Equal(ordered, self.size(rows), proof, shared))
 
     def trouble(self, row: int, error: OSError) -> None:

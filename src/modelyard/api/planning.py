@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from modelyard.api import KEEP, Survey
+from modelyard.api import Survey
 from modelyard.api.disks import disks_of, first_roots, lies_on, waiting
 from modelyard.api.environments import prefix_of
+from modelyard.api.keep_files import KEPT, pinned
 from modelyard.inventory import Artifact, Sizes
 from modelyard.plan import RATE, Break, Copy, Freeze, Origin, Path, Plan, Skipped, Step
 from modelyard.policies import asking, clean, removal
@@ -169,7 +170,7 @@ def why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int
     if isinstance(told := asking.asked(artifact, survey.tree, doors), str):
         return told
     if pinned(survey, artifact):
-        return f"a {KEEP} file keeps it"
+        return KEPT
     for use in everyone.of(number):
         if use.by in HOLDING:
             return f"{use.who} {use.evidence}"
@@ -190,19 +191,6 @@ def _has_prefix(survey: Survey, artifact: Artifact) -> bool:
         return bool(prefix_of(survey, artifact))
     except LookupError:
         return False
-
-
-def pinned(survey: Survey, artifact: Artifact) -> bool:
-    """Whether a keep file lies in or above one of its rows."""
-    keeps = {survey.tree.parent(row) for row in survey.tree.marks().get(KEEP, ())}
-    for row in artifact.rows if keeps else ():
-        at: int | None = row
-        while at is not None:
-            if at in keeps:
-                return True
-            at = survey.tree.parent(at)
-    inside = {survey.tree.path(keep) for keep in keeps if keep is not None}
-    return any(path.startswith(survey.tree.path(row) + b"/") for row in artifact.rows for path in inside)
 
 
 def _linked(survey: Survey, numbers: set[int]) -> dict[int, str]:

@@ -14,17 +14,17 @@ from itertools import islice
 import msgspec
 from msgspec import Struct
 
-from modelyard.api.checking import LOST, STATES, Outcome, State, expected_words, read_all, unread
+from modelyard.api.checking import LOST, STATES, Outcome, State, read_all, unread
 from modelyard.api.digests import Where, digest_cache
 from modelyard.api.expecting import Item, Wanted
 from modelyard.apply import notes
 from modelyard.apply.disk import Disk
 from modelyard.apply.rooms import known_rooms, rooms
-from modelyard.apply.verified import Verified, remembered, verified
+from modelyard.apply.verified import Verified, remembered
 from modelyard.problem import Problem
 from modelyard.units import SECOND
 from modelyard.walk.digest_cache import RACY, DigestCache
-from modelyard.walk.extents import first_place
+from modelyard.walk.extents import first_places
 from modelyard.walk.hash import rotates
 
 AT_ONCE = 2
@@ -82,8 +82,9 @@ def planned(wanted: Wanted, choice: Choice, memory: Verified, now: int, resumed:
     for item in waiting:
         jobs[item.seen[:2] if item.seen else item.path].append(item)
     sample = _sample(list(jobs.values()), choice.share, memory)
-    ordered = sorted(sample, key=lambda job: _place(job[0].path))
-    return Run(tuple(tuple(job) for job in ordered), tuple(known), len(jobs) - len(ordered), resumed)
+    places = first_places([job[0].path for job in sample])
+    ordered = tuple(tuple(sample[number]) for _, number in sorted(zip(places, range(len(sample)), strict=True)))
+    return Run(ordered, tuple(known), len(jobs) - len(ordered), resumed)
 
 
 def _remembered(item: Item, memory: Verified, least: int) -> Outcome | None:
@@ -91,8 +92,7 @@ def _remembered(item: Item, memory: Verified, least: int) -> Outcome | None:
     if row is None or row[0] < least or not row[1]:
         return None
     how = "structure" if item.expectation.method == "structure" else "digest"
-    words = expected_words(item.expectation)
-    return Outcome(item, "ok", words, "verified before", how, row[0], read=False, seen=item.seen)  # type: ignore[arg-type]
+    return Outcome(item, "ok", "verified before", how, row[0], read=False, seen=item.seen)  # type: ignore[arg-type]
 
 
 def _sample(jobs: list[list[Item]], share: float, memory: Verified) -> list[list[Item]]:
@@ -112,13 +112,6 @@ def _sample(jobs: list[list[Item]], share: float, memory: Verified) -> list[list
         found.append(job)
         left -= job[0].size
     return found
-
-
-def _place(path: bytes) -> tuple[int, int]:
-    try:
-        return os.lstat(path).st_dev, first_place(path)
-    except OSError:
-        return 0, 0
 
 
 class Stopped(OSError):  # noqa: N818 - says that nobody waits for the answer any more
@@ -198,15 +191,17 @@ def verify(
     resumed = begun if begun is not None and 0 <= now - begun < OLD_RUN else None
     memory = remembered(known_rooms(*where).state)
     run = planned(wanted, choice, memory, now, resumed)
-    return run, _kept(run, where, key, resumed or now, progress)
+    return run, _kept(run, memory, where, key, resumed or now, progress)
 
 
-def _kept(run: Run, where: Where, key: str, begun: int, progress: Progress | None) -> Iterator[Outcome]:
+def _kept(
+    run: Run, memory: Verified, where: Where, key: str, begun: int, progress: Progress | None
+) -> Iterator[Outcome]:
     with ExitStack() as held:
-        memory, disk, folder = Verified(), Disk(), b""
+        disk, folder = Disk(), b""
         with suppress(OSError):
             folder = rooms(*where, disk).state
-            memory = held.enter_context(verified(disk, folder))
+            held.enter_context(memory.noted(disk, folder))
             _note(disk, folder, key, begun)
         cache = held.enter_context(digest_cache(where))
         yield from outcomes(run, memory, cache, progress)
@@ -276,5 +271,5 @@ def known(wanted: Wanted, where: Where) -> Summary | None:
         if row:
             state: State = "ok" if row[1] else "corrupt"
             how = "structure" if item.expectation.method == "structure" else "digest"
-            found.append(Outcome(item, state, "", "", how, row[0], read=False))  # type: ignore[arg-type]
+            found.append(Outcome(item, state, "", how, row[0], read=False))  # type: ignore[arg-type]
     return _summary(wanted.artifacts[0] if wanted.artifacts else "", found) if found else None

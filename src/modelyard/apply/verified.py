@@ -21,10 +21,12 @@ from modelyard.walk.read import read_file
 
 FILE = b"verified"
 ROW = struct.Struct("<QQQqq16sqB")
-SUM = struct.Struct("<I")
-LENGTH = ROW.size + SUM.size
+SUMMED = struct.Struct(f"<{ROW.size}sI")
+LENGTH = SUMMED.size
 MOST = 1_000_000
 """Rows that are kept when there are too many: the latest."""
+FEW = 10_000
+"""Rows of which so many may be out of date that it is not worth while to write the file anew."""
 Key = tuple[Seen, bytes]
 """A file at a moment, and 16 bytes that stand for the word it was held against."""
 
@@ -62,8 +64,29 @@ class Verified:
         latest = sorted(self._rows.items(), key=lambda item: -item[1][0])[:MOST]
         return b"".join(_row(key, *row) for key, row in latest)
 
-    def _onto(self, disk: Disk, descriptor: int) -> None:
-        self._disk, self._descriptor = disk, descriptor
+    @contextmanager
+    def noted(self, disk: Disk, folder: bytes) -> Iterator[None]:
+        """Whatever is noted from now on goes to the disk, in a folder that is there. What a kill tore is cut off first.
+
+        A file of which more than half is out of date is written anew: every run reads all of it. OSError when nothing
+        can be written there.
+        """
+        path = os.path.join(folder, FILE)
+        whole = os.path.getsize(path) // LENGTH if os.path.lexists(path) else 0
+        if whole > 2 * min(max(len(self), FEW), MOST):
+            notes.save(disk, path, remembered(folder).encoded())
+        self._descriptor = disk.reopen(path) if os.path.lexists(path) else disk.create(path)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            torn = os.fstat(self._descriptor).st_size % LENGTH
+            if torn:
+                disk.cut(self._descriptor, os.fstat(self._descriptor).st_size - torn)
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            self._disk = disk
+            yield
+        finally:
+            self._disk = None
+            os.close(self._descriptor)
 
 
 def remembered(folder: bytes) -> Verified:
@@ -72,36 +95,15 @@ def remembered(folder: bytes) -> Verified:
     return Verified(b"" if isinstance(table, Problem) else table)
 
 
-@contextmanager
-def verified(disk: Disk, folder: bytes) -> Iterator[Verified]:
-    """What is known, to add to, in a folder that is there. What a kill tore is cut off first."""
-    path = os.path.join(folder, FILE)
-    found = remembered(folder)
-    whole = os.path.getsize(path) // LENGTH if os.path.lexists(path) else 0
-    if whole > 2 * MOST:
-        notes.save(disk, path, found.encoded())
-    descriptor = disk.reopen(path) if os.path.lexists(path) else disk.create(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        torn = os.fstat(descriptor).st_size % LENGTH
-        if torn:
-            disk.cut(descriptor, os.fstat(descriptor).st_size - torn)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        found._onto(disk, descriptor)
-        yield found
-    finally:
-        os.close(descriptor)
-
-
 def _row(key: Key, at: int, kept: bool) -> bytes:
     row = ROW.pack(*key[0], key[1], at, kept)
-    return row + SUM.pack(zlib.crc32(row))
+    return SUMMED.pack(row, zlib.crc32(row))
 
 
 def _parsed(table: bytes) -> Iterator[tuple[Key, tuple[int, bool]]]:
     """The rows that are whole."""
-    for start in range(0, len(table) - LENGTH + 1, LENGTH):
-        row = table[start : start + ROW.size]
-        if zlib.crc32(row) == SUM.unpack_from(table, start + ROW.size)[0]:
-            device, inode, size, mtime, ctime, word, at, kept = ROW.unpack(row)
-            yield (Seen(device, inode, size, mtime, ctime), word), (at, bool(kept))
+    whole = memoryview(table)[: len(table) // LENGTH * LENGTH]
+    for row, check in SUMMED.iter_unpack(whole):
+        if zlib.crc32(row) == check:
+            *seen, word, at, kept = ROW.unpack(row)
+            yield (Seen._make(seen), word), (at, bool(kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -64,7 +65,30 @@ def listing(inventory: Inventory, chosen: list[Artifact], looked: Looked) -> doc
 
 def emit(document: msgspec.Struct) -> None:
     """Writes one document to stdout, indented for eyes on a terminal."""
-    text = msgspec.json.encode(document)
+    _write([msgspec.json.encode(document)])
+
+
+def emit_long(document: msgspec.Struct, lines: Iterable[msgspec.Struct]) -> None:
+    """Writes a document whose first field, an empty list, is filled with lines that are written as they come.
+
+    Its other fields may change until the last of them came.
+    """
+    _write(_parts(document, lines))
+
+
+def _parts(document: msgspec.Struct, lines: Iterable[msgspec.Struct]) -> Iterator[bytes]:
+    encode, comma = msgspec.json.Encoder().encode, b""
+    head = encode(document).partition(b"]")[0]
+    yield head
+    for each in lines:
+        yield comma + encode(each)
+        comma = b","
+    yield encode(document)[len(head) :]
+
+
+def _write(parts: Iterable[bytes]) -> None:
+    out = sys.stdout.buffer
     if sys.stdout.isatty():
-        text = msgspec.json.format(text, indent=2)
-    sys.stdout.buffer.write(text + b"\n")
+        parts = [msgspec.json.format(b"".join(parts), indent=2)]
+    out.writelines(parts)
+    out.write(b"\n")

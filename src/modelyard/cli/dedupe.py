@@ -15,8 +15,8 @@ from modelyard.cli import as_json
 from modelyard.cli.errors import REFUSED
 from modelyard.cli.looking import exit_code
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, freed, line, shorten, table
-from modelyard.cli.plans import confirmed, made, many, plan_document, saved, tell
+from modelyard.cli.output import console, freed, line, many, shorten, table
+from modelyard.cli.plans import confirmed, made, plan_document, saved, tell
 from modelyard.cli.searching import searched, telling
 from modelyard.inventory import Sizes
 from modelyard.plan import Path as Place
@@ -62,7 +62,7 @@ def command(
     if tensors:
         with telling(request) as told:
             common = resembling(found, files, told).common
-    plan = plan_dedupe(found, files.pairings, common)
+    plan = plan_dedupe(found, files.pairings(), common)
     if file is not None:
         saved(plan, file)
     if request.json and (dry_run or file is not None or not plan.steps):

@@ -18,7 +18,7 @@ from modelyard.cli.kept import print_kept
 from modelyard.cli.lately import doubts
 from modelyard.cli.moves import copying, print_move, tell_move
 from modelyard.cli.options import Request
-from modelyard.cli.output import by_reason, console, freed, line, say, table
+from modelyard.cli.output import by_reason, console, freed, line, many, say, table
 from modelyard.cli.progress import progress
 from modelyard.cli.yards import again, find, older, opened
 from modelyard.inventory import Sizes
@@ -41,11 +41,6 @@ def by_artifact(plan: Plan) -> dict[str, list[Step]]:
     for step in plan.steps:
         found.setdefault(step.artifact, []).append(step)
     return dict(sorted(found.items(), key=lambda item: -sum(step.freed for step in item[1])))
-
-
-def many(count: int, what: str = "artifact") -> str:
-    """So many of something, in words."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _proof(steps: list[Step]) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from modelyard.api.checking import STATES, Outcome, path_of
 from modelyard.api.expecting import Wanted
-from modelyard.api.repairing import Repair
 from modelyard.api.verifying import Run, Summary, summaries
 from modelyard.cli import documents
 from modelyard.units import rfc3339
+
+if TYPE_CHECKING:
+    from modelyard.api.repairing import Repair
 
 STYLES = {
     "ok": "green", "unverifiable": "dim", "changed": "yellow", "unreadable": "magenta", "missing": "bold red",

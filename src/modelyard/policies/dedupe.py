@@ -13,6 +13,7 @@ from modelyard.policies.tolerance import refused, tolerance
 
 Way = Literal["share", "link", "none"]
 PROOF = "duplicate"
+ELSEWHERE = "it lies on another file system: one of the two can be removed"
 READ = "its bytes are compared again before anything changes"
 
 
@@ -42,8 +43,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """That name as text."""
-        return Path.of(self.path).text
+        """That name as text, as in a plan."""
+        return self.path.decode("utf-8", "backslashreplace")
 
 
 class Pairing(msgspec.Struct, frozen=True):
@@ -58,16 +59,15 @@ class Pairing(msgspec.Struct, frozen=True):
 
 def pairings(files: Sequence[Stored], user: int) -> list[Pairing]:
     """What to do with each file of a group but those that are kept: one on each device."""
-    found = []
-    for device in sorted({each.mark.device for each in files}):
-        here = sorted((each for each in files if each.mark.device == device), key=_rank)
-        found += [_pairing(here[0], other, user) for other in here[1:]]
-    devices = {each.mark.device for each in files}
-    for device in sorted(devices)[1:]:
-        one = next(each for each in sorted(files, key=_rank) if each.mark.device == device)
-        first = next(each for each in sorted(files, key=_rank) if each.mark.device == min(devices))
-        found.append(Pairing(first, one, "none", 0, "it lies on another file system: one of the two can be removed"))
-    return found
+    here: dict[int, list[Stored]] = {}
+    for each in files:
+        here.setdefault(each.mark.device, []).append(each)
+    found, firsts = [], []
+    for _, near in sorted(here.items()):
+        kept, *others = sorted(near, key=_rank)
+        found += [_pairing(kept, other, user) for other in others]
+        firsts.append(kept)
+    return found + [Pairing(firsts[0], one, "none", 0, ELSEWHERE) for one in firsts[1:]]
 
 
 def _rank(each: Stored) -> tuple[bool, bool, int, int, int, bytes]:

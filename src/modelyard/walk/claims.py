@@ -120,7 +120,7 @@ class Claims:
 
     def owners_of(self, row: int) -> list[int]:
         """Who claims the row or the nearest folder above it."""
-        holder = self._claimed_at_or_above(row)
+        holder = row if row in self._owners else self._claimed_at_or_above(self._tree.parent(row))
         return self._owners[holder] if holder is not None else []
 
     def measure(self, owners: Collection[int]) -> Measured:

@@ -10,11 +10,12 @@ import fcntl
 import os
 import stat
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from modelyard.walk._walker import places
 from modelyard.walk.read import opened
-from modelyard.walk.tree import Tree
+from modelyard.walk.tree import Tree, threads_here
 
 FIEMAP = 0xC020660B  # FS_IOC_FIEMAP
 HEAD, EXTENT = struct.Struct("=QQIIII"), struct.Struct("=QQQQQIIII")
@@ -135,15 +136,12 @@ def layout(path: bytes) -> tuple[Extent, ...]:
     return tuple(found) if whole else ()
 
 
-def first_place(path: bytes) -> int:
-    """Where on its device a file begins, 0 where nobody tells: in this order a disk reads files best."""
-    asked = bytearray(HEAD.pack(0, 1, 0, 0, 1, 0) + bytes(EXTENT.size))
-    try:
-        with opened(path) as descriptor:
-            fcntl.ioctl(descriptor, FIEMAP, asked)
-    except OSError:
-        return 0
-    return int(EXTENT.unpack_from(asked, HEAD.size)[1])
+def first_places(paths: Sequence[bytes]) -> list[tuple[int, int]]:
+    """The device of each file and where on it the file begins, zeros where nobody tells.
+
+    In this order a disk reads files best.
+    """
+    return places(list(paths), threads_here())
 
 
 def shared_among(tree: Tree, rows: Collection[int]) -> int:

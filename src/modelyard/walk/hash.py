@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple, Protocol
 from msgspec import Struct
 
 from modelyard.problem import Problem, from_errno
+from modelyard.walk._walker import read_anew
 from modelyard.walk.blocks import BLOCK, blocks
-from modelyard.walk.extents import first_place
+from modelyard.walk.extents import first_places
 from modelyard.walk.read import opened, read_setting
 from modelyard.walk.text import shown
 
@@ -99,6 +100,29 @@ def hash_open(descriptor: int, methods: Sequence[Method], told: Told | None = No
     return Hashed(seen, at, {method: each.digest() for method, each in zip(methods, hashers, strict=True)})
 
 
+def hash_anew(paths: Sequence[bytes], methods: Sequence[Sequence[Method]], most: int) -> list[Hashed | int]:
+    """The digests of small files, for each its own kinds, read from the medium whatever the system remembers of them.
+
+    The number of an error where one has more than `most` bytes, or cannot be read; ESTALE when it was written to
+    meanwhile.
+    """
+    at = time.time_ns()
+    found: list[Hashed | int] = []
+    for kinds, read in zip(methods, read_anew(list(paths), most), strict=True):
+        found.append(read if isinstance(read, int) else hash_bytes(Seen(*read[:5]), at, read[5], kinds))
+    return found
+
+
+def hash_bytes(seen: Seen, at: int, data: bytes, methods: Sequence[Method]) -> Hashed:
+    """The digests of all of a file, `data`, whose reading began at `at`."""
+    digests = {}
+    for method in methods:
+        each = hasher(method, seen.size)
+        each.update(memoryview(data))
+        digests[method] = each.digest()
+    return Hashed(seen, at, digests)
+
+
 def hash_range(descriptor: int, start: int, length: int, told: Told | None = None) -> bytes | None:
     """The BLAKE3 digest of `length` bytes of an open file from `start` on; None where it ends before."""
     found, left = hasher("blake3", length), length
@@ -132,7 +156,7 @@ def hash_files(
 
     `told` is called from several threads. Whoever stops taking stops the reading after the files under way.
     """
-    places = sorted((_place(path), number) for number, path in enumerate(paths))
+    places = sorted(zip(first_places(paths), range(len(paths)), strict=True))
     threads = 1 if any(rotates(device) for device in {place[0] for place, _ in places}) else AT_ONCE
     with ThreadPoolExecutor(threads) as pool:
         waiting = []
@@ -146,13 +170,6 @@ def hash_files(
                 yield number, future.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _place(path: bytes) -> tuple[int, int]:
-    try:
-        return os.lstat(path).st_dev, first_place(path)
-    except OSError:
-        return 0, 0
 
 
 def rotates(device: int) -> bool:

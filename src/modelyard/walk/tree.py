@@ -86,7 +86,12 @@ class Tree:
     def entry(self, row: int) -> Entry | None:
         """What was seen of the row; None for a mount point that was not touched."""
         seen = self.columns.entry(row)
-        return None if seen is None else Entry(*seen)
+        return None if seen is None else Entry._make(seen)
+
+    def size(self, row: int) -> int:
+        """Bytes of a file as the walk saw it; 0 for a mount point that was not touched."""
+        seen = self.columns.entry(row)
+        return 0 if seen is None else seen[1]
 
     def totals(self, row: int | None = None) -> Totals:
         """Totals of a folder, or of the whole walk."""
@@ -183,7 +188,7 @@ class Tree:
 
     def search(self, rows: Sequence[int], needles: Sequence[bytes], cap: int) -> list[tuple[int, int, int]]:
         """Where the needles (four bytes and more) are in files of these rows: row, number of the needle, offset."""
-        return self.columns.search(list(rows), list(needles), cap, _threads())
+        return self.columns.search(list(rows), list(needles), cap, threads_here())
 
     def same_size(self, least: int, rows: Iterable[int] | None = None) -> list[list[int]]:
         """Groups of regular files at and below the rows (the whole walk without any) that have the same size.
@@ -199,7 +204,7 @@ class Tree:
 
         Also the bytes that were read, and the rows that could not be or are not as the walk saw them any more.
         """
-        return self.columns.same_content(list(groups), _threads())
+        return self.columns.same_content(list(groups), threads_here())
 
     def large_files(self, least: int) -> list[tuple[int, ...]]:
         """The names of every regular file that takes at least so many bytes on disk, a tuple of rows a file."""
@@ -223,7 +228,8 @@ class Tree:
         return sorted(found, key=lambda problem: problem.path)
 
 
-def _threads() -> int:
+def threads_here() -> int:
+    """The processors that this process may use, at most 8."""
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -244,7 +250,7 @@ def walk(
     thread can be had.
     """
     starts = sorted({os.path.normpath(os.fsencode(root)) for root in roots})
-    threads = _threads() if threads is None else threads
+    threads = threads_here() if threads is None else threads
     names = [os.fsencode(marker) for marker in markers]
     below = mounts_below(starts)
     return Tree(_walker.walk(starts, names, below, threads, portable, cross_device, progress), markers, home)

@@ -15,9 +15,6 @@
 #include <sys/attr.h>
 #endif
 
-#ifndef O_NOATIME
-#define O_NOATIME 0
-#endif
 #define EXTENTS_A_CALL 128
 #define UNKNOWN UINT64_MAX
 
@@ -88,8 +85,7 @@ static uint64_t ask_shared(Tree *t, uint32_t entry, uint32_t file) {
     size_t n;
     char *path = path_of(t, entry, &n);
     if (!path) return UNKNOWN;
-    int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, fd = open(path, flags | O_NOATIME);
-    if (fd < 0 && errno == EPERM) fd = open(path, flags);
+    int fd = open_without_trace(path, O_NOFOLLOW);
     free(path);
     if (fd < 0) return UNKNOWN;
     struct stat now;

@@ -45,9 +45,15 @@ static PyObject *tree_entry(PyObject *self, PyObject *number) {
     if (e == NONE) return NULL;
     uint32_t f = file_row(t, e);
     if (f == NONE) Py_RETURN_NONE;
-    return Py_BuildValue("(HKKKKILLLI)", FILE_COLUMN(t, mode, f), FILE_COLUMN(t, size, f), FILE_COLUMN(t, allocated, f),
-                         t->devices[FILE_COLUMN(t, device, f)].number, FILE_COLUMN(t, inode, f), FILE_COLUMN(t, nlink, f),
-                         FILE_COLUMN(t, mtime, f), FILE_COLUMN(t, ctime, f), FILE_COLUMN(t, atime, f), FILE_COLUMN(t, uid, f));
+    uint64_t parts[] = {FILE_COLUMN(t, mode, f), FILE_COLUMN(t, size, f), FILE_COLUMN(t, allocated, f),
+                        t->devices[FILE_COLUMN(t, device, f)].number, FILE_COLUMN(t, inode, f), FILE_COLUMN(t, nlink, f)};
+    int64_t times[] = {FILE_COLUMN(t, mtime, f), FILE_COLUMN(t, ctime, f), FILE_COLUMN(t, atime, f), FILE_COLUMN(t, uid, f)};
+    PyObject *result = PyTuple_New(10);
+    for (Py_ssize_t i = 0; result && i < 10; i++) {   /* asked for every file of a tree: Py_BuildValue takes twice the time */
+        PyObject *part = i < 6 ? PyLong_FromUnsignedLongLong(parts[i]) : PyLong_FromLongLong(times[i - 6]);
+        if (!part || PyTuple_SetItem(result, i, part)) Py_CLEAR(result);
+    }
+    return result;
 }
 
 static PyObject *tree_name(PyObject *self, PyObject *number) {
@@ -417,10 +423,10 @@ static PyObject *tree_names(PyObject *self, PyObject *number) {
     Tree *t = get_tree(self);
     uint32_t e = entry_row(t, number);
     if (e == NONE) return NULL;
+    if (is_folder(entry_at(t, e)) || entry_at(t, e)->target == NONE) return rows_to_list(&e, 1);
+    if (!chain_names(t)) return PyErr_NoMemory();
     PyObject *result = PyList_New(0);
-    uint32_t target = entry_at(t, e)->target, n = atomic_load(&t->entry_count);
-    for (uint32_t i = 0; result && i < n; i++) {
-        if (entry_at(t, i)->target != target) continue;
+    for (uint32_t i = t->first_name[entry_at(t, e)->target]; result && i != NONE; i = t->next_name[i]) {
         PyObject *row = PyLong_FromUnsignedLong(i);
         if (!row || PyList_Append(result, row)) Py_CLEAR(result);
         Py_XDECREF(row);
@@ -636,7 +642,58 @@ static PyObject *py_read_many(PyObject *module, PyObject *args) {
     return result;
 }
 
+static PyObject *py_read_anew(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *list, *result = NULL;
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(args, "O!n", &PyList_Type, &list, &most)) return NULL;
+    size_t count;
+    const char **paths = strings(list, &count);
+    Anew *found = paths ? calloc(count + 1, sizeof *found) : NULL;
+    if (found) {
+        Py_BEGIN_ALLOW_THREADS
+        read_anew(paths, count, most < 0 ? 0 : (size_t)most, found);
+        Py_END_ALLOW_THREADS
+        result = PyList_New(0);
+        for (size_t i = 0; i < count; i++) {
+            const Anew *f = &found[i];
+            PyObject *each = !result ? NULL : f->error ? PyLong_FromLong(f->error)
+                : Py_BuildValue("(KKKLLy#)", f->device, f->inode, f->size, f->mtime, f->ctime, f->data, (Py_ssize_t)f->size);
+            if (result && (!each || PyList_Append(result, each))) Py_CLEAR(result);
+            Py_XDECREF(each);
+            free(f->data);
+        }
+    } else if (paths) PyErr_NoMemory();
+    free(found); free(paths);
+    return result;
+}
+
+static PyObject *py_places(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *list, *result = NULL;
+    int threads;
+    if (!PyArg_ParseTuple(args, "O!i", &PyList_Type, &list, &threads)) return NULL;
+    size_t count;
+    const char **paths = strings(list, &count);
+    Place *found = paths ? calloc(count + 1, sizeof *found) : NULL;
+    if (found) {
+        Py_BEGIN_ALLOW_THREADS
+        places(paths, count, threads, found);
+        Py_END_ALLOW_THREADS
+        result = PyList_New(0);
+        for (size_t i = 0; result && i < count; i++) {
+            PyObject *each = Py_BuildValue("(KK)", found[i].device, found[i].at);
+            if (!each || PyList_Append(result, each)) Py_CLEAR(result);
+            Py_XDECREF(each);
+        }
+    } else if (paths) PyErr_NoMemory();
+    free(found); free(paths);
+    return result;
+}
+
 static PyMethodDef functions[] = {
+    {"read_anew", py_read_anew, METH_VARARGS, "read_anew(paths, most) -> [(device, inode, size, mtime, ctime, bytes)] as the medium has them, or an errno: ESTALE for what was written to meanwhile, EFBIG for what is longer."},
+    {"places", py_places, METH_VARARGS, "places(paths, threads) -> [(device, where on it the file begins)], zeros where nobody tells."},
     {"read_many", py_read_many, METH_VARARGS, "read_many(paths, most, threads) -> [bytes], None for what is no plain file of at most so many bytes, or cannot be read."},
     {"is_cast", py_is_cast, METH_VARARGS, "is_cast(wide, narrow, brain) -> whether each float16 (bfloat16) is what the float32 rounds to."},
     {"walk", walk, METH_VARARGS, "walk(roots, markers, mounts, threads, portable, cross_device, progress) -> Tree"},

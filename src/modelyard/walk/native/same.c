@@ -8,9 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef O_NOATIME
-#define O_NOATIME 0
-#endif
 #define A_TURN 16             /* groups that a thread takes at once */
 #define ROOM ((size_t)8 << 20)   /* bytes that a thread keeps of one group; of what is beyond only the hash */
 
@@ -97,8 +94,7 @@ static bool read_as_seen(const Tree *t, uint32_t row, unsigned char *to, size_t 
     uint32_t f = entry_at(t, row)->target;
     char *path = path_of(t, row, &n);
     if (!path) return false;
-    int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, fd = open(path, flags | O_NOATIME);
-    if (fd < 0 && errno == EPERM) fd = open(path, flags);
+    int fd = open_without_trace(path, O_NOFOLLOW);
     free(path);
     if (fd < 0) return false;
     for (ssize_t part; got < size && (part = read(fd, to + got, size - got)) > 0;) got += (size_t)part;

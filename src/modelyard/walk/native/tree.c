@@ -29,7 +29,8 @@ void tree_free(Tree *t) {
     for (size_t i = 0; i < MAX_CHUNKS && t->folders[i]; i++) free(t->folders[i]);
     for (size_t i = 0; i < MAX_ARENAS && t->arenas[i]; i++) free(t->arenas[i]);
     for (size_t i = 0; i < SHARDS; i++) free(t->shards[i].slots);
-    free(t->troubles); free(t->marks); free(t->names_in_set); free(t->shared_extents); free(t);
+    free(t->troubles); free(t->marks); free(t->names_in_set); free(t->shared_extents);
+    free(t->first_name); free(t->next_name); free(t);
 }
 
 /* Makes sure that chunks exist up to and with the last row; once there a chunk stays where it is. */
@@ -196,6 +197,22 @@ uint32_t add_inode(Tree *t, uint32_t row, bool *added) {
     }
     atomic_flag_clear_explicit(&s->lock, memory_order_release);
     return found;
+}
+
+bool chain_names(Tree *t) {
+    if (t->first_name) return true;
+    uint32_t entries = atomic_load(&t->entry_count), files = atomic_load(&t->file_count);
+    uint32_t *first = malloc((files + 1) * sizeof *first), *next = malloc((entries + 1) * sizeof *next);
+    if (!first || !next) { free(first); free(next); return false; }
+    for (uint32_t f = 0; f < files; f++) first[f] = NONE;
+    for (uint32_t e = entries; e-- > 0;) {
+        if (entry_at(t, e)->target == NONE || is_folder(entry_at(t, e))) continue;
+        next[e] = first[entry_at(t, e)->target];
+        first[entry_at(t, e)->target] = e;
+    }
+    t->first_name = first;
+    t->next_name = next;
+    return true;
 }
 
 char *path_of(const Tree *t, uint32_t entry, size_t *length) {

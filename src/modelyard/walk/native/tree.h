@@ -87,6 +87,7 @@ typedef struct {
     size_t mark_count, mark_room;
     uint64_t stat_calls;
     bool partial;
+    uint32_t *first_name, *next_name;   /* per file row and per entry row, once somebody asked for the names of a file */
     uint32_t *names_in_set;      /* per file row: names counted by the measure under way */
     uint64_t *shared_extents;    /* per file row: bytes + 1 that other files share, 0 not asked yet */
 } Tree;
@@ -119,6 +120,7 @@ uint32_t add_inode(Tree *t, uint32_t row, bool *added);  /* the row that stands 
 char *path_of(const Tree *t, uint32_t entry, size_t *length);  /* malloc-ed, NUL-terminated */
 void merge_mounted(Tree *t);   /* a mount gave files with one link a second name: one row for both */
 void total_folders(Tree *t);
+bool chain_names(Tree *t);     /* the names of each file in the order of their rows; false when memory ran out */
 
 typedef bool (*Visit)(Tree *t, uint32_t entry, void *to);   /* whether to go down into a folder */
 void visit_below(Tree *t, uint32_t top, const uint8_t *kept, Visit visit, void *to);
@@ -139,8 +141,18 @@ int same_size(Tree *t, const uint32_t *rows, size_t row_count, uint64_t least, S
 /* For each row, whose groups have one size each, the place of the first that holds the same; NONE where it cannot be read or is not as the walk saw it. */
 int same_content(const Tree *t, const uint32_t *rows, const size_t *groups, size_t group_count, int threads, uint32_t *same, size_t *read);
 
+typedef void (*Each)(void *of, size_t i);
+void for_each(size_t count, int threads, Each each, void *of);   /* in any order, by several threads */
+int open_without_trace(const char *path, int more);   /* to read; `more` flags of open(2) */
+
 typedef struct { unsigned char *data; size_t size; } Content;
 void read_many(const char **paths, size_t count, size_t most, int threads, Content *found);   /* data is malloc-ed; NULL for what is longer or cannot be read */
+
+/* A file as the medium has it: which it was, and all of it or an errno; ESTALE when it was written to meanwhile, EFBIG when it is longer. */
+typedef struct { uint64_t device, inode, size; int64_t mtime, ctime; unsigned char *data; int error; } Anew;
+void read_anew(const char **paths, size_t count, size_t most, Anew *found);   /* data is malloc-ed */
+typedef struct { uint64_t device, at; } Place;
+void places(const char **paths, size_t count, int threads, Place *found);     /* both 0 where nobody tells */
 
 bool is_cast(const unsigned char *wide, const unsigned char *narrow, size_t count, bool brain);
 
