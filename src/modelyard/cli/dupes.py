@@ -15,8 +15,6 @@ from modelyard.cli.searching import searched, telling
 from modelyard.walk.text import shown
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from modelyard.api.alike import Resembling
 
 LOSSY = "the narrow one can be made from the wide one again with `modelyard convert`, never the other way"
