@@ -200,7 +200,7 @@ def test_several_processes_say_the_same(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_other_processes_are_only_started_where_much_is_left() -> None:
-    assert not folders._is_long(0.1, 1, 10_000)  # a moment is not over
+    assert not folders._is_long(0.01, 1, 10_000)  # a moment is not over
     assert not folders._is_long(0.2, 2000, 2100)
     assert folders._is_long(0.2, 2000, 10_000) and folders._is_long(3.0, 1, 2)
 

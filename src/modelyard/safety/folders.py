@@ -6,23 +6,22 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.glance import LONGEST, glance
+from modelyard.safety.workers import MOST, shared
 from modelyard.walk.read import listed, read_many, status
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-ALONE = 0.12
-"""Seconds in which one process scans some thousand small files; others would only start."""
-STARTING = 0.2
+ALONE = 0.02
+"""Seconds in which one process scans a thousand small files, and tells how long all of them will take."""
+STARTING = 0.02
 """Seconds of work that are worth the start of other processes."""
 BATCH = 48
 SKIPPED = {".git", "__pycache__", ".hg", ".svn"}
-Told = tuple[str, tuple[Finding, ...], str]
-"""What came of a file as it goes from one process to another."""
+_TOLD = msgspec.msgpack.Decoder(list[tuple[str, tuple[Finding, ...], str]])
+"""What came of files as it goes from one process to another."""
 Progress = Callable[[int, int], object]
 """Is told how many files of how many are done."""
 
@@ -114,31 +113,24 @@ def _is_long(seconds: float, done: int, of: int) -> bool:
 
 
 def _shared(paths: Sequence[str], told: Progress, workers: int) -> list[Scanned]:
-    from concurrent.futures import ProcessPoolExecutor, as_completed  # a few files do without
-    from concurrent.futures.process import BrokenProcessPool
-
-    size = max(1, min(BATCH, len(paths) // (4 * workers)))
+    size = max(1, min(BATCH, len(paths) // (4 * workers)), len(paths) // MOST + 1)
     batches = [paths[at : at + size] for at in range(0, len(paths), size)]
     results: dict[int, list[Scanned]] = {}
     done = 0
-    with ProcessPoolExecutor(workers) as pool:
-        running: dict[Future[list[Told]], int] = {
-            pool.submit(_batch, batch): number for number, batch in enumerate(batches)
-        }
-        for future in as_completed(running):
-            number = running[future]
-            batch = batches[number]
-            try:
-                results[number] = [Scanned(path, *each) for path, each in zip(batch, future.result(), strict=True)]
-            except BrokenProcessPool:
-                results[number] = [_stopped(path) for path in batch]
-            done += len(batch)
-            told(done, len(paths))
-    return [each for number in range(len(batches)) for each in results[number]]
+    for number, answer in shared(lambda number: _batch(batches[number]), len(batches), workers):
+        batch = batches[number]
+        results[number] = [Scanned(path, *each) for path, each in zip(batch, _TOLD.decode(answer), strict=True)]
+        done += len(batch)
+        told(done, len(paths))
+    return [
+        each
+        for number, batch in enumerate(batches)
+        for each in results.get(number) or [_stopped(path) for path in batch]
+    ]
 
 
-def _batch(paths: Sequence[str]) -> list[Told]:
-    return [(each.format, each.findings, each.loads) for each in _each(paths)]
+def _batch(paths: Sequence[str]) -> bytes:
+    return msgspec.msgpack.encode([(each.format, each.findings, each.loads) for each in _each(paths)])
 
 
 def _stopped(path: str) -> Scanned:
@@ -146,4 +138,6 @@ def _stopped(path: str) -> Scanned:
 
 
 def _processors() -> int:
+    if not hasattr(os, "fork"):
+        return 1
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -1,0 +1,80 @@
+"""Work that several processes share: what one of them does not come to is missing, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from modelyard.safety import folders
+from modelyard.safety.folders import scan_many
+from modelyard.safety.glance import glance as plainly
+from modelyard.safety.workers import MOST, shared
+from safety.payloads import benign
+
+
+def children() -> list[str]:
+    """The processes that this one started and that are still there."""
+    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+
+
+def test_every_number_is_worked_on_once_and_answers_may_be_long() -> None:
+    before = children()
+    for workers in (1, 3, 8):
+        found = list(shared(lambda number: bytes([number % 256]) * (number * 500), MOST, workers))
+        assert sorted(number for number, _ in found) == [*range(MOST)]
+        assert all(answer == bytes([number % 256]) * (number * 500) for number, answer in found)
+    assert list(shared(lambda number: b"", 1, 4)) == [(0, b"")]
+    assert children() == before
+
+
+@pytest.mark.parametrize("how", ["killed", "raised"])
+def test_only_what_a_stopped_process_was_at_is_missing(how: str) -> None:
+    def work(number: int) -> bytes:
+        if number == 7:
+            if how == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise RuntimeError("no answer")
+        time.sleep(0.01)
+        return str(number).encode()
+
+    assert sorted(number for number, _ in shared(work, 40, 2)) == [each for each in range(40) if each != 7]
+    assert {number for number, _ in shared(work, 40, 1)} == {*range(7)}
+
+
+def test_who_wants_no_more_leaves_no_process_behind() -> None:
+    def work(number: int) -> bytes:
+        time.sleep(60 if number else 0)
+        return b"x"
+
+    before = children()
+    answers = shared(work, 10, 3)
+    assert next(answers) == (0, b"x") and len(children()) == len(before) + 3
+    began = time.monotonic()
+    answers.close()  # type: ignore[attr-defined]
+    assert children() == before and time.monotonic() - began < 30
+
+
+def test_files_that_a_stopped_process_had_are_unknown_and_the_others_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        (tmp_path / f"{number:03}.pkl").write_bytes(benign())
+    monkeypatch.setattr(folders, "ALONE", 0)
+    monkeypatch.setattr(folders, "STARTING", 0)
+    me = os.getpid()
+
+    def glance(name: str, data: bytes) -> str | None:
+        if name == "150.pkl" and os.getpid() != me:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return plainly(name, data)
+
+    monkeypatch.setattr(folders, "glance", glance)
+    told = {Path(each.path).name: each for each in scan_many(sorted(map(str, tmp_path.glob("*.pkl"))), workers=2)}
+    lost = [name for name, each in told.items() if each.verdict == "unknown"]
+    assert "150.pkl" in lost and len(lost) <= 200 // 8 and len(told) == 200
+    assert {each.findings[0].code for name, each in told.items() if name in lost} == {"unreadable"}
+    assert {each.verdict for name, each in told.items() if name not in lost} == {"safe"}
