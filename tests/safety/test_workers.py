@@ -32,7 +32,7 @@ def test_every_number_is_worked_on_once_and_answers_may_be_long() -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "raised"])
-def test_only_what_a_stopped_process_was_at_is_missing(how: str) -> None:
+def test_only_what_a_stopped_process_was_at_is_missing(how: str, capfd: pytest.CaptureFixture[str]) -> None:
     def work(number: int) -> bytes:
         if number == 7:
             if how == "killed":
@@ -43,6 +43,7 @@ def test_only_what_a_stopped_process_was_at_is_missing(how: str) -> None:
 
     assert sorted(number for number, _ in shared(work, 40, 2)) == [each for each in range(40) if each != 7]
     assert {number for number, _ in shared(work, 40, 1)} == {*range(7)}
+    assert ("no answer" in capfd.readouterr().err) == (how == "raised")
 
 
 def test_who_wants_no_more_leaves_no_process_behind() -> None:

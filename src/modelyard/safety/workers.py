@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 from collections.abc import Callable, Iterator
 
 NUMBER, LENGTH = 4, 8
@@ -45,6 +46,8 @@ def _forked(work: Work, waiting: int) -> tuple[int, int]:
         while told := os.read(waiting, NUMBER):
             found = work(int.from_bytes(told, "big"))
             _write(mine, told + len(found).to_bytes(LENGTH, "big") + found)
+    except Exception:  # noqa: BLE001 - the others go on, and an error of ours is not to be silent
+        sys.excepthook(*sys.exc_info())
     finally:
         os._exit(0)
 
