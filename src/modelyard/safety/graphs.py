@@ -9,14 +9,17 @@ import os
 from collections.abc import Iterator
 
 from modelyard.formats import onnx_file, saved_model
-from modelyard.formats.file import File
+from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Header
 from modelyard.formats.protobuf import LENGTH, Field, Message
 from modelyard.safety.finding import Finding
+from modelyard.safety.text_graphs import is_text, text_operators
 from modelyard.safety.values import clipped
 
 GRAPH, FUNCTIONS = 7, 25
 DEEPEST = 12
+LONGEST = 16 << 20
+"""Bytes of a graph that is read as text."""
 KNOWN_DOMAINS = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.contrib")
 """Built into onnxruntime and its extensions."""
 FILES = {
@@ -97,11 +100,24 @@ def scan_saved_model(file: File, member: str) -> list[Finding] | None:
 
 def scan_graph(file: File, member: str) -> list[Finding] | None:
     """The same of a frozen graph, and of the graph beside a checkpoint of TensorFlow 1; None for another file."""
-    whole = Message(file, 0, file.size)
-    used = set(_operators(whole))
-    for inner in _inner(whole, 2):
-        used |= set(_operators(inner))
+    if file.size <= LONGEST and is_text(data := file.whole(LONGEST)):
+        used = set(text_operators(data.decode("utf-8", "replace")))
+    else:
+        whole = Message(file, 0, file.size)
+        used = _found(_operators(whole)) | _found(name for inner in _inner(whole, 2) for name in _operators(inner))
     return _judged(used, member) if used else None
+
+
+def _found(names: Iterator[str]) -> set[str]:
+    """The names before the place, if any, where a file is no message: TensorFlow takes one whole or not at all."""
+    used: set[str] = set()
+    try:
+        for name in names:
+            used.add(name)
+    except BrokenError as error:
+        if error.code not in ("damaged", "truncated"):
+            raise
+    return used
 
 
 def _judged(used: set[str], member: str) -> list[Finding]:
@@ -134,4 +150,5 @@ def _operators(graph: Message) -> Iterator[str]:
 
 
 def _name(node: Message, fields: list[Field]) -> Iterator[str]:
-    return (node.text(each, 200) for each in fields if each.number == 2 and each.kind == LENGTH)
+    names = (node.text(each, 200) for each in fields if each.number == 2 and each.kind == LENGTH)
+    return (each for each in names if each.isprintable())  # others are parts of another kind of message
