@@ -14,7 +14,7 @@ from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.keras import is_hdf5, scan_hdf5
 from modelyard.safety.mlflow_model import NAME
 from modelyard.safety.numpy_files import NUMPY, scan_arrays
-from modelyard.safety.others import TOLD_BY_BYTE, TOLD_BY_NAME, guarded, scan_known
+from modelyard.safety.others import TOLD_BY_BYTE, TOLD_BY_NAME, guarded, scan_known, suffix_of
 from modelyard.safety.path_files import TITLE, scan_path_file
 from modelyard.safety.pickles import Streams, scan_streams, shortly
 from modelyard.safety.plain import followed
@@ -89,7 +89,7 @@ def _is_nothing(file: File, head: bytes, member: str) -> bool:
     if head[:1] in BEGINNINGS or head[8:9] == b"{" or is_tar(head) or MAGIC in head or END in head:
         return False
     name = basename(member.rpartition("!")[2] or file.name).lower()
-    suffix = splitext(name)[1]
+    suffix = suffix_of(name)
     if suffix in TOLD_BY_NAME or suffix in PICKLED or name == NAME:
         return False
     short = followed(Bytes(file))

@@ -12,6 +12,7 @@ from modelyard.formats import onnx_file, saved_model
 from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Header
 from modelyard.formats.protobuf import LENGTH, Field, Message
+from modelyard.problem import Problem
 from modelyard.safety.finding import Finding
 from modelyard.safety.text_graphs import is_text, text_operators
 from modelyard.safety.values import clipped
@@ -42,13 +43,19 @@ def scan_onnx(file: File, member: str) -> list[Finding] | None:
     """External data outside the folder and operators of other domains; None for what is no ONNX."""
     header = onnx_file.read(file)
     if not isinstance(header, Header):
-        return None
+        return [_unread(header, member)] if header.code in ("too-large", "too-deep") else None
     findings = [found for need in header.needs for found in _outside(file, need.path, member)]
+    if len({each.file for each in header.tensors if each.file}) > len(header.needs):
+        findings.append(Finding("too-long", "unknown", "it takes data from more files than are looked at", member))
     domains = {domain for domain in _domains(Message(file, 0, file.size)) if domain}
     for domain in sorted(domains - set(onnx_file.STANDARD) - set(KNOWN_DOMAINS))[:32]:
         what = f"operators of {clipped(domain, 120)}, which a library must bring"
         findings.append(Finding("custom-operator", "suspicious", what, member))
     return findings
+
+
+def _unread(problem: Problem, member: str) -> Finding:
+    return Finding("broken-file", "unknown", f"it {problem.message}", member)
 
 
 def _outside(file: File, path: str, member: str) -> Iterator[Finding]:

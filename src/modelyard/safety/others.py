@@ -37,6 +37,7 @@ VERSION = b"\x08"
 GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
 SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
+ENVIRONMENT = ".env"
 TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
 TOLD_BY_BYTE = {b"%c" % magic[0] for magic in (*NATIVE, *ENGINES, VERSION, b"#!", b"GGUF")}
 """The first byte of whatever is told by its content here, but for HDF5 and safetensors."""
@@ -50,7 +51,13 @@ def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]
         if is_it(head):
             return title, guarded(scan, file, member)
     name = basename(member.rpartition("!")[2] or file.name)
-    return _by_name(file, head, splitext(name)[1].lower(), name, member)
+    return _by_name(file, head, suffix_of(name), name, member)
+
+
+def suffix_of(name: str) -> str:
+    """The suffix by which a file is told; `.env.local` is one of `.env`, where secrets are kept."""
+    name = name.lower()
+    return ENVIRONMENT if name.startswith(ENVIRONMENT) else splitext(name)[1]
 
 
 def guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str) -> list[Finding]:
