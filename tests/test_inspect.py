@@ -158,3 +158,32 @@ def test_reading_leaves_no_trace(run: Run, model: Path) -> None:
     run("inspect", model.name)
     run("inspect", ".")
     assert model.stat().st_atime_ns == 1
+
+
+def test_the_state_of_a_training_is_not_counted_as_parameters(run: Run, home: Path) -> None:
+    """Adam keeps two numbers for each parameter: a checkpoint looked three times as large as its model."""
+    model = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Linear(5, 2))
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 4)).sum().backward()
+    optimizer.step()
+    whole = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "rng": torch.get_rng_state()}
+    torch.save(whole, home / "checkpoint.pt")
+    torch.save(optimizer.state_dict(), home / "optimizer.pt")
+    torch.save({"scaler.mean": torch.ones(3), "state.0.weight": torch.ones(2)}, home / "plain.pt")
+    names = ("checkpoint.pt", "optimizer.pt", "plain.pt")
+    checkpoint, alone, plain = json.loads(run("inspect", *names, "--json").out)["files"]
+    assert (checkpoint["parameters"], checkpoint["training"], checkpoint["tensors"]) == (37, 78 + 5056, 17)
+    assert set(checkpoint["dtypes"]) == {"F32"}
+    assert (alone["parameters"], alone["training"]) == (0, 78)
+    assert (plain["parameters"], plain["training"]) == (5, 0)
+    answer = run("inspect", "checkpoint.pt").out
+    assert "Parameters    37 in 4 tensors\n" in answer and "Training      5,134 numbers of its state\n" in answer
+
+
+def test_a_checkpoint_is_as_large_as_its_model(run: Run, home: Path) -> None:
+    """Not as its optimizer, which is the larger file."""
+    folder = makers.trainer_checkpoint(home / "runs/a", 500)
+    safetensors.numpy.save_file({"w": numpy.ones(7, "f4")}, folder / "model.safetensors")
+    torch.save({"state": {0: {"exp_avg": torch.ones(7), "exp_avg_sq": torch.ones(7)}}}, folder / "optimizer.pt")
+    (line,) = json.loads(run("ls", "--headers", "--json").out)["artifacts"]
+    assert (line["parameters"], line["format"]) == (7, "safetensors")

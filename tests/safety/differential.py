@@ -40,6 +40,9 @@ class Recording:
         asked = f"{callee.module}\t{callee.name}" if isinstance(callee, Reference) else "?"
         self.events.append(("call", asked))
 
+    def attribute(self, callee: Value, arguments: Value) -> Reference | None:
+        return None
+
     def build(self, target: Value, state: Value, offset: int) -> None:
         self.events.append(("build",))
 

@@ -13,6 +13,7 @@ import pickle
 import re
 import uuid
 import warnings
+import zoneinfo
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,15 +97,22 @@ def things() -> dict[str, object]:
     model = xgboost.XGBClassifier(n_estimators=2).fit(ROWS, CLASSES)
     boosted = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(ROWS, CLASSES)
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": pd.Categorical(["u", "v"]),
-                          "d": pd.to_datetime(["2020", "2021"]), "e": pd.array([1, None], dtype="Int64")})  # fmt: skip
+                          "d": pd.to_datetime(["2020", "2021"]), "e": pd.array([1, None], dtype="Int64"),
+                          "f": pd.array(["a", None], dtype="string"), "g": pd.interval_range(0, 2),
+                          "h": pd.period_range("2020", periods=2, freq="M"),
+                          "i": pd.date_range("2020", periods=2, tz="Europe/Berlin")})  # fmt: skip
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
     return {
         "xgboost": model, "booster": model.get_booster(), "lightgbm": boosted, "lightgbm booster": boosted.booster_,
         "frame": frame, "series": pd.Series([1.5], index=pd.MultiIndex.from_tuples([(1, 2)])),
+        "index": [pd.to_timedelta([1, 2], unit="s"), pd.interval_range(0, 2), pd.NA, pd.NaT, pd.Interval(0, 1),
+                  pd.Timestamp("2020", tz=berlin), pd.DateOffset(months=1)],
         "sparse": [scipy.sparse.csr_matrix(ROWS), scipy.sparse.coo_array(ROWS)],
         "tree": scipy.spatial.cKDTree(ROWS), "spline": scipy.interpolate.CubicSpline([1, 2, 3], [1, 2, 3]),
         "arrays": [ROWS, np.array([{"a": 1}, None], dtype=object), np.ma.masked_array([1, 2], [False, True]),
                    np.rec.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), np.dtype("f8"), np.float64(3)],
         "random": [np.random.RandomState(0), np.random.default_rng(0)],
+        "zones": [datetime.datetime.now(berlin), berlin],
         "values": [datetime.datetime.now(datetime.UTC), collections.Counter("aab"), collections.deque([1], 3),
                    collections.defaultdict(list, {1: [2]}), uuid.uuid4(), pathlib.Path("x"), decimal.Decimal("1.5"),
                    fractions.Fraction(1, 3), re.compile("a"), {1, 2}, frozenset([1]), 1j, bytearray(b"x"), range(3),
@@ -164,6 +172,16 @@ def test_scripts_and_exported_programs_are_safe(tmp_path: Path) -> None:
         torch.export.save(torch.export.export(linear, (torch.zeros(1, 2),)), tmp_path / "m.pt2")
         assert scan_file(str(tmp_path / "m.pt2")).verdict == "safe"
     assert scan_file(str(tmp_path / "m.pt")) == Scanned(str(tmp_path / "m.pt"), "TorchScript")
+    traced = torch.jit.trace(linear, torch.zeros(1, 2))  # type: ignore[no-untyped-call]
+    traced.save(str(tmp_path / "m.pt"))  # with a pickle of the inputs that it was traced with
+    assert scan_file(str(tmp_path / "m.pt")) == Scanned(str(tmp_path / "m.pt"), "TorchScript")
+
+
+def test_an_array_that_was_mapped_is_suspicious_at_worst(tmp_path: Path) -> None:
+    """As parallel fits leave them: `numpy.memmap` is named, and never called."""
+    mapped = np.memmap(tmp_path / "rows", dtype="f4", mode="w+", shape=(3,))
+    for told in _written(tmp_path / "m.joblib", {"rows": mapped}):
+        assert {each.code for each in told.findings} == {"unvetted-name"}
 
 
 def test_ordinary_files_are_no_business_of_a_scan(tmp_path: Path) -> None:

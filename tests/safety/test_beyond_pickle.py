@@ -161,6 +161,54 @@ def test_settings_that_bring_code_or_secrets(tmp_path: Path, settings: dict[str,
     assert codes(told) == {code} and "aaaa" not in str(told.findings)
 
 
+@pytest.mark.parametrize(
+    ("called", "settings", "verdict"),
+    [("model_index.json", {"_class_name": "P", "unet": ["my_unet", "Net"]}, "suspicious"),
+     ("model_index.json", {"_class_name": ["pipeline", "Mine"]}, "suspicious"),
+     ("model_index.json", {"_class_name": "P", "unet": ["diffusers", "UNet2DConditionModel"]}, "safe"),
+     ("config.json", {"_class_name": "U", "_diffusers_version": "0.42", "x": ["DownBlock2D", "AttnBlock2D"]}, "safe"),
+     ("modules.json", [{"type": "sentence_transformers.models.Pooling"}], "safe"),
+     ("modules.json", [{"type": "sentence_transformers.models.Pooling"}, {"type": "own.Layer"}], "suspicious"),
+     ("modules.json", [{"type": "joblib.numpy_pickle", "path": "evil.pkl"}], "dangerous"),
+     ("modules.json", [{"type": "os.system"}], "dangerous"), ("modules.json", {"type": "words"}, "safe"),
+     ("adapter_config.json", {"auto_mapping": {"parent_library": "transformers.models.bert"}}, "safe"),
+     ("adapter_config.json", {"auto_mapping": {"parent_library": "evil", "base_model_class": "X"}}, "suspicious")],
+)  # fmt: skip
+def test_settings_whose_name_says_who_imports_what_they_name(
+    tmp_path: Path, called: str, settings: Any, verdict: str
+) -> None:
+    assert scanned(tmp_path, json.dumps(settings).encode(), called).verdict == verdict
+
+
+@pytest.mark.parametrize("called", [".env", ".env.local", "settings.env"])
+def test_secrets_in_the_variables_of_a_project(tmp_path: Path, called: str) -> None:
+    assert codes(scanned(tmp_path, b"KEY=AKIA" + b"A" * 16, called)) == {"secret"}
+
+
+def test_onnx_data_outside_in_every_place_for_tensors(tmp_path: Path) -> None:
+    """Sparse initializers, lists of tensors, defaults of functions, and one behind many files that are fine."""
+    away = onnx.TensorProto(data_type=1, dims=[1], name="w", data_location=1)
+    away.external_data.add(key="location", value="/etc/passwd")
+    sparse = onnx.SparseTensorProto(values=away, dims=[2])
+    attributes = [onnx.AttributeProto(name="a", type=kind, **{field: [away if field == "tensors" else sparse]})
+                  for kind, field in ((9, "tensors"), (12, "sparse_tensors"))]  # fmt: skip
+    graphs = [onnx.GraphProto(name="g", sparse_initializer=[sparse]),
+              *(onnx.GraphProto(name="g", node=[onnx.NodeProto(op_type="Constant", attribute=[each])])
+                for each in attributes)]  # fmt: skip
+    models = [onnx.ModelProto(ir_version=10, graph=each) for each in graphs]
+    own = onnx.FunctionProto(name="f", attribute_proto=[attributes[0]])
+    models.append(onnx.ModelProto(ir_version=10, graph=onnx.GraphProto(name="g"), functions=[own]))
+    many = onnx.GraphProto(name="g")
+    for at in range(300):
+        many.initializer.add(data_type=1, dims=[1], data_location=1).external_data.add(key="location", value=f"a{at}")
+    fine = onnx.ModelProto(ir_version=10, graph=many)
+    assert scanned(tmp_path, fine.SerializeToString(), "m.onnx").verdict == "unknown"
+    many.initializer.add(data_type=1, dims=[1], data_location=1).external_data.add(key="location", value="z/../../up")
+    models.append(onnx.ModelProto(ir_version=10, graph=many))
+    for model in models:
+        assert scanned(tmp_path, model.SerializeToString(), "m.onnx").verdict == "dangerous", model
+
+
 def test_settings_that_are_settings(tmp_path: Path) -> None:
     plain = {"architectures": ["Bert"], "model_type": "bert", "hidden_size": 8}
     parts = {"_class_name": "P", "_diffusers_version": "0.42", "unet": ["diffusers", "UNet2DConditionModel"]}
@@ -173,6 +221,7 @@ def test_classes_by_name_in_yaml_and_nemo(tmp_path: Path) -> None:
         b"model:\n  _target_: os.system\n": "dangerous-name",
         b"a: !!python/object/apply:os.system ['x']\n": "dangerous-name",
         b"_target_: acme.Net\n": "unvetted-name",
+        b"model:\n  target: torch.load\n  params: {}\n": "dangerous-name",
     }
     for text, code in texts.items():
         assert codes(scanned(tmp_path, text, "model_config.yaml")) == {code}
@@ -183,6 +232,7 @@ def test_classes_by_name_in_yaml_and_nemo(tmp_path: Path) -> None:
             archive.addfile(info, io.BytesIO(text))
         assert codes(scanned(tmp_path, out.getvalue(), "m.nemo")) == {code}
     assert scanned(tmp_path, b"_target_: nemo.collections.asr.Model\n", "model_config.yaml").findings == ()
+    assert scanned(tmp_path, b"target: ldm.models.Net\nbuild: {target: os}\n", "model_config.yaml").findings == ()
 
 
 def zipped(**members: bytes) -> bytes:

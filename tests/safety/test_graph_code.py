@@ -115,13 +115,44 @@ def test_names_that_promise_a_format_that_cannot_be_read(tmp_path: Path) -> None
 
 def test_a_frozen_graph(tmp_path: Path) -> None:
     """What TensorFlow 1 writes: a graph without the folder of a SavedModel, or inside the .meta of a checkpoint."""
-
-    def field(number: int, data: bytes) -> bytes:
-        return bytes([number << 3 | 2, len(data)]) + data
-
     graph = field(1, field(1, b"a") + field(2, b"WriteFile"))
     assert scanned(tmp_path, graph, "graph.pb").verdict == "dangerous"
     assert scanned(tmp_path, field(1, b"\x0a\x00") + field(2, graph), "model.meta").verdict == "dangerous"
+
+
+def field(number: int, data: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + bytes([len(data) & 0x7F | 0x80, len(data) >> 7]) + data
+
+
+def test_a_graph_in_a_checkpoint_of_tensorflow(tmp_path: Path) -> None:
+    """What a real `.meta` begins with, the operators that TensorFlow knows, is no node; groups are passed over."""
+    facts = field(2, field(1, field(1, b"MatMul") + field(4, bytes(200)))) + field(5, b"2.21.0")
+    for name, verdict in ((b"MatMul", "safe"), (b"WriteFile", "dangerous"), (b"ReadFile", "suspicious")):
+        graph = field(1, field(1, b"a") + field(2, name))
+        assert scanned(tmp_path, field(1, facts) + field(2, graph), "model.ckpt.meta").verdict == verdict
+        group = b"\xa3\x06" + field(1, b"x") + b"\xa4\x06"
+        assert scanned(tmp_path, group + graph, "graph.pb").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ['op: "WriteFile"', "op:'WriteFile'", 'op # a "comment"\n :\n "Write" # another\n \'File\'', 'op:"\\x57riteFile"',
+     'op: "\\127rite\\u0046ile"'],
+)  # fmt: skip
+def test_a_graph_that_is_written_as_text(tmp_path: Path, spelled: str) -> None:
+    honest = 'node {\n  name: "WriteFile"\n  op: "MatMul"  # op: WriteFile\n}\n'
+    for called in ("graph.pbtxt", "saved_model.pbtxt", "model.meta"):
+        assert scanned(tmp_path, honest.encode(), called).findings == ()
+        told = scanned(tmp_path, f"{honest}node {{ {spelled} }}".encode(), called)
+        assert [each.runs for each in told.findings] == ["WriteFile writes any file"]
+
+
+def test_files_of_others_with_the_names_of_graphs_are_no_broken_ones(tmp_path: Path) -> None:
+    triton = b'name: "net"\nplatform: "onnxruntime_onnx"\nmax_batch_size: 8\n'
+    assert scanned(tmp_path, triton, "config.pbtxt").findings == ()
+    assert scanned(tmp_path, b"item { id: 1 name: 'Save' }\n", "labels.pbtxt").findings == ()
+    assert scanned(tmp_path, b"fileFormatVersion: 2\n", "picture.png.meta").findings == ()
+    assert scanned(tmp_path, bytes(99), "zeros.meta").findings == ()
 
 
 def test_the_same_bytes_under_two_names(tmp_path: Path) -> None:

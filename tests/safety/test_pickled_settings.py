@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from modelyard.safety.finding import Scanned
 from safety.judged import codes, scanned
 from safety.payloads import name, stream, system
 
@@ -55,6 +56,36 @@ def test_what_pytables_and_pandas_write_is_safe(tmp_path: Path) -> None:
 def test_an_attribute_that_needs_own_code_is_suspicious(tmp_path: Path) -> None:
     told = scanned(tmp_path, hdf5(tmp_path, np.bytes_(name("acme.frames", "Meta") + b".")), "frame.h5")
     assert (told.verdict, codes(told)) == ("suspicious", {"unvetted-name"})
+
+
+def pickled_rows(folder: Path, rows: list[bytes], kind: type = np.uint8, packed: str | None = None) -> Scanned:
+    """A scan of an array of objects as PyTables writes it: rows of bytes, of any length, in chunks."""
+    how = {"maxshape": (None,), "chunks": (3,), "compression": packed}
+    with h5py.File(folder / "made.h5", "w") as file:
+        made = file.create_dataset("rows", (len(rows),), h5py.vlen_dtype(kind), **how)
+        made.attrs["PSEUDOATOM"] = np.bytes_(b"object")
+        for at, row in enumerate(rows):
+            made[at] = np.frombuffer(row, kind)
+    return scanned(folder, (folder / "made.h5").read_bytes(), "frame.h5")
+
+
+@pytest.mark.parametrize("packed", [None, "gzip"])
+def test_rows_that_are_pickles_are_followed(tmp_path: Path, packed: str | None) -> None:
+    """As pandas keeps a column of texts; the one row in ten that is an attack is found in its place."""
+    honest = [pickle.dumps(np.array(["x", None, {"a": at}], dtype=object)) for at in range(9)]
+    assert pickled_rows(tmp_path, [*honest, b""], packed=packed).findings == ()
+    assert pickled_rows(tmp_path, [*honest, b"x" * 9], packed=packed).verdict == "unknown"
+    evil = stream(system(tmp_path / "marker"))
+    told = pickled_rows(tmp_path, [*honest, evil], packed=packed)
+    assert told.verdict == "dangerous" and {each.member for each in told.findings} == {"row 10"}
+    long = pickle.dumps(bytes(3 << 20)).removesuffix(b".") + b"0" + evil
+    assert pickled_rows(tmp_path, [long], packed=packed).verdict == "dangerous"
+
+
+def test_rows_that_readers_turn_around_are_never_safe(tmp_path: Path) -> None:
+    for kind in (np.int16, np.float64):
+        assert pickled_rows(tmp_path, [bytes(16)], kind).verdict == "unknown"
+    assert pickled_rows(tmp_path, [b"N."], packed="lzf").verdict == "unknown"
 
 
 def test_attributes_and_rows_that_are_not_followed_are_unknown(tmp_path: Path) -> None:

@@ -50,13 +50,14 @@ def print_file(out: Console, found: Inspected, header: Header, tensors: bool) ->
 def _facts(found: Inspected, header: Header) -> list[tuple[str, str]]:
     version = f" {shown(header.version)}" if header.version else ""
     state = "complete" if header.complete else "ends before what its header promises"
-    parameters = header.parameters
+    weights = header.weights
     facts = [
         ("Format", shown(header.format) + version),
         ("Made by", shown(header.framework)),
         ("Architecture", shown(header.architecture)),
-        ("Parameters", f"{count(parameters)} in {_tensors(header)}" if header.tensors else ""),
+        ("Parameters", f"{count(header.parameters)} in {_tensors(len(weights))}" if weights else ""),
         ("Precision", precision(header)),
+        ("Training", f"{count(header.training)} numbers of its state" if header.training else ""),
         ("Size", f"{size(_bytes(found, header))}, {state}"),
     ]
     facts += [("Needs", text) for text in _needs(header)]
@@ -66,8 +67,8 @@ def _facts(found: Inspected, header: Header) -> list[tuple[str, str]]:
     return [(label, text) for label, text in facts if text]
 
 
-def _tensors(header: Header) -> str:
-    return f"{len(header.tensors):,} tensor{'s' if len(header.tensors) > 1 else ''}"
+def _tensors(number: int) -> str:
+    return f"{number:,} tensor{'s' if number > 1 else ''}"
 
 
 def _needs(header: Header) -> list[str]:
@@ -103,8 +104,8 @@ def print_summary(out: Console, found: Sequence[tuple[Inspected, Header]]) -> No
     rows = [
         (
             shown(header.format),
-            count(header.parameters) if header.tensors else "-",
-            f"{header.bits_per_weight:.2f}" if header.tensors else "-",
+            count(header.parameters) if header.weights else "-",
+            f"{header.bits_per_weight:.2f}" if header.weights else "-",
             size(_bytes(each, header)),
             "complete" if header.complete and all(need.exists for need in header.needs) else "not whole",
             shown(each.path),
@@ -146,6 +147,7 @@ def document(found: Inspected, header: Header, tensors: bool) -> documents.Inspe
         complete=header.complete,
         tensors=len(header.tensors),
         parameters=header.parameters,
+        training=header.training,
         bits=round(header.bits_per_weight, 4),
         dtypes={
             shown(each.dtype): documents.DtypeLine(each.tensors, each.elements, each.bytes, round(each.bits, 4))

@@ -1,7 +1,4 @@
-"""The parts of a torch checkpoint: which one holds the weights, what is training's own, what can be kept as text.
-
-Names of the parts: what torch's tutorials, Lightning, timm, transformers' Trainer and DeepSpeed write.
-"""
+"""The parts of a torch checkpoint: which one holds the weights, what is training's own, what can be kept as text."""
 
 from __future__ import annotations
 
@@ -12,19 +9,9 @@ from modelyard.convert.weights import LeftOut
 from modelyard.formats.file import BrokenError
 from modelyard.formats.header import Tensor
 from modelyard.formats.pickles import LONGEST_TEXT, Listed, Made, Mapping, Value
+from modelyard.formats.training import TRAINING, WRAPPERS
 from modelyard.formats.value_walk import arrays, pairs_of
 
-WRAPPERS = frozenset((
-    "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params",
-))  # fmt: skip
-"""Keys under which people put a model's weights."""
-TRAINING = frozenset((
-    "optimizer", "optimizers", "optimizer_state", "optimizer_states", "optimizer_state_dict", "optim", "scheduler",
-    "schedulers", "lr_scheduler", "lr_schedulers", "scheduler_state_dict", "callbacks", "loops", "scaler",
-    "grad_scaler", "amp", "amp_scaler", "native_amp_scaling", "rng_state", "rng_states", "cuda_rng_state",
-    "random_rng_state", "np_rng_state", "loss_scaler",
-))  # fmt: skip
-"""Keys under which training keeps what only training needs."""
 LONGEST = 64 << 10
 """Letters of one metadata text."""
 EVERYTHING = "."

@@ -189,6 +189,16 @@ class Hdf5:
 
     def heap_object(self, address: int, index: int, most: int) -> bytes:
         """The bytes of an object in a global heap, where texts of any length lie."""
+        found = self._in_heap(address, index)
+        return self.file.at(found[0], min(found[1], most)) if found else b""
+
+    def heap_place(self, reference: bytes) -> tuple[int, int] | None:
+        """Where the bytes of an object in a global heap begin, and how many they are; None for no object."""
+        address = int.from_bytes(reference[: self.wide], "little")
+        index = int.from_bytes(reference[self.wide : self.wide + 4], "little")
+        return None if not address or self.missing(address) else self._in_heap(address, index)
+
+    def _in_heap(self, address: int, index: int) -> tuple[int, int] | None:
         at = self.base + address
         if self.file.at(at, 4) != b"GCOL":
             raise BrokenError("has a text that is nowhere")
@@ -198,8 +208,8 @@ class Hdf5:
             self.step()
             number, size = self.number(at, 2), self.number(at + 8, self.long)
             if number == index:
-                return self.file.at(at + 8 + self.long, min(size, most))
+                return at + 8 + self.long, size
             if not number:
                 break
             at += 8 + self.long + (size + 7) // 8 * 8
-        return b""
+        return None

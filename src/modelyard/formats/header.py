@@ -7,6 +7,8 @@ from math import prod
 
 from msgspec import Struct
 
+from modelyard.formats.training import for_training
+
 
 class Tensor(Struct, frozen=True):
     """One array of numbers: `bytes` are those of its elements, `offset` counts from the beginning of the file.
@@ -83,17 +85,28 @@ class Header(Struct, frozen=True):
     """The parameters as the file itself counts them, where no tensors can be listed."""
 
     @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """The tensors of the model itself: not what a checkpoint keeps for the training alone."""
+        spare = for_training([each.name for each in self.tensors])
+        return tuple(each for each, only in zip(self.tensors, spare, strict=True) if not only)
+
+    @property
+    def training(self) -> int:
+        """Elements that are kept for the training alone."""
+        return sum(each.elements for each in once(self.tensors)) - sum(each.elements for each in once(self.weights))
+
+    @property
     def parameters(self) -> int:
-        """Elements of all tensors, each storage once; as the file counts them where it lists none."""
+        """Elements of the model's tensors, each storage once; as the file counts them where it lists none."""
         if self.counted is not None:
             return self.counted
-        return sum(each.elements for each in once(self.tensors))
+        return sum(each.elements for each in once(self.weights))
 
     @property
     def dtypes(self) -> tuple[Share, ...]:
-        """The mix of dtypes, most bytes first, each storage once."""
+        """The mix of dtypes of the model's tensors, most bytes first, each storage once."""
         mix: dict[str, list[int]] = {}
-        for tensor in once(self.tensors):
+        for tensor in once(self.weights):
             share = mix.setdefault(tensor.dtype, [0, 0, 0])
             share[0] += 1
             share[1] += tensor.elements
@@ -102,8 +115,8 @@ class Header(Struct, frozen=True):
 
     @property
     def bits_per_weight(self) -> float:
-        """Bits that one element takes on average; 0 without tensors."""
-        tensors = list(once(self.tensors))
+        """Bits that one element of the model's tensors takes on average; 0 without any."""
+        tensors = list(once(self.weights))
         elements = sum(each.elements for each in tensors)
         return 8 * sum(each.bytes for each in tensors) / elements if elements else 0.0
 

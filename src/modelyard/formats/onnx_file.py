@@ -31,6 +31,7 @@ PLAIN = (4, 10)
 DEEPEST = 8
 """Graphs inside nodes that are followed."""
 MOST_TENSORS = 65_536
+MOST_FILES = 256
 STANDARD = ("", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview", "ai.onnx.preview.training")
 
 
@@ -83,10 +84,15 @@ def read(file: File) -> Header:
         architecture=found.graph,
         framework=f"{text.get(2, '')} {text.get(3, '')}".strip(),
         metadata=(*metadata[:64], ("inputs", ", ".join(found.inputs[:16])), ("operators", _common(found.operators))),
-        needs=tuple(Need(name, file.has(name), "its tensors") for name in sorted(found.files)[:256]),
+        needs=tuple(Need(name, file.has(name), "its tensors") for name in _most_telling(found.files, file)),
         loads=("onnxruntime.InferenceSession(path)",),
         notes=(f"operators of domains that are not ONNX's own: {', '.join(own[:8])}",) if own else (),
     )
+
+
+def _most_telling(files: dict[str, int], file: File) -> list[str]:
+    """The names of other files, those that lead out of the folder first; many names do not hide one."""
+    return sorted(files, key=lambda name: (file.beside(name) is not None, name))[:MOST_FILES]
 
 
 def _common(operators: Counter[str]) -> str:
@@ -112,6 +118,8 @@ def _function(message: Message, found: _Found) -> None:
     for each in message.fields():
         if each.number == 7:
             _node(message.inner(each), found, 1)
+        elif each.number == 11:
+            _attribute(message.inner(each), found, 1, "")
 
 
 def _graph(message: Message, found: _Found, depth: int) -> None:
@@ -124,6 +132,8 @@ def _graph(message: Message, found: _Found, depth: int) -> None:
             found.graph = message.text(each, 200)
         elif each.number == 5:
             _tensor(message.inner(each), found)
+        elif each.number == 15:
+            _sparse(message.inner(each), found)
         elif each.number == 11 and not depth and len(found.inputs) < 64:
             inner = message.inner(each)
             found.inputs += [inner.text(part, 200) for part in inner.fields() if part.number == 1]
@@ -146,8 +156,17 @@ def _attribute(message: Message, found: _Found, depth: int, output: str) -> None
     for each in message.fields():
         if each.number in (6, 11):
             _graph(message.inner(each), found, depth + 1)
-        elif each.number == 5:
+        elif each.number in (5, 10):
             _tensor(message.inner(each), found, output)
+        elif each.number in (22, 23):
+            _sparse(message.inner(each), found)
+
+
+def _sparse(message: Message, found: _Found) -> None:
+    """The values and the places of a sparse tensor."""
+    for each in message.fields():
+        if each.number in (1, 2):
+            _tensor(message.inner(each), found)
 
 
 def _tensor(message: Message, found: _Found, name: str = "") -> None:

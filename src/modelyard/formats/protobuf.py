@@ -14,6 +14,8 @@ from modelyard.formats.file import BrokenError, File
 
 VARINT, FIXED64, LENGTH, START, END, FIXED32 = 0, 1, 2, 3, 4, 5
 MOST_FIELDS = 300_000
+DEEPEST = 100
+"""Groups in each other that protobuf takes."""
 
 
 class Field(Struct, frozen=True):
@@ -34,8 +36,8 @@ class Message:
         self.left = left if left is not None else [MOST_FIELDS]
 
     def fields(self) -> Iterator[Field]:
-        """Every field in order. BrokenError where it is no message."""
-        at = self.start
+        """Every field in order, but for those in groups, which nobody writes any more. BrokenError for no message."""
+        at, groups = self.start, list[int]()
         while at < self.stop:
             self.left[0] -= 1
             if self.left[0] < 0:
@@ -44,21 +46,35 @@ class Message:
             number, kind = key >> 3, key & 7
             if not number:
                 raise BrokenError("has a field without a number")
-            if kind == VARINT:
-                value, at = self._varint(at)
-                yield Field(number, value, at, 0, kind)
-            elif kind == LENGTH:
-                length, at = self._varint(at)
-                if length > self.stop - at:
-                    raise BrokenError("ends within a field", "truncated")
-                yield Field(number, 0, at, length, kind)
-                at += length
-            elif kind in (FIXED32, FIXED64):
-                width = 4 if kind == FIXED32 else 8
-                yield Field(number, int.from_bytes(self._take(at, width), "little"), at, width, kind)
-                at += width
-            else:
-                raise BrokenError(f"has a field of type {kind}, which is not in use")
+            if kind in (START, END):
+                self._step_group(groups, number, kind)
+                continue
+            found, at = self._field(number, kind, at)
+            if not groups:
+                yield found
+        if groups:
+            raise BrokenError("ends within a group", "truncated")
+
+    def _step_group(self, groups: list[int], number: int, kind: int) -> None:
+        if kind == START and len(groups) < DEEPEST:
+            groups.append(number)
+        elif kind == START or not groups or groups.pop() != number:
+            raise BrokenError("has a group that does not end as it began")
+
+    def _field(self, number: int, kind: int, at: int) -> tuple[Field, int]:
+        """A field behind its key, and where the next one begins."""
+        if kind == VARINT:
+            value, at = self._varint(at)
+            return Field(number, value, at, 0, kind), at
+        if kind == LENGTH:
+            length, at = self._varint(at)
+            if length > self.stop - at:
+                raise BrokenError("ends within a field", "truncated")
+            return Field(number, 0, at, length, kind), at + length
+        if kind not in (FIXED32, FIXED64):
+            raise BrokenError(f"has a field of type {kind}, which is not in use")
+        width = 4 if kind == FIXED32 else 8
+        return Field(number, int.from_bytes(self._take(at, width), "little"), at, width, kind), at + width
 
     def _take(self, at: int, count: int) -> bytes:
         if at + count > self.stop:

@@ -59,6 +59,10 @@ def _call(machine: Machine, how: How, callee: Value, arguments: Value, named: Va
         machine.fails("what is called is data")
         machine.push(Unknown("the result of a call to data"))
         return
+    if how == "REDUCE" and (found := machine.watcher.attribute(callee, arguments)) is not None:
+        machine.guarded = machine.watcher.reference(found, at) or machine.guarded
+        machine.push(found)
+        return
     made = Made(callee if isinstance(callee, Reference) else None, how, arguments, named)
     machine.watcher.call(callee, made, at)
     machine.push(made)

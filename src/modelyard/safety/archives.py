@@ -54,14 +54,16 @@ def _torch(file: File, listing: Directory, root: str, member: str, report: Repor
     """A torch archive: its pickles, its storages by what they name, and everything else that lies in it."""
     script = any(each.name == f"{root}constants.pkl" for each in listing.members)
     report.format = report.format or ("TorchScript" if script else "PyTorch")
-    storages = Storages()
+    storages: dict[str, Storages] = {}
     names, protocols = set(), set()
     for each in listing.members:
-        if each.name.removeprefix(root) not in RECORDS or not each.name.endswith(".pkl"):
+        name = each.name.removeprefix(root)
+        if name not in RECORDS or not name.endswith(".pkl"):
             continue
         inner = opened(file, each, member, report)
         if inner is not None:
-            found = scan_streams(Bytes(inner), inside(member, each.name), persistent=storages, script=script)
+            own = storages.setdefault(name.removesuffix(".pkl"), Storages())
+            found = scan_streams(Bytes(inner), inside(member, each.name), persistent=own, script=script)
             report.findings += found.findings
             names |= set(found.names)
             protocols |= found.protocols
@@ -69,7 +71,8 @@ def _torch(file: File, listing: Directory, root: str, member: str, report: Repor
                 scan(inner, inside(member, each.name), report, depth + 1)
     for each in listing.members:
         name = each.name.removeprefix(root)
-        stored = name.startswith("data/") and name.removeprefix("data/") in storages.sizes
+        folder, _, key = name.partition("/")  # torch keeps the storages of each pickle in a folder of its name
+        stored = folder in storages and key in storages[folder].sizes
         if script and name.startswith("code/") and name.endswith(".py"):
             _script(file, each, member, report)
         elif stored and not _is_array(file, each):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from os.path import splitext
-
 from modelyard.formats.hdf5_objects import MAGIC
 from modelyard.formats.zips import END
 from modelyard.safety.plain import followed_whole
-from modelyard.safety.signs import CONTAINERS, MLFLOW, OFTEN, PICKLED, TOLD_BY_NAME, is_tar
+from modelyard.safety.signs import CONTAINERS, MLFLOW, OFTEN, PICKLED, TOLD_BY_NAME, is_tar, suffix_of
 
 LONGEST = 65536
 """Bytes of a file that is small."""
@@ -21,9 +19,8 @@ def glance(name: str, data: bytes) -> str | None:
 
     `name` is the last part of its path, `data` all that it holds. None for a file that has to be scanned.
     """
-    name = name.lower()
-    suffix = splitext(name)[1]
-    if suffix in TOLD_BY_NAME or name == MLFLOW or _has_container(data):
+    suffix = suffix_of(name)
+    if suffix in TOLD_BY_NAME or name.lower() == MLFLOW or _has_container(data):
         return None
     if not data:
         return ""

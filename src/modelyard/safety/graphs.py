@@ -13,13 +13,17 @@ from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Header
 from modelyard.formats.protobuf import LENGTH, Field, Message
 from modelyard.formats.sniffing import Head
+from modelyard.problem import Problem
 from modelyard.safety.finding import Finding
 from modelyard.safety.signs import GRAPHS as GRAPH_NAMES
 from modelyard.safety.signs import PROMISED, VERSION
+from modelyard.safety.text_graphs import is_text, text_operators
 from modelyard.safety.values import clipped
 
 GRAPH, FUNCTIONS = 7, 25
 DEEPEST = 12
+LONGEST = 16 << 20
+"""Bytes of a graph that is read as text."""
 KNOWN_DOMAINS = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.contrib")
 """Built into onnxruntime and its extensions."""
 FILES = {
@@ -42,13 +46,19 @@ def scan_onnx(file: File, member: str) -> list[Finding] | None:
     """External data outside the folder and operators of other domains; None for what is no ONNX."""
     header = onnx_file.read(file)
     if not isinstance(header, Header):
-        return None
+        return [_unread(header, member)] if header.code in ("too-large", "too-deep") else None
     findings = [found for need in header.needs for found in _outside(file, need.path, member)]
+    if len({each.file for each in header.tensors if each.file}) > len(header.needs):
+        findings.append(Finding("too-long", "unknown", "it takes data from more files than are looked at", member))
     domains = {domain for domain in _domains(Message(file, 0, file.size)) if domain}
     for domain in sorted(domains - set(onnx_file.STANDARD) - set(KNOWN_DOMAINS))[:32]:
         what = f"operators of {clipped(domain, 120)}, which a library must bring"
         findings.append(Finding("custom-operator", "suspicious", what, member))
     return findings
+
+
+def _unread(problem: Problem, member: str) -> Finding:
+    return Finding("broken-file", "unknown", f"it {problem.message}", member)
 
 
 def _outside(file: File, path: str, member: str) -> Iterator[Finding]:
@@ -100,11 +110,24 @@ def scan_saved_model(file: File, member: str) -> list[Finding] | None:
 
 def scan_graph(file: File, member: str) -> list[Finding] | None:
     """The same of a frozen graph, and of the graph beside a checkpoint of TensorFlow 1; None for another file."""
-    whole = Message(file, 0, file.size)
-    used = set(_operators(whole))
-    for inner in _inner(whole, 2):
-        used |= set(_operators(inner))
+    if file.size <= LONGEST and is_text(data := file.whole(LONGEST)):
+        used = set(text_operators(data.decode("utf-8", "replace")))
+    else:
+        whole = Message(file, 0, file.size)
+        used = _found(_operators(whole)) | _found(name for inner in _inner(whole, 2) for name in _operators(inner))
     return _judged(used, member) if used else None
+
+
+def _found(names: Iterator[str]) -> set[str]:
+    """The names before the place, if any, where a file is no message: TensorFlow takes one whole or not at all."""
+    used: set[str] = set()
+    try:
+        for name in names:
+            used.add(name)
+    except BrokenError as error:
+        if error.code not in ("damaged", "truncated"):
+            raise
+    return used
 
 
 def _judged(used: set[str], member: str) -> list[Finding]:
@@ -137,7 +160,8 @@ def _operators(graph: Message) -> Iterator[str]:
 
 
 def _name(node: Message, fields: list[Field]) -> Iterator[str]:
-    return (node.text(each, 200) for each in fields if each.number == 2 and each.kind == LENGTH)
+    names = (node.text(each, 200) for each in fields if each.number == 2 and each.kind == LENGTH)
+    return (each for each in names if each.isprintable())  # others are parts of another kind of message
 
 
 def guessed(file: File, head: bytes, suffix: str, member: str) -> tuple[str, list[Finding]] | None:

@@ -6,10 +6,13 @@ pickle, whoever wrote it. From tables/atom.py: rows of a node whose PSEUDOATOM i
 
 from __future__ import annotations
 
+from modelyard.formats.file import BrokenError
 from modelyard.formats.hdf5_objects import Hdf5, Message
+from modelyard.formats.hdf5_rows import rows
 from modelyard.formats.hdf5_values import byte_texts
 from modelyard.safety.finding import Finding
 from modelyard.safety.pickles import scan_streams
+from modelyard.safety.reading import Bytes
 from modelyard.safety.stream import Memory
 from modelyard.walk.text import shown
 
@@ -27,12 +30,25 @@ def scan_attributes(messages: list[Message], file: Hdf5, member: str) -> list[Fi
         if text is None:
             findings.append(Finding("unsupported", "unknown", "an attribute whose type is written elsewhere", place))
         elif name == "PSEUDOATOM" and text.rstrip(b"\0") == b"object":
-            findings.append(Finding("unsupported", "unknown", "rows that are pickles, which are not followed", place))
+            findings += _rows(messages, file, member)
         else:
             findings += _pickled(text, place)
     for each in messages:
         if each.kind == INFO and _is_elsewhere(each.data, file):
             findings.append(Finding("unsupported", "unknown", "attributes kept in a way that is not read", member))
+    return findings
+
+
+def _rows(messages: list[Message], file: Hdf5, member: str) -> list[Finding]:
+    """What reading rows that are pickles would execute."""
+    findings: list[Finding] = []
+    try:
+        for each in rows(messages, file):
+            place = f"{member}!{each.name}" if member else each.name
+            findings += scan_streams(Bytes(each), place).findings if each.size else []
+    except BrokenError as error:
+        what = f"it {error}, and they are pickles"
+        findings.append(Finding("unsupported", "unknown", what, member))
     return findings
 
 

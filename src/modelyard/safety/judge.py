@@ -20,6 +20,9 @@ Answer = Callable[[Value], tuple[str, Value]]
 """What is wrong with a persistent id, and what it stands for."""
 SCRIPTED = Vetted("torch", "class", frozenset(("name", "call", "new", "state")), "any", "a class of the script itself")
 MAKERS = ("array", "maker", "unpickler", "rebuild", "enum lookup")
+OPENER = "opener"
+"""Classes of arrays that open files when they are called, and none where numpy makes an empty one of them."""
+GETATTR = ("builtins", "getattr")
 FILLS: dict[str, Use] = {"append": "append", "set items": "items", "add": "add"}
 
 
@@ -58,7 +61,7 @@ class Judge:
         shown = clipped(str(name), 120)
         if isinstance(known, Dangerous):
             self.find("dangerous-name", "dangerous", f"{shown}: {known.does}", offset)
-        elif known is None:
+        elif known is None or known.kind == OPENER:
             self.find("unvetted-name", "suspicious", shown, offset)
         return isinstance(known, Vetted) and known.guarded
 
@@ -89,13 +92,25 @@ class Judge:
             self._hook("gives it attributes whose names are spelled by calls", offset)
         if use not in known.uses:
             what = f"{_shown(callee, made)}: vetted as {known.kind}, not to be called"
-            self.find("unvetted-use", "suspicious", what, offset)
+            self.find("unvetted-use", "dangerous" if known.kind == OPENER else "suspicious", what, offset)
         elif (use == "call" or made.arguments != () or made.named) and (why := objection(known.rule, made, self)):
             what = f"{_shown(callee, made)}: {why}"
             if known.kind == "enum lookup" and is_own_attribute(made):
                 self.find("unvetted-use", "suspicious", what, offset)
             else:
                 self.find("unvetted-arguments", "dangerous", what, offset)
+
+    def attribute(self, callee: Value, arguments: Value) -> Reference | None:
+        """The vetted name that `getattr` gives of a class: a pickle may ask for it with a dot instead."""
+        if not isinstance(callee, Reference) or (callee.module, callee.name) != GETATTR:
+            return None
+        if not isinstance(arguments, tuple) or len(arguments) != 2:
+            return None
+        owner, name = arguments
+        if not isinstance(owner, Reference) or not isinstance(name, str):
+            return None
+        found = Reference(owner.module, f"{owner.name}.{name}")
+        return found if isinstance(self._known(found.module, found.name), Vetted) else None
 
     def build(self, target: Value, state: Value, offset: int) -> None:
         """A state is given to an object. Given to a class, a function or a module it changes that for everybody."""
@@ -108,7 +123,7 @@ class Judge:
             known = self._known(cls.module, cls.name) if cls else None
             if cls is None:
                 self.find("computed-call", "dangerous", "gives a state to what a computed call gave", offset)
-            elif isinstance(known, Vetted) and "state" not in known.uses and known.kind != "random":
+            elif isinstance(known, Vetted) and "state" not in known.uses and known.kind not in ("random", OPENER):
                 self.find("unvetted-use", "dangerous", f"gives a state to {clipped(str(cls), 120)}", offset)
         elif not isinstance(target, Unknown):
             self.find("changed-data", "dangerous", f"gives a state to {shown_value(target)}", offset)

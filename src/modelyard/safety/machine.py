@@ -28,6 +28,9 @@ class Watcher(Protocol):
     def call(self, callee: Value, made: Made, offset: int) -> None:
         """Something is called or made."""
 
+    def attribute(self, callee: Value, arguments: Value) -> Reference | None:
+        """The name that a call only looks up; None for every other call."""
+
     def build(self, target: Value, state: Value, offset: int) -> None:
         """A state is given to an object."""
 

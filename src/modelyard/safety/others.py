@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from os.path import basename, splitext
+from os.path import basename
 from typing import Any
 
 from modelyard.formats import safetensors
@@ -31,7 +31,8 @@ from modelyard.safety.signs import (
     is_gguf,
     is_hdf5,
     is_keras,
-)  # fmt: skip
+    suffix_of,
+)
 from modelyard.safety.values import clipped
 
 Scan = Callable[[File, str], list[Finding]]
@@ -40,7 +41,7 @@ scan_exported: Scan = late("graph_code", "scan_exported")
 scan_gguf: Scan = late("templates", "scan_gguf")
 scan_hdf5: Scan = late("keras", "scan_hdf5")
 scan_mlflow: Callable[[bytes, str], list[Finding]] = late("mlflow_model", "scan_mlflow")
-scan_settings: Callable[[File, str, str], tuple[str, list[Finding]]] = late("settings", "scan_settings")
+scan_settings: Callable[[File, str, str, str], tuple[str, list[Finding]]] = late("settings", "scan_settings")
 guessed: Callable[[File, bytes, str, str], tuple[str, list[Finding]] | None] = late("graphs", "guessed")
 SHELL = re.compile(rb"#!\s*\S*(?:sh|python\d?|perl|ruby|node|env)\b")
 LOADERS = ("OperatorFuncNode", "MethodNode", "PartialNode", "LossNode_", "ReduceNode")
@@ -53,7 +54,7 @@ def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]
         if is_it(head):
             return title, guarded(scan, file, member)
     name = basename(member.rpartition("!")[2] or file.name)
-    return _by_name(file, head, splitext(name)[1].lower(), name, member)
+    return _by_name(file, head, suffix_of(name), name, member)
 
 
 def guarded(scan: Callable[[File, str], list[Finding]], file: File, member: str) -> list[Finding]:
@@ -75,7 +76,7 @@ def _by_name(file: File, head: bytes, suffix: str, name: str, member: str) -> tu
     if name.lower() == MLFLOW and file.size <= LONGEST_SETTINGS:
         return "MLflow model", scan_mlflow(file.whole(LONGEST_SETTINGS), member)
     if suffix in SETTINGS:
-        return scan_settings(file, name, member)
+        return scan_settings(file, suffix, name, member)
     if (head[:1] == VERSION or suffix in GRAPHS or suffix in PROMISED["ONNX"]) and (
         found := guessed(file, head, suffix, member)
     ) is not None:

@@ -195,13 +195,13 @@ class _Stream:
         """The byte strings that it loads, and those that only look like pickles."""
         loaded = {id(each) for each in self.judge.inside}
         for data in self.judge.inside:
-            inside = self._inside(data, f"{self.member}!bytes")
+            inside = self._inside(data, f"{self.member}!bytes".lstrip("!"))
             self.inner += inside.findings
             if not inside.count and not inside.findings:
                 self.inner.append(Finding("broken-stream", "unknown", "the bytes it loads are no pickle", self.member))
         for data in self.judge.idle:
             if id(data) not in loaded:
-                idle = self._inside(data, f"{self.member}!text")
+                idle = self._inside(data, f"{self.member}!text".lstrip("!"))
                 worst = [each for each in idle.findings if each.severity == "dangerous"]
                 self.inner += [
                     Finding(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from modelyard.safety._plain import follow
 from modelyard.safety.arrays import WRAPPER
 from modelyard.safety.hooks import PASSIVE
-from modelyard.safety.judge import MAKERS, Answer
-from modelyard.safety.policy import Dangerous, Name, Rule, Vetted, lookup, modern
+from modelyard.safety.judge import MAKERS, OPENER, Answer
+from modelyard.safety.policy import Name, Rule, Vetted, lookup, modern
 from modelyard.safety.rules import BASES, DATA, TABLES
 from modelyard.safety.stream import WINDOW, Source
 from modelyard.safety.values import Reference
@@ -83,7 +83,9 @@ def _entry(module: str, name: str, old: bool) -> Entry:
     """What the policy says of a name as the bits of plain.h; `old` for protocols below 3."""
     module, name = modern(module, name) if old else (module, name)
     known = lookup(module, name)
-    bits = UNVETTED if known is None else 0 if isinstance(known, Dangerous) else _bits(known, module, name)
+    bits = UNVETTED if known is None else 0
+    if isinstance(known, Vetted) and known.kind != OPENER:
+        bits = _bits(known, module, name)
     return bits, Name(module, name), Reference(module, name)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from os.path import splitext
 from typing import Any
 
 from modelyard.formats.file import BrokenError, File
+from modelyard.formats.json_text import decode
 from modelyard.safety.finding import Finding
 from modelyard.safety.late import late
+from modelyard.safety.policy import Dangerous, lookup
 from modelyard.safety.python_json import read_object
 from modelyard.safety.signs import LONGEST_SETTINGS
 from modelyard.safety.values import clipped
@@ -26,14 +27,15 @@ SECRETS = (
     (re.compile(rb"\bxox[abprs]-[0-9A-Za-z-]{20,}\b"), "a token of Slack"),
     (re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"), "a private key"),
 )
+PIPELINE, MODULES = "model_index.json", "modules.json"
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", "onnxruntime", "flax", "torch")
 
 
-def scan_settings(file: File, name: str, member: str) -> tuple[str, list[Finding]]:
+def scan_settings(file: File, suffix: str, name: str, member: str) -> tuple[str, list[Finding]]:
     """The format of a file of settings, empty where nothing in it matters, and what it makes libraries do."""
     if file.size > LONGEST_SETTINGS:
         return "", too_long(file.head(1 << 16), member or name)
-    data, suffix = file.whole(LONGEST_SETTINGS), splitext(name)[1].lower()
+    data = file.whole(LONGEST_SETTINGS)
     if suffix == ".json":
         found = scan_json(data, member or name)
     elif suffix in (".yaml", ".yml"):
@@ -48,11 +50,13 @@ def scan_settings(file: File, name: str, member: str) -> tuple[str, list[Finding
 def scan_json(data: bytes, place: str) -> list[Finding]:
     """What a JSON file of settings makes a library do."""
     findings = list(scan_text(data, place))
+    name = place.rpartition("!")[2].rpartition("/")[2].lower()
     try:
-        whole = read_object(data)
+        whole = read_object(data) if name != MODULES else {}
+        findings += _modules(data, place) if name == MODULES else ()
     except BrokenError as error:
         return findings + (too_long(data, place) if error.code == "too-large" else [])
-    findings += _code(whole, place)
+    findings += _code(whole, place, name == PIPELINE)
     if isinstance(whole.get("class_name"), str) and "config" in whole:
         findings += judge_config(whole, place)
     template = whole.get("chat_template")
@@ -80,7 +84,22 @@ def _templates(value: object) -> Iterator[str]:
             yield inner
 
 
-def _code(whole: dict[str, Any], place: str) -> Iterator[Finding]:
+def _modules(data: bytes, place: str) -> Iterator[Finding]:
+    """The parts of a sentence-transformers model, which are imported by name and asked to `load`."""
+    for each in decode(data, list[Any]):
+        name = each.get("type") if isinstance(each, dict) else None
+        if not isinstance(name, str) or name.startswith("sentence_transformers."):
+            continue
+        module, _, last = name.rpartition(".")
+        known = isinstance(lookup(module, last), Dangerous) or isinstance(lookup(name, "load"), Dangerous)
+        what = f"imports {clipped(name, 120)} and calls what it is given there"
+        if known:
+            yield Finding("dangerous-name", "dangerous", what, place)
+        else:
+            yield Finding("remote-code", "suspicious", what, place)
+
+
+def _code(whole: dict[str, Any], place: str, pipeline: bool) -> Iterator[Finding]:
     mapped = whole.get("auto_map")
     for name in dict.fromkeys(_names(mapped)):
         where = "of another repository" if "--" in name else "beside it"
@@ -89,19 +108,25 @@ def _code(whole: dict[str, Any], place: str) -> Iterator[Finding]:
     for key in ("trust_remote_code", "custom_pipelines", "custom_pipeline"):
         if whole.get(key):
             yield Finding("remote-code", "suspicious", f"{key}: {clipped(str(whole[key]), 120)}", place)
-    if "_class_name" in whole and "_diffusers_version" in whole:
-        yield from _pipeline(whole, place)
+    parent = whole["auto_mapping"].get("parent_library") if isinstance(whole.get("auto_mapping"), dict) else None
+    if isinstance(parent, str) and parent.partition(".")[0] not in (*LIBRARIES, "__main__", "timm"):
+        yield Finding("remote-code", "suspicious", f"an adapter that imports {clipped(parent, 120)}", place)
+    if pipeline or ("_class_name" in whole and "_diffusers_version" in whole):
+        yield from _pipeline(whole, place, pipeline)
 
 
-def _pipeline(whole: dict[str, Any], place: str) -> Iterator[Finding]:
-    """The parts of a Diffusers pipeline: a library and a class, or a module of the repository."""
+def _pipeline(whole: dict[str, Any], place: str, sure: bool) -> Iterator[Finding]:
+    """The parts of a Diffusers pipeline: a library and a class, or a module of the repository.
+
+    By another name it may be the settings of one part, in which two classes of blocks stand beside each other.
+    """
     parts = [(key, each) for key, each in whole.items() if not key.startswith("_")]
-    parts.append(("_class_name", whole["_class_name"]))
+    parts.append(("_class_name", whole.get("_class_name")))
     for key, each in parts:
         names = (
             each if isinstance(each, list) and len(each) == 2 and all(isinstance(one, str) for one in each) else None
         )
-        if names and names[0] not in LIBRARIES:
+        if names and names[0] not in LIBRARIES and (sure or not names[0][:1].isupper()):
             what = f"the part {clipped(key, 60)} is code: {clipped('.'.join(names), 120)}"
             yield Finding("remote-code", "suspicious", what, place)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os.path import splitext
+
 from modelyard.formats.hdf5_objects import MAGIC
 from modelyard.formats.zips import LOCAL
 
@@ -35,6 +37,7 @@ ONE_LOADER = {suffix for promised in PROMISED.values() for suffix in promised}
 GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
 SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
+ENVIRONMENT = ".env"
 TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
 LONGEST_SETTINGS = 8 << 20
 """Bytes of settings that are read."""
@@ -44,6 +47,12 @@ MLFLOW = "mlmodel"
 KERAS_MEMBERS = {"metadata.json", "model.weights.h5", "model.weights.npz"}
 PROGRAMS = ("serialized_exported_program.json",)
 """Members of what torch.export wrote before it had a folder for them."""
+
+
+def suffix_of(name: str) -> str:
+    """The suffix by which a file is told, in small letters; `.env.local` is one of `.env`, where secrets are kept."""
+    name = name.lower()
+    return ENVIRONMENT if name.startswith(ENVIRONMENT) else splitext(name)[1]
 
 
 def is_keras(names: tuple[str, ...]) -> bool:

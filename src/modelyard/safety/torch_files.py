@@ -22,6 +22,7 @@ LEGACY_STREAMS = 5
 RECORDS = (
     "version", "byteorder", "constants.pkl", "data.pkl", ".format_version", ".storage_alignment", "archive_format",
     ".data/serialization_id", ".data/version", "attributes.pkl", "bytecode.pkl", "mobile_debug_handles.pkl",
+    "traced_inputs.pkl",
 )  # fmt: skip
 SIZES = {"Double": 8, "Float": 4, "Half": 2, "BFloat16": 2, "Long": 8, "Int": 4, "Short": 2, "Char": 1, "Byte": 1,
          "Bool": 1, "ComplexDouble": 16, "ComplexFloat": 8, "QInt8": 1, "QUInt8": 1, "QInt32": 4, "QUInt4x2": 1,

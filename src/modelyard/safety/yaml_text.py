@@ -14,6 +14,8 @@ from modelyard.safety.settings import scan_text
 from modelyard.safety.values import clipped
 
 TARGET = re.compile(r"""(?<!\w)_target_['"]?\s*:\s*(?:&\w+\s+)?(['"]?)([\w.]+)\1(?=[\s,}\]]|$)""")
+PATH = re.compile(r"""(?<!\w)target['"]?\s*:\s*(['"]?)([\w.]+)\1(?=[\s,}\]]|$)""")
+"""How NeMo and the first programs for Stable Diffusion name classes; others call anything else so."""
 KEY = re.compile(r"(?<!\w)_target_(?!\w)")
 TAG = re.compile(r"(?<![\w'\"])!(?:<[^>\n]*>|(?:[\w-]*!)?[^\s,\]}]+)|%TAG[^\n]*")
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
@@ -54,6 +56,10 @@ def _targets(text: str, place: str) -> Iterator[Finding]:
             yield Finding("dangerous-name", "dangerous", f"makes {clipped(name, 120)}", place, match.start())
         elif not name.startswith(NEMO):
             yield Finding("unvetted-name", "suspicious", f"makes {clipped(name, 120)}", place, match.start())
+    for match in PATH.finditer(text):
+        module, _, last = match[2].rpartition(".")
+        if module and isinstance(lookup(module, last), Dangerous):
+            yield Finding("dangerous-name", "dangerous", f"makes {clipped(match[2], 120)}", place, match.start())
     if (count := len(KEY.findall(text))) > known:
         what = f"{count - known:,} names of what it makes that are not plain text"
         yield Finding("computed-name", "suspicious", what, place)

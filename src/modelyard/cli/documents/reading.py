@@ -48,7 +48,10 @@ class InsideLine(msgspec.Struct):
 
 
 class InspectedLine(msgspec.Struct):
-    """What a file says of itself. `tensors` counts them; `listed` names them when they were asked for."""
+    """What a file says of itself. `tensors` counts them; `listed` names them when they were asked for.
+
+    `parameters`, `bits` and `dtypes` are those of the model; `training` counts what is kept for the training alone.
+    """
 
     path: str
     size: int | None
@@ -57,6 +60,7 @@ class InspectedLine(msgspec.Struct):
     complete: bool
     tensors: int
     parameters: int
+    training: int
     bits: float
     dtypes: dict[str, DtypeLine]
     architecture: str
