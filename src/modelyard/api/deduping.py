@@ -10,7 +10,8 @@ from functools import lru_cache
 from modelyard.api import Survey
 from modelyard.api.equality import USUAL, Equal, Progress, Search
 from modelyard.api.identity import find_equal
-from modelyard.api.planning import now_text, origin_of, pinned, roots_of
+from modelyard.api.keep_files import KEPT, keep_above, pinned
+from modelyard.api.planning import now_text, origin_of, roots_of
 from modelyard.plan import Mark, Plan, Skipped, Step
 from modelyard.policies import dedupe
 from modelyard.policies.dedupe import Common, Pairing, Stored
@@ -133,7 +134,7 @@ class Facts:
             free,
             shares,
             outside,
-            "" if number is None else self._kept(number),
+            self._kept(row, number),
             sharers,
         )
 
@@ -141,13 +142,17 @@ class Facts:
         """The path of a row as it is shown."""
         return shown(self._survey.tree.path(row))
 
-    def _kept(self, number: int) -> str:
-        """Why an artifact has to stay as it is."""
+    def _kept(self, row: int, number: int | None) -> str:
+        """Why a file has to stay as it is, and the artifact that it belongs to."""
+        if keep_above(self._survey, row):
+            return KEPT
+        if number is None:
+            return ""
         artifact = self._survey.artifacts[number]
         if artifact.id in self._pins:
             return "it is pinned"
         if pinned(self._survey, artifact):
-            return "a .modelyard-keep file keeps it"
+            return KEPT
         for use in self._everyone.of(number) if self._everyone else ():
             if use.by in HOLDING:
                 return f"{use.who} {use.evidence}"

@@ -9,15 +9,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from modelyard.api import KEEP, Survey
+from modelyard.api import Survey
 from modelyard.api.disks import disks_of, first_roots, lies_on, waiting
 from modelyard.api.environments import prefix_of
+from modelyard.api.keep_files import KEPT, pinned
 from modelyard.inventory import Artifact, Sizes
 from modelyard.plan import RATE, Break, Copy, Freeze, Origin, Path, Plan, Skipped, Step
 from modelyard.policies import asking, clean, removal
 from modelyard.policies.outlived import outlived
 from modelyard.policies.rules import Budget, Rules, budgets
 from modelyard.policies.rules import kept as keeping
+from modelyard.units import SECOND
 from modelyard.uses.everyone import Everyone
 from modelyard.uses.installed import installed
 from modelyard.uses.links import links_into
@@ -30,6 +32,7 @@ HOLDING = ("process", "server", "container", "kernel")
 NAMELESS = ("leftover", "superseded")
 TITLE = "clean"
 NONE = Rules()
+EXACT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def now_text() -> str:
@@ -39,12 +42,14 @@ def now_text() -> str:
 
 def exact_now() -> str:
     """The same to the microsecond: two plans that are made one after the other are two plans."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.now(UTC).strftime(EXACT)
 
 
 def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
     """The survey that a plan comes from, with `more` folders in which it changes something."""
-    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], exact_now())
+    roots = [*survey.starts, *dict.fromkeys(more)]
+    seen = datetime.fromtimestamp(survey.at / SECOND, UTC).strftime(EXACT)
+    return Origin(machine.node(), os.getuid(), survey.home, roots, exact_now(), seen)
 
 
 def plan_clean(
@@ -168,7 +173,7 @@ def why_not(survey: Survey, everyone: Everyone, doors: asking.Doors, number: int
     if isinstance(told := asking.asked(artifact, survey.tree, doors), str):
         return told
     if pinned(survey, artifact):
-        return f"a {KEEP} file keeps it"
+        return KEPT
     for use in everyone.of(number):
         if use.by in HOLDING:
             return f"{use.who} {use.evidence}"
@@ -189,19 +194,6 @@ def _has_prefix(survey: Survey, artifact: Artifact) -> bool:
         return bool(prefix_of(survey, artifact))
     except LookupError:
         return False
-
-
-def pinned(survey: Survey, artifact: Artifact) -> bool:
-    """Whether a keep file lies in or above one of its rows."""
-    keeps = {survey.tree.parent(row) for row in survey.tree.marks().get(KEEP, ())}
-    for row in artifact.rows if keeps else ():
-        at: int | None = row
-        while at is not None:
-            if at in keeps:
-                return True
-            at = survey.tree.parent(at)
-    inside = {survey.tree.path(keep) for keep in keeps if keep is not None}
-    return any(path.startswith(survey.tree.path(row) + b"/") for row in artifact.rows for path in inside)
 
 
 def _linked(survey: Survey, numbers: set[int]) -> dict[int, str]:

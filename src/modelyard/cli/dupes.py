@@ -13,8 +13,7 @@ from modelyard.api.deduping import Duplicates, Twins
 from modelyard.cli import as_json, documents
 from modelyard.cli.looking import exit_code
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, line, shorten, table
-from modelyard.cli.plans import many
+from modelyard.cli.output import console, line, many, shorten, table
 from modelyard.cli.searching import searched, telling
 from modelyard.policies.dedupe import Pairing
 from modelyard.units import size

@@ -17,6 +17,7 @@ from modelyard.cli.looking import look, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line, table
 from modelyard.cli.plans import confirmed, made, plan_document, tell
+from modelyard.cli.settings import rules
 from modelyard.plan import Plan
 from modelyard.policies.linking import FOLDERS, TAKERS, Target
 from modelyard.problem import Problem
@@ -59,7 +60,7 @@ def command(request: Request, item: str, target: Target, name: str, folder: str,
         return 0
     if not yes and not confirmed("Make it so"):
         return REFUSED if not sys.stdin.isatty() else 0
-    code = tell(request, made(request, plan, f"modelyard link {item} --into {target}"), "made")
+    code = tell(request, made(request, plan, f"modelyard link {item} --into {target}", rules(request)), "made")
     if code == 0 and not request.json:
         first = next((step for step in plan.steps if step.do in ("clone", "link")), plan.steps[0])
         model = next((step.ask.name for step in plan.steps if step.ask), name or item)

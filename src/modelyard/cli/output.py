@@ -57,6 +57,11 @@ def freed(sizes: Sizes) -> str:
     return size(sizes.freed) if sizes.exact else f"at least {size(sizes.freed)}"
 
 
+def many(count: int, what: str = "artifact") -> str:
+    """So many of something, in words."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def line(out: Console, text: str, style: str = "") -> None:
     """One line that never wraps: on a terminal its middle gives way, in a pipe it is whole."""
     out.print(shorten(text, out.width) if out.is_terminal else text, style=style, markup=False, soft_wrap=True)

@@ -17,8 +17,9 @@ from modelyard.cli.errors import PARTLY, HelpfulError
 from modelyard.cli.kept import print_kept
 from modelyard.cli.lately import doubts
 from modelyard.cli.moves import copying, print_move, tell_move
+from modelyard.cli.one_copy import is_one_copy, print_one_copy
 from modelyard.cli.options import Request
-from modelyard.cli.output import by_reason, console, freed, line, say, table
+from modelyard.cli.output import by_reason, console, freed, line, many, say, table
 from modelyard.cli.progress import progress
 from modelyard.cli.yards import again, find, older, opened
 from modelyard.inventory import Sizes
@@ -30,6 +31,7 @@ from modelyard.units import lasting, size
 SHOWN = 12
 APPLIED = "this plan was applied before"
 TRASHED, TRASHING = "moved into the trash", "Move them into the trash"
+UNITED, UNITING = "made one with an equal file", "Make one copy of them"
 
 
 def by_artifact(plan: Plan) -> dict[str, list[Step]]:
@@ -40,11 +42,6 @@ def by_artifact(plan: Plan) -> dict[str, list[Step]]:
     return dict(sorted(found.items(), key=lambda item: -sum(step.freed for step in item[1])))
 
 
-def many(count: int, what: str = "artifact") -> str:
-    """So many of something, in words."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def _proof(steps: list[Step]) -> str:
     return steps[0].proof.partition(":")[0]
 
@@ -53,6 +50,9 @@ def print_plan(plan: Plan) -> None:
     """The plan by class of proof, what is left out and why, and what the whole set frees."""
     if plan.moves:
         print_move(plan)
+        return
+    if is_one_copy(plan):
+        print_one_copy(plan)
         return
     out = console()
     found = by_artifact(plan)
@@ -119,7 +119,7 @@ def for_good(plan: Plan) -> int:
 def ask(at_once: bool, plan: Plan | None = None, *, savable: bool = False) -> bool:
     """The one question before something is removed."""
     words = "Remove them for good" if at_once else TRASHING
-    words = "Move it" if plan and plan.moves else words
+    words = "Move it" if plan and plan.moves else UNITING if plan and is_one_copy(plan) else words
     count = for_good(plan) if plan and not at_once else 0
     if plan and count:
         every = count == len(plan.steps)
@@ -147,11 +147,12 @@ def saved(plan: Plan, file: Path) -> None:
         raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error
 
 
-def made(request: Request, plan: Plan, again: str) -> Receipt:
-    """Makes a plan as it is; `again` is the command that makes a new one."""
+def made(request: Request, plan: Plan, again: str, ruled: Rules) -> Receipt:
+    """Makes a plan, after one more look; `again` is the command that makes a new one."""
+    doubted = doubts(request, plan, ruled)
     try:
         with opened(request) as yard, progress(request) as told:
-            return yard.apply(plan, told)
+            return yard.apply(plan, told, doubted)
     except FileExistsError as error:
         raise HelpfulError("this plan was applied before", f"`modelyard journal show {plan.id}`") from error
     except ValueError as error:
@@ -173,7 +174,7 @@ def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
         raise HelpfulError(APPLIED, f"`modelyard journal show {plan.id}`") from error
     except ValueError as error:
         raise HelpfulError(str(error), "make a new plan with `modelyard clean`") from error
-    return tell(request, found, "purged" if at_once else TRASHED, plan)
+    return tell(request, found, "purged" if at_once else UNITED if is_one_copy(plan) else TRASHED, plan)
 
 
 def _done(found: Receipt, words: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from modelyard.plan import Mark, Path, Range, Skipped, Step
+from modelyard.plan import Do, Mark, Path, Range, Skipped, Step
 from modelyard.policies.tolerance import refused, tolerance
 
 Way = Literal["share", "link", "none"]
 PROOF = "duplicate"
+STEPS: Mapping[Do, Way] = {"share": "share", "relink": "link"}
+"""The steps that leave one copy of the bytes of two files, and the ways that they go."""
 READ = "its bytes are compared again before anything changes"
 
 
@@ -61,7 +63,7 @@ def pairings(files: Sequence[Stored], user: int) -> list[Pairing]:
     found = []
     for device in sorted({each.mark.device for each in files}):
         here = sorted((each for each in files if each.mark.device == device), key=_rank)
-        found += [_pairing(here[0], other, user) for other in here[1:]]
+        found += [pairing(here[0], other, user) for other in here[1:]]
     devices = {each.mark.device for each in files}
     for device in sorted(devices)[1:]:
         one = next(each for each in sorted(files, key=_rank) if each.mark.device == device)
@@ -75,7 +77,8 @@ def _rank(each: Stored) -> tuple[bool, bool, int, int, int, bytes]:
     return (bool(_refused(each)), not each.outside, -each.sharers, -len(each.paths), each.mark.mtime, each.path)
 
 
-def _pairing(kept: Stored, other: Stored, user: int) -> Pairing:
+def pairing(kept: Stored, other: Stored, user: int) -> Pairing:
+    """What to do with a file that has the bytes of another one on its device."""
     if other.mark.uid != user:
         return Pairing(kept, other, "none", 0, f"it belongs to user {other.mark.uid}")
     if other.kept:
