@@ -11,7 +11,7 @@ import oracle
 from apply.work import take_back
 from modelyard.apply.copies.tree import grown
 from modelyard.apply.disk import Disk
-from moving.making import READERS, apply, below, plan_for, sight, store
+from moving.making import READERS, apply, below, plan_for, settle, sight, store
 from walk.disks import fresh_disk, run
 
 DISKS = ["ext4", "xfs", "btrfs", "tmpfs"]
@@ -87,3 +87,20 @@ def test_the_same_file_system_renames(home: Path) -> None:
     take_back(home, plan, Disk())
     assert sight(source) == before
     assert not target.exists()
+
+
+def test_settings_that_were_changed_since_keep_the_whole_move(tmp_path: Path, home: Path) -> None:
+    """Half a way back would leave two copies, and settings that name the wrong one."""
+    source = store(home)
+    with fresh_disk("tmpfs", tmp_path) as disk:
+        target = disk / "store"
+        plan = plan_for(source, target, home, linked=False)
+        assert set(apply(home, plan, Disk()).states) == {"done"}
+        (home / "settings.ini").write_text(f"place = {target}\nmore = yes\n")
+        take_back(home, plan, Disk())
+        ledger = settle(home, plan, Disk())
+        assert ledger
+        assert set(ledger.states) == {"done"}
+        assert "it was changed since" in " ".join(ledger.reasons.values())
+        assert not source.exists()
+        assert target.is_dir()
