@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from modelyard.apply.copies import able
-from modelyard.apply.copies.passage import Altered, Passage, dressed
+from modelyard.apply.copies.passage import Altered, Passage, dressed, flagged
 from modelyard.apply.copies.staging import Staging
 from modelyard.apply.copies.streams import Room
 from modelyard.apply.copies.things import Thing, Unfit, differing, things
@@ -185,6 +185,7 @@ class _Carrier:
         """Gives a folder what it has beside its names, once those are there."""
         path, place = _at(self._source, each.path), self._staging.place(each)
         with opened(path) as source, opened(place) as target:
+            flagged(self._disk, source, target, path)
             seen = os.fstat(target)
             dressed(self._disk, source, target, each, (seen.st_uid, seen.st_gid), path)
         if not self.whole:
