@@ -89,6 +89,22 @@ def test_the_same_file_system_renames(home: Path) -> None:
     assert not target.exists()
 
 
+class Deviceless(Disk):
+    """A disk on which no device can be made."""
+
+    def special(self, path: bytes, mode: int, number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+
+def test_where_no_device_can_be_made_nothing_is_copied(home: Path, tmp_path: Path) -> None:
+    source = store(home)
+    with fresh_disk("tmpfs", tmp_path) as disk:
+        ledger = apply(home, plan_for(source, disk / "store", home, linked=True), Deviceless())
+        assert ledger.states == ["refused", "planned"]
+        assert "root alone makes devices" in ledger.reasons[0]
+        assert not [*disk.iterdir()]
+
+
 def test_settings_that_were_changed_since_keep_the_whole_move(tmp_path: Path, home: Path) -> None:
     """Half a way back would leave two copies, and settings that name the wrong one."""
     source = store(home)
