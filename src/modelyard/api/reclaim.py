@@ -23,7 +23,7 @@ from modelyard.apply.lock import locked
 from modelyard.apply.purge import Progress, free_bytes, purge, silent
 from modelyard.apply.recover import recover
 from modelyard.apply.rooms import NO_ROOM, Rooms, known_rooms, rooms, rooms_in_memory
-from modelyard.apply.together import is_half, whole
+from modelyard.apply.together import is_half, is_whole, whole
 from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Platform
@@ -141,7 +141,7 @@ class Yard:
         What it does not show, by its new place, where it cannot be taken back any more.
         """
         plan, why = journal.ledger.plan, ""
-        if not is_half(journal.ledger) and (why := missing(plan, *self._where)):
+        if is_whole(journal.ledger) and (why := missing(plan, *self._where)):
             last = len(plan.steps) - 1
             journal.write([Record("done", last, now_text(), why=why)])
             undo(self._disk, journal, now_text)
