@@ -5,14 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import makers
 import weights
+from modelyard.api import reclaim, surveying
+from modelyard.apply.disk import Disk
+from modelyard.cli import dedupe, lately
 from typed import Run
 from walk.disks import MIB, free_bytes, fresh_disk
 
@@ -82,6 +89,31 @@ def test_what_the_plan_says_comes_back(run: Run, there: Path, kind: str) -> None
     gained = free_bytes(there) - free
     assert abs(gained - plan["freed"]) < 0.01 * plan["freed"]
     assert {name: each[3] == CONTENT for name, each in look(files).items()} == dict.fromkeys(files, True)
+
+
+def test_files_that_were_written_just_now_count_as_what_comes_back(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wait in memory still, and take no room: btrfs tells less free bytes after than before."""
+    calls = []
+
+    class Telling(Disk):
+        def sync_file_system(self, path: bytes) -> None:
+            calls.append("synced")
+            super().sync_file_system(path)
+
+        def share_equal(self, source: int, start: int, length: int, target: int, at: int) -> int:
+            calls.append("shared")
+            return super().share_equal(source, start, length, target, at)
+
+    monkeypatch.setattr(reclaim, "Disk", Telling)
+    with fresh_disk("btrfs", tmp_path) as disk:
+        there = disk / "home"
+        for name in ("one", "two", "three"):
+            makers.write(there / name, CONTENT)
+        receipt = answered(run, there, "dedupe", "--yes")["receipt"]
+    assert [each for each, _ in groupby(calls)] == ["synced", "shared", "synced"]
+    assert abs(receipt["freed_measured"] - 2 * len(CONTENT)) < 0.02 * len(CONTENT)
 
 
 def test_undo_makes_hard_links_files_of_their_own_again(run: Run, tmp_path: Path) -> None:
@@ -193,3 +225,79 @@ def test_without_a_terminal_nothing_is_changed(run: Run, tmp_path: Path) -> None
         undone = run("undo", "--home", str(there))
         assert "no byte of it changed" in undone.out
         assert {path.read_bytes() for path in files.values()} == {CONTENT}
+
+
+def late(run: Run, there: Path, meanwhile: Callable[[], AbstractContextManager[object]]) -> dict[str, str]:
+    """Saves a plan, lets something happen, applies it; what was left undone by the first part of its path, and why."""
+    saved = there / "plan.json"
+    assert run("dedupe", "--home", str(there), "--plan", str(saved)).code == 0
+    with meanwhile():
+        answer = run("apply", str(saved), "--home", str(there), "--yes", "--json")
+    assert answer.code == 3, (answer.out, answer.err)
+    refused = json.loads(answer.out)["receipt"]["skipped"]
+    return {Path(each["path"]).relative_to(there).parts[0]: each["why"] for each in refused}
+
+
+@pytest.mark.parametrize("kind", ["xfs", "ext4"], indirect=True)
+def test_what_was_pinned_or_kept_meanwhile_stays_as_it_is(
+    run: Run, there: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lately, "FRESH", 0.0)
+    files = stores(there)
+    os.utime(files["hf"], ns=(1, 1))  # the oldest one is kept
+    before = look(files)
+
+    def pinned() -> AbstractContextManager[object]:
+        assert run("pin", "--home", str(there), "ollama:m:latest").code == 0
+        makers.write(there / ".lmstudio" / ".modelyard-keep", "")
+        return nullcontext()
+
+    why = late(run, there, pinned)
+    assert why[".ollama"] == "it is pinned"
+    assert why.get(".lmstudio") == ("a .modelyard-keep file keeps it" if kind == "xfs" else None)
+    assert look(files) == before
+    assert not os.path.samefile(files["hf"], files["ollama"])
+
+
+def test_a_saved_plan_says_what_it_does(run: Run, tmp_path: Path) -> None:
+    with fresh_disk("xfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        tuned(there, 4)
+        stores(there)
+        words = ("dedupe", "--tensors", "--home", str(there))
+        shown = run(*words, "--plan", str(there / "plan.json")).out
+        answer = run("apply", str(there / "plan.json"), "--home", str(there), "--yes")
+        assert "Share the extents of equal tensors  1 file" in shown
+        assert answer.out.startswith(shown)
+        assert "3 things made one with an equal file" in answer.out
+        assert "trash" not in answer.out
+
+
+def test_a_keep_file_keeps_files_that_belong_to_nothing(run: Run, tmp_path: Path) -> None:
+    with fresh_disk("xfs", tmp_path) as disk:
+        there = disk / "home"
+        for name in ("one", "two"):
+            makers.write(there / "data" / "deep" / name, CONTENT[:MIB])
+        makers.write(there / "data" / ".modelyard-keep", "")
+        plan = answered(run, there, "dedupe", "--dry-run")["plan"]
+        assert plan["steps"] == []
+        assert [each["why"] for each in plan["skipped"]] == ["a .modelyard-keep file keeps it"]
+
+
+def test_what_was_pinned_while_equal_files_were_searched_stays(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan is young, and what it was made of is not."""
+    with fresh_disk("xfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        stores(there)
+        begun = time.time_ns() - 3600 * 10**9
+        monkeypatch.setattr(surveying, "time", SimpleNamespace(time_ns=lambda: begun))
+
+        def agreed(words: str, *, savable: bool) -> bool:
+            return run("pin", "--home", str(there), "ollama:m:latest", "lmstudio:a/b@Q4_0").code == 0
+
+        monkeypatch.setattr(dedupe, "confirmed", agreed)
+        answer = run("dedupe", "--home", str(there))
+        assert answer.code == 3
+        assert answer.out.count("it is pinned") == 2

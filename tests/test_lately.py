@@ -102,6 +102,19 @@ def test_a_rule_that_was_written_meanwhile_keeps(run: Run, full: Path) -> None:
     assert why["http-v2"] == "a rule of yours: never"
 
 
+def test_a_store_in_which_something_was_pinned_meanwhile_is_not_moved(run: Run, full: Path) -> None:
+    file, target = full.parent / "plan.json", full.parent / "elsewhere"
+    assert run("move", "ollama", str(target), "--plan", str(file)).code == 0
+    assert run("pin", PIRATE).code == 0
+    answer = run("apply", str(file), "--yes")
+    assert answer.code == 3
+    assert f"{PIRATE}: it is pinned" in " ".join(answer.out.split())
+    assert not target.exists()
+    assert run("pin", "--remove", PIRATE).code == 0
+    assert run("move", "ollama", str(target), "--yes").code == 0
+    assert target.is_dir()
+
+
 def test_where_nothing_happened_everything_goes(run: Run, full: Path) -> None:
     assert applied(run, full, lambda _: None, "pip", "checkpoint") == {}
 

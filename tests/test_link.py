@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from huggingface_hub import scan_cache_dir, try_to_load_from_cache
 
 import makers
 import weights
+from modelyard.api import reclaim
+from modelyard.apply.disk import Disk
 from typed import Answer, Run
 from walk.disks import MIB, free_bytes, fresh_disk
 
@@ -98,6 +101,61 @@ def test_undo_takes_it_away_again(run: Run, there: Path) -> None:
     assert not (there / PLACES["lmstudio"]).exists()
 
 
+@pytest.mark.parametrize("target", ["lmstudio", "huggingface"])
+def test_undo_leaves_no_folder_that_was_not_there(run: Run, there: Path, target: str) -> None:
+    programs(there)
+    in_hub(there)
+    (kept := there / ".lmstudio" / "models" / "mine").mkdir()
+    before = below(there)
+    answer = linked(run, there, target, "--as", "mine/a")
+    assert answer.code == 0
+    assert ('"mine/a", gguf_file="tiny.Q4_0.gguf"' in answer.out) == (target == "huggingface")
+    assert below(there) != before
+    assert run("undo", "--home", str(there)).code == 0
+    assert below(there) == before
+    assert kept.is_dir()
+
+
+def test_a_folder_that_got_something_else_stays(run: Run, there: Path) -> None:
+    programs(there)
+    in_hub(there)
+    assert linked(run, there, "lmstudio").code == 0
+    mine = makers.write(there / ".lmstudio" / "models" / "acme" / "mine.txt", "mine")
+    assert run("undo", "--home", str(there)).code == 0
+    assert mine.read_text() == "mine"
+    assert list(mine.parent.iterdir()) == [mine]
+
+
+def below(there: Path) -> set[Path]:
+    """Every name in a home but for where modelyard keeps its own."""
+    return {path for path in there.rglob("*") if path.relative_to(there).parts[0] not in (".local", ".config")}
+
+
+class Refusing(Disk):
+    """Cannot make the second of two files."""
+
+    def share(self, source: int, start: int, length: int, target: int, at: int) -> None:
+        """Fails for it."""
+        if b"beta" in os.fsencode(os.readlink(f"/proc/self/fd/{source}")):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().share(source, start, length, target, at)
+
+
+def test_half_a_model_is_left_nowhere(run: Run, there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs(there)
+    for name in ("alpha", "beta"):
+        weights.safetensors(there / f".lmstudio/models/acme/two/{name}.safetensors", {name: ("U8", [8], b"x" * 8)})
+    before = below(there)
+    monkeypatch.setattr(reclaim, "Disk", Refusing)
+    words = ("lmstudio:acme/two", "--into", "huggingface", "--home", str(there), "--yes")
+    answer = run("link", *words)
+    assert answer.code == 3
+    assert "EIO" in answer.out
+    assert below(there) == before
+    monkeypatch.undo()
+    assert run("link", *words).code == 0
+
+
 def test_the_hubs_own_client_finds_what_was_linked_into_its_cache(run: Run, there: Path) -> None:
     programs(there)
     data = {"w": ("U8", [len(DATA)], DATA)}
@@ -110,6 +168,7 @@ def test_the_hubs_own_client_finds_what_was_linked_into_its_cache(run: Run, ther
         found = try_to_load_from_cache("acme/small", name, cache_dir=hub)
         assert isinstance(found, str)
         assert Path(found).read_bytes() == (there / ".lmstudio/models/acme/small" / name).read_bytes()
+    assert 'from_pretrained("acme/small", local_files_only=True)' in answer.out
     (repo,) = scan_cache_dir(hub).repos
     assert repo.repo_id == "acme/small"
     assert "hf:model/acme/small" in run("ls", "-q", "--home", str(there)).out
@@ -193,7 +252,7 @@ def test_ollamas_server_makes_a_model_of_the_file_that_lies_there(run: Run, ther
     (made,) = [each["id"] for each in journal if each["id"] in answer.out]
     assert run("undo", "--home", str(there), made).code == 0
     assert server.made == {}
-    assert not list((there / ".ollama" / "models" / "blobs").iterdir())
+    assert not (there / ".ollama" / "models" / "blobs").exists()
 
 
 def test_a_server_that_keeps_its_models_elsewhere_makes_none(run: Run, there: Path, server: Ollama) -> None:

@@ -187,7 +187,7 @@ class Move(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether it belongs to the machine, and not to one home."""
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     """The survey that a plan came from."""
 
     machine: str
@@ -195,6 +195,8 @@ class Origin(msgspec.Struct, frozen=True):
     home: str
     roots: list[str]
     at: str
+    seen: str = ""
+    """When its walk began; empty in what earlier versions wrote."""
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -18,15 +18,15 @@ import pytest
 
 import makers
 from modelyard import api
+from modelyard.api import engines
 from modelyard.api.moving import Refusal, Wish, missing, plan_move
 from modelyard.api.reclaim import Yard
 from modelyard.apply.copies.tree import grown
-from modelyard.apply.disk import Disk
 from modelyard.inventory import Root
 from modelyard.plan import Plan
 from modelyard.stores import docker
 from modelyard.stores.docker_folders import of_machine
-from moving.making import apply, below, contents, plan_for, sight, store
+from moving.making import below, contents, sight
 from typed import Answer, Run
 from walk.disks import fresh_disk, mounted
 
@@ -331,6 +331,27 @@ def test_a_user_who_is_root_over_their_containers_moves_their_engine(disk: Path)
         assert json.loads((home / ".config/docker/daemon.json").read_text()) == {"data-root": f"{there}/docker"}
 
 
+@pytest.mark.parametrize(
+    ("release", "users", "hidden"),
+    [
+        ("5.4.0-42-generic", "0 4711 1\n1 100000 65536\n", True),
+        ("5.11.0-16-generic", "0 4711 1\n1 100000 65536\n", False),
+        ("4.19.0", "         0          0 4294967295\n", False),
+    ],
+)
+def test_what_its_kernel_hides_from_a_user_is_not_lost(
+    home: Path, disk: Path, monkeypatch: pytest.MonkeyPatch, release: str, users: str, hidden: bool
+) -> None:
+    """Overlay file systems note removed folders in attributes, and some of those a copy by a user would not have."""
+    rootless(home)
+    monkeypatch.setattr(engines, "read_file", lambda path: users.encode())
+    monkeypatch.setattr(engines, "release", lambda: release)
+    if hidden:
+        assert "this kernel hides from its user" in refused(home, disk)
+    else:
+        assert plan(home, disk).steps
+
+
 ANNA, SUB = 4711, 100033
 
 
@@ -367,18 +388,3 @@ def as_root_of(user: int, *words: str) -> Answer:
             Path(f"/proc/{running.pid}/{name}").write_text(IDS.format(user))
         out, err = running.communicate("\n")
     return Answer(running.returncode, out, err)
-
-
-class Deviceless(Disk):
-    """A disk on which no device can be made."""
-
-    def special(self, path: bytes, mode: int, number: int) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-
-def test_where_no_device_can_be_made_nothing_is_copied(home: Path, disk: Path) -> None:
-    source = store(home)
-    ledger = apply(home, plan_for(source, disk / "store", home, linked=True), Deviceless())
-    assert ledger.states == ["refused", "planned"]
-    assert "root alone makes devices" in ledger.reasons[0]
-    assert not [*disk.iterdir()]

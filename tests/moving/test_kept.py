@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+import makers
 import oracle
 from apply.work import take_back
 from modelyard.apply.copies.tree import grown
 from modelyard.apply.disk import Disk
-from moving.making import READERS, apply, below, plan_for, sight, store
-from walk.disks import fresh_disk, run
+from moving.making import READERS, apply, below, plan_for, settle, sight, store
+from walk.disks import fresh_disk, mounted, run
 
 DISKS = ["ext4", "xfs", "btrfs", "tmpfs"]
 
@@ -87,3 +89,65 @@ def test_the_same_file_system_renames(home: Path) -> None:
     take_back(home, plan, Disk())
     assert sight(source) == before
     assert not target.exists()
+
+
+class Deviceless(Disk):
+    """A disk on which no device can be made."""
+
+    def special(self, path: bytes, mode: int, number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+
+def test_where_no_device_can_be_made_nothing_is_copied(home: Path, tmp_path: Path) -> None:
+    source = store(home)
+    with fresh_disk("tmpfs", tmp_path) as disk:
+        ledger = apply(home, plan_for(source, disk / "store", home, linked=True), Deviceless())
+        assert ledger.states == ["refused", "planned"]
+        assert "root alone makes devices" in ledger.reasons[0]
+        assert not [*disk.iterdir()]
+
+
+def test_settings_that_were_changed_since_keep_the_whole_move(tmp_path: Path, home: Path) -> None:
+    """Half a way back would leave two copies, and settings that name the wrong one."""
+    source = store(home)
+    with fresh_disk("tmpfs", tmp_path) as disk:
+        target = disk / "store"
+        plan = plan_for(source, target, home, linked=False)
+        assert set(apply(home, plan, Disk()).states) == {"done"}
+        (home / "settings.ini").write_text(f"place = {target}\nmore = yes\n")
+        take_back(home, plan, Disk())
+        ledger = settle(home, plan, Disk())
+        assert ledger
+        assert set(ledger.states) == {"done"}
+        assert "it was changed since" in " ".join(ledger.reasons.values())
+        assert not source.exists()
+        assert target.is_dir()
+
+
+def test_many_files_take_little_memory(tmp_path: Path) -> None:
+    """A million names in a list of objects, twice, took two gigabytes."""
+    peaks = []
+    for count in (500, 2500):
+        source = tmp_path / str(count)
+        for number in range(count):
+            makers.write(source / f"{number % 10}" / f"a-file-with-a-longer-name-{number:05d}", b"")
+        with fresh_disk("tmpfs", tmp_path) as disk:
+            tracemalloc.start()
+            grown(Disk(), bytes(source), bytes(disk / "store"), (), lambda done, total: None)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 2000 * 400
+
+
+def test_a_copy_that_goes_on_needs_room_only_for_the_files_that_are_missing(tmp_path: Path) -> None:
+    for number in range(300):
+        makers.write(tmp_path / "store" / f"{number}", b"here")
+
+    def stopped(done: int, total: int) -> None:
+        raise InterruptedError
+
+    with mounted("tmpfs", tmp_path / "disk", "-t", "tmpfs", "-o", "nr_inodes=400") as disk:
+        with pytest.raises(InterruptedError):
+            grown(Disk(), bytes(tmp_path / "store"), bytes(disk / "store"), (), stopped)
+        tree = grown(Disk(), bytes(tmp_path / "store"), bytes(disk / "store"), (), lambda done, total: None)
+        assert len(os.listdir(tree)) == 300

@@ -30,6 +30,7 @@ from modelyard.inventory import Artifact
 from modelyard.plan import Path, Plan, Step
 from modelyard.policies import archiving, removal
 from modelyard.problem import Problem
+from modelyard.walk.flags import held_within
 from modelyard.walk.hash import Seen
 from modelyard.walk.read import opened, read_file
 from modelyard.walk.text import shown
@@ -97,6 +98,9 @@ def propose(survey: Survey, number: int, address: str) -> Proposal:
     entries, seen = entries_below(base, tops)
     if not seen:
         raise Refused("there is no file in it")
+    for each in rows:
+        if stays := held_within(each):
+            raise Refused(f"{shown(stays.path)} is {stays.how}: `{stays.end}` ends that")
     _check_place(address, base, tops, sum(each.size for each in entries if each.kind == "file"))
     try:
         shelf, where = shelf_of(address, _name(artifact, seen))

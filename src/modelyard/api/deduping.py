@@ -12,7 +12,7 @@ from msgspec import Struct
 from modelyard.api import Survey
 from modelyard.api.equality import USUAL, Equal, Progress, Search
 from modelyard.api.identity import find_equal
-from modelyard.api.keep_files import KEPT, pinned
+from modelyard.api.keep_files import KEPT, keep_folders, lies_in, pinned
 from modelyard.plan import Mark, Plan, Skipped, Step
 from modelyard.policies import dedupe
 from modelyard.policies.dedupe import Common, Pairing, Stored
@@ -114,6 +114,7 @@ class Facts:
         self._survey, self._pins, self._everyone = survey, pins, everyone
         self.user = os.getuid()
         self._plain = {number for number, _, how, _ in survey.tree.columns.devices if how == 0}
+        self._folders = keep_folders(survey)
         self._shares, self._keeps = lru_cache(None)(can_share), lru_cache(None)(self._kept)
 
     def of(self, row: int, sharers: int = 0) -> Stored:
@@ -138,13 +139,19 @@ class Facts:
             free,
             shares,
             outside,
-            self._keeps(owners[0]) if owners else "",
+            self._stays(row, owners[0] if owners else None),
             sharers,
         )
 
     def path(self, row: int) -> str:
         """The path of a row as it is shown."""
         return shown(self._survey.tree.path(row))
+
+    def _stays(self, row: int, number: int | None) -> str:
+        """Why a file has to stay as it is, or the artifact that it belongs to."""
+        if lies_in(self._survey, row, self._folders):
+            return KEPT
+        return "" if number is None else self._keeps(number)
 
     def _kept(self, number: int) -> str:
         """Why an artifact has to stay as it is."""

@@ -8,22 +8,26 @@ from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.checkpoints import busy
+from modelyard.api.deduping import Facts
+from modelyard.api.movable import is_inside
 from modelyard.api.planning import doors_of, why_not
 from modelyard.apply.engine import Watch
 from modelyard.plan import Plan, Step
-from modelyard.policies.rules import Rules
+from modelyard.policies import dedupe
+from modelyard.policies.rules import PINNED, Rules
 from modelyard.policies.rules import kept as keeping
 from modelyard.uses.everyone import Everyone
 from modelyard.uses.links import links_into
 from modelyard.walk.tree import Tree
 
 GOING = ("remove", "ask")
+BRINGING = ("copy", "move")
 
 
 def doubts(survey: Survey, everyone: Everyone, plan: Plan, rules: Rules, now: int) -> dict[str, str]:
-    """By artifact why it must stay, by a survey made just now; `now` in nanoseconds since 1970.
+    """By artifact, by path where it belongs to none, why it must stay as it is; `now` in nanoseconds since 1970.
 
-    What is pinned, in use, or kept by a rule meanwhile, and what something new shares with others or links into.
+    By a survey made just now: what is pinned, in use or kept by a rule, needed by something new, or linked into.
     """
     names = {name for step in plan.steps if step.do in GOING for name in step.artifacts}
     numbers = {number: each.id for number, each in enumerate(survey.artifacts) if each.id in names}
@@ -33,7 +37,39 @@ def doubts(survey: Survey, everyone: Everyone, plan: Plan, rules: Rules, now: in
     for number, name in numbers.items():
         if why := ruled.get(number) or why_not(survey, everyone, doors, number):
             found[name] = why
-    return found
+    return {**found, **dict(_otherwise(survey, everyone, plan, rules)), **dict(_moved(survey, everyone, plan, rules))}
+
+
+def _otherwise(survey: Survey, everyone: Everyone, plan: Plan, rules: Rules) -> Iterator[tuple[str, str]]:
+    """The equal files with which something else would be done by now: they are pinned, kept, in use, another tool's."""
+    facts = Facts(survey, rules.pins, everyone)
+    for step in plan.steps:
+        if step.do not in dedupe.STEPS or step.other is None:
+            continue
+        kept, other = survey.tree.find(bytes(step.other)), survey.tree.find(bytes(step.path))
+        if kept is not None and other is not None:
+            now = dedupe.pairing(facts.of(kept), facts.of(other), facts.user)
+            if now.way != dedupe.STEPS[step.do]:
+                yield name_of(step), now.why
+
+
+def _moved(survey: Survey, everyone: Everyone, plan: Plan, rules: Rules) -> Iterator[tuple[str, str]]:
+    """What would get another place while something in it is pinned, kept or used by now."""
+    if not plan.moves:
+        return
+    doors, name = doors_of(survey, everyone), plan.moves[0].artifact
+    sources = [step.other if step.do == "copy" else step.path for step in plan.steps if step.do in BRINGING]
+    rows = [row for each in sources if each and (row := survey.tree.find(bytes(each))) is not None]
+    for number, each in enumerate(survey.artifacts):
+        if is_inside(survey.tree, each, rows):
+            pinned = PINNED if each.id in rules.pins else ""
+            if why := pinned or why_not(survey, everyone, doors, number):
+                yield name, f"{each.id}: {why}"
+
+
+def name_of(step: Step) -> str:
+    """What a step is about: its artifact, or its path where that belongs to none."""
+    return step.artifact or step.path.text
 
 
 def _needed(survey: Survey, plan: Plan, names: set[str]) -> Iterator[tuple[str, str]]:
@@ -62,4 +98,5 @@ class Lately(Struct):
 
     def why(self, step: Step) -> str:
         """The doubt of any artifact that the step is a part of, or the reason of the other watch."""
-        return next((self.doubted[each] for each in step.artifacts if each in self.doubted), "") or self.watch.why(step)
+        names = (name_of(step), *step.also)
+        return next((self.doubted[each] for each in names if each in self.doubted), "") or self.watch.why(step)

@@ -63,7 +63,7 @@ def plan_link(
         return _no(artifact.id, "its tensors do not tell what it is: name one of ComfyUI's folders with --folder")
     if target == "ollama" and len(offered) > 1:
         return _no(artifact.id, "Ollama makes a model of one GGUF file, and this one has several")
-    return _plan(survey, artifact, target, root, rows, offered, name or _name(artifact), folder)
+    return _plan(survey, artifact, target, root, rows, offered, name or name_of(artifact), folder)
 
 
 def _no(what: str, why: str) -> Problem:
@@ -130,7 +130,7 @@ def _digest(tree: Tree, row: int, cache: DigestCache) -> str | Problem:
     return known.hex()
 
 
-def _name(artifact: Artifact) -> str:
+def name_of(artifact: Artifact) -> str:
     """What it is called where it comes from: `owner/name`, without the kind and the revision."""
     text = (artifact.group or artifact.id).partition(":")[2]
     for prefix in ("model/", "dataset/", "space/"):
@@ -180,7 +180,8 @@ def _plan(
         short = f"{model.lower()}:latest" if ":" not in model else model.lower()
         asked = Ask("ollama", "model", short, folder=root, make=files[0].digest)
         steps.append(Step("ask", Path.of(address.encode()), None, artifact.id, ask=asked))
-    return Plan(TITLE, now_text(), origin_of(survey), steps, roots_of(survey), 0, True, "duplicate", []).sealed()
+    origin, roots = origin_of(survey), roots_of(survey)
+    return Plan(TITLE, now_text(), origin, steps, roots, 0, True, "duplicate", [], together=True).sealed()
 
 
 def _servers(survey: Survey) -> Iterator[str]:

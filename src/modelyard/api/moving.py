@@ -25,6 +25,7 @@ from modelyard.policies.removal import mark
 from modelyard.stores.telling import ENVIRONMENT
 from modelyard.uses.everyone import Everyone
 from modelyard.uses.links import links_into
+from modelyard.walk.flags import held, held_within
 from modelyard.walk.mounts import mount_at, mounts
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree
@@ -60,6 +61,7 @@ def plan_move(
     parts = tuple(_part(survey.tree, *each) for each in zip(unit.named, targets, unit.rows, strict=True))
     for part in parts:
         _refuse_place(part)
+        _refuse_held(part, whole=not _same_disk(part))
     renamed = all(_same_disk(part) for part in parts) and not any(part.secrets for part in parts)
     spoken = told(unit, parts, wish.write_rc, env, home, platform)
     outside = [survey.tree.label(link) for _, link in links_into(survey.tree, unit.rows)]
@@ -114,6 +116,16 @@ def _refuse_place(part: Part) -> None:
     for one, other in ((part.target, part.real), (part.real, part.target)):
         if one == other or one.startswith(other + b"/"):
             raise Refusal(f"{shown(one)} lies in {shown(other)}", "give a place outside of it")
+
+
+def _refuse_held(part: Part, *, whole: bool) -> None:
+    """What nobody can rename or remove: of a part that is renamed alone itself, of one that is copied all of it."""
+    above = {os.path.dirname(part.real), os.path.dirname(part.named), os.path.dirname(part.target)}
+    inside = held_within(part.real, part.secrets) if whole else held(part.real)
+    found = inside or next((each for path in sorted(above) if (each := held(path))), None)
+    if found:
+        end = f"`{found.end} {shown(found.path)}` ends that"
+        raise Refusal(f"{shown(found.path)} is {found.how}, so that nobody can take it away", end)
 
 
 def _refuse_way(unit: Unit, spoken: Told, linked: bool, parts: Sequence[Part]) -> None:

@@ -20,6 +20,7 @@ from modelyard.policies import asking, clean, removal
 from modelyard.policies.outlived import outlived
 from modelyard.policies.rules import Budget, Rules, budgets
 from modelyard.policies.rules import kept as keeping
+from modelyard.units import SECOND
 from modelyard.uses.everyone import Everyone
 from modelyard.uses.installed import installed
 from modelyard.uses.links import links_into
@@ -32,6 +33,7 @@ HOLDING = ("process", "server", "container", "kernel")
 NAMELESS = ("leftover", "superseded")
 TITLE = "clean"
 NONE = Rules()
+EXACT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def now_text() -> str:
@@ -41,12 +43,14 @@ def now_text() -> str:
 
 def exact_now() -> str:
     """The same to the microsecond: two plans that are made one after the other are two plans."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.now(UTC).strftime(EXACT)
 
 
 def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
     """The survey that a plan comes from, with `more` folders in which it changes something."""
-    return Origin(machine.node(), os.getuid(), survey.home, [*survey.starts, *dict.fromkeys(more)], exact_now())
+    roots = [*survey.starts, *dict.fromkeys(more)]
+    seen = datetime.fromtimestamp(survey.at / SECOND, UTC).strftime(EXACT)
+    return Origin(machine.node(), os.getuid(), survey.home, roots, exact_now(), seen)
 
 
 def plan_clean(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from modelyard.apply.lock import locked
 from modelyard.apply.purge import Progress, free_bytes, purge, silent
 from modelyard.apply.recover import recover
 from modelyard.apply.rooms import NO_ROOM, Rooms, known_rooms, rooms, rooms_in_memory
-from modelyard.apply.together import is_half, whole
+from modelyard.apply.together import is_half, is_whole, whole
 from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Platform
@@ -121,16 +121,20 @@ class Yard:
             engine = Engine(hands, Lately(keeper, doubted))
             total = len(plan.steps)
             shared = [os.path.dirname(bytes(step.path)) for step in plan.steps if step.do == "share"]
-            before = free_bytes(shared)
+            before = self._free(shared)
             for start in range(0, total, 64):
                 engine.run(range(start, min(start + 64, total)))
                 progress(min(start + 64, total), total)
             lost = self._looked_over(journal) if plan.together else []
-            for folder in shared[:1]:
-                self._disk.sync_file_system(folder)
-            gained = sum(free_bytes(shared).values()) - sum(before.values()) if shared else None
+            gained = sum(self._free(shared).values()) - sum(before.values()) if shared else None
             done = receipt(journal.ledger, measured=gained)
             return replace(done, failed=[*done.failed, *lost], capsules=keeper.capsules)
+
+    def _free(self, folders: Sequence[bytes]) -> dict[int, int]:
+        """Free bytes by device, once each has done what waits in memory: files that lie there took no room yet."""
+        for folder in {os.lstat(each).st_dev: each for each in folders if os.path.isdir(each)}.values():
+            self._disk.sync_file_system(folder)
+        return free_bytes(folders)
 
     def _looked_over(self, journal: Journal) -> list[tuple[str, str]]:
         """All steps or none: what moved has to show everything that it showed before.
@@ -138,7 +142,7 @@ class Yard:
         What it does not show, by its new place, where it cannot be taken back any more.
         """
         plan, why = journal.ledger.plan, ""
-        if not is_half(journal.ledger) and (why := missing(plan, *self._where)):
+        if is_whole(journal.ledger) and (why := missing(plan, *self._where)):
             last = len(plan.steps) - 1
             journal.write([Record("done", last, now_text(), why=why)])
             undo(self._disk, journal, now_text)

@@ -6,6 +6,7 @@ import difflib
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,8 @@ class Survey(Inventory, frozen=True):
 
     tree: Tree
     claims: Claims
+    at: int
+    """When the walk began; nanoseconds since 1970."""
 
     def freed(self, ids: Iterable[str]) -> Sizes:
         """What removing exactly these artifacts frees. KeyError for an id that is not in the inventory."""
@@ -93,13 +96,14 @@ def survey(
             starts.append(reached)
     told = {marker for each in adapters for marker in (*each.STORE.markers, *each.STORE.watched)}
     markers = sorted(told | {ADAPTER, KEEP})
+    at = time.time_ns()
     tree = walk(starts, markers=markers, cross_device=cross_device, progress=progress, home=real_home)
     closed = closed_rows(named, tree)
     found = read_all(named, tree, closed)
     if everything:
         loose = read_loose(tree, _claims(tree, found), closed)
         found.append(loose)
-    return _inventory(tree, found, str(home), refused)
+    return _inventory(tree, found, str(home), refused, at)
 
 
 def store_names() -> frozenset[str]:
@@ -130,7 +134,7 @@ def _claims(tree: Tree, found: Iterable[Found]) -> Claims:
     )
 
 
-def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem]) -> Survey:
+def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem], walked: int) -> Survey:
     drafts = [artifact for each in found for artifact in each.artifacts]
     claims = _claims(tree, found)
     artifacts = tuple(_measured(tree, claims.measure({number}), draft) for number, draft in enumerate(drafts))
@@ -155,6 +159,7 @@ def _inventory(tree: Tree, found: list[Found], home: str, refused: list[Problem]
         sum(holding.sizes.allocated for holding in holdings) - totals.allocated,
         tree,
         claims,
+        walked,
     )
 
 

@@ -19,6 +19,7 @@ AT_FDCWD = -100
 ACL_AND_ATTRIBUTES = 1 | 4  # COPYFILE_ACL and COPYFILE_XATTR of fcopyfile(3)
 FICLONERANGE = 0x4020940D  # ioctl_ficlonerange(2)
 FIDEDUPERANGE = 0xC0189436  # ioctl_fideduperange(2)
+SET_FLAGS = 0x40086602  # FS_IOC_SETFLAGS of ioctl_iflags(2)
 DIFFERS = 1  # FILE_DEDUPE_RANGE_DIFFERS
 
 
@@ -119,6 +120,10 @@ class Disk:
     def attribute(self, place: int | bytes, name: str, value: bytes) -> None:
         """Gives an open file, or a name that may be a link, an extended attribute, access control lists among them."""
         os.setxattr(place, name, value, follow_symlinks=isinstance(place, int))
+
+    def flags(self, descriptor: int, flags: int) -> None:
+        """The flags of an open file, as chattr(1) gives them. Linux alone."""
+        fcntl.ioctl(descriptor, SET_FLAGS, struct.pack("=i4x", flags))
 
     def mode(self, place: int | bytes, mode: int) -> None:
         """Who may do what with an open file, or with a name that is no link."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from modelyard.apply import marks
-from modelyard.apply.acts import ACTS, carrying
+from modelyard.apply.acts import ACTS, carrying, folders
 from modelyard.apply.hands import Hands, words
 from modelyard.apply.journal import Record
 from modelyard.plan import Path, Step
@@ -21,6 +21,8 @@ BATCH = 64
 
 KEEP_IN_PLACE = ("ask", "share")
 """What puts nothing into the trash."""
+NEW = ("clone", "link", "write")
+"""What makes a new file, and the folders above it."""
 NOWHERE = "no folder on its device can hold the trash"
 GOING = ("remove", "ask")
 """Steps after which something is gone: only of those does one depend on the other."""
@@ -75,7 +77,10 @@ class Engine(Struct):
         why = self._unmade(self.hands.step(intent.step))
         if why:
             return self.hands.record("refused", intent.step, why=why)
-        return ACTS[self.hands.step(intent.step).do].make(self.hands, intent)
+        made = ACTS[self.hands.step(intent.step).do].make(self.hands, intent)
+        if made.event in ("refused", "failed"):
+            folders.unmake(self.hands.disk, self.hands.journal.ledger, intent.step)
+        return made
 
     def _noted(self, record: Record) -> Record:
         """Remembers of which artifacts something stays."""
@@ -122,7 +127,8 @@ class Engine(Struct):
             return self.hands.record("failed", number, why=words(error))
         if place is None and step.do not in KEEP_IN_PLACE and step.expect is not None:
             return self.hands.record("failed", number, why=f"{NOWHERE}: {self.hands.trash.because or ALL_ITS}")
-        return self.hands.record("intent", number, place=None if place is None else Path.of(place))
+        first = folders.missing(os.path.dirname(bytes(step.path))) if step.do in NEW and step.expect is None else None
+        return self.hands.record("intent", number, place=_path(place), folder=_path(first))
 
     def _why_not(self, step: Step, tree: Tree) -> str:
         if step.do == "ask":
@@ -141,6 +147,10 @@ class Engine(Struct):
         for folder in sorted(folders):
             self.hands.disk.sync_folder(folder)
         self.hands.journal.write(results)
+
+
+def _path(path: bytes | None) -> Path | None:
+    return None if path is None else Path.of(path)
 
 
 def _folders(paths: Iterable[bytes]) -> Tree:

@@ -39,6 +39,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
     mark: Mark | None = None
     bytes: int = 0
+    folder: Path | None = None
+    """The highest of the folders that are made for a new file."""
 
 
 class Ledger(Struct):
@@ -51,6 +53,8 @@ class Ledger(Struct):
     reasons: dict[int, str] = field(default_factory=dict)
     marks: dict[int, Mark] = field(default_factory=dict)
     """What the things looked like when they had arrived in the trash."""
+    folders: dict[int, bytes] = field(default_factory=dict)
+    """The highest of the folders that were made for new files."""
     at: str = ""
     measured: int = 0
     length: int = 0
@@ -67,6 +71,8 @@ class Ledger(Struct):
             self.places[record.step] = bytes(record.place)
         if record.mark is not None:
             self.marks[record.step] = record.mark
+        if record.folder is not None:
+            self.folders[record.step] = bytes(record.folder)
         if record.why:
             self.reasons[record.step] = record.why
 

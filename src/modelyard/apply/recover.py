@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from modelyard.apply import purge
-from modelyard.apply.acts import ACTS
+from modelyard.apply.acts import ACTS, folders
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Owner
 from modelyard.apply.journal import Journal, Record
@@ -19,6 +19,8 @@ def recover(disk: Disk, journal: Journal, now: Callable[[], str], owner: Owner) 
     settled = []
     for number in ledger.steps("intent", "undoing"):
         found = ACTS[ledger.plan.steps[number].do].settle(disk, ledger, number, owner)
+        if found is not None and found[0] in ("refused", "undone"):
+            folders.unmake(disk, ledger, number)
         if found is not None:
             settled.append(Record(found[0], number, now(), why=found[1]))  # type: ignore[arg-type]
     for record in settled:

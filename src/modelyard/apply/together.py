@@ -21,6 +21,11 @@ def is_half(ledger: Ledger) -> bool:
     return any(made) and not all(made)
 
 
+def is_whole(ledger: Ledger) -> bool:
+    """Whether every step of a plan is made."""
+    return all(state in MADE for state in ledger.states)
+
+
 def whole(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
     """Takes a half plan back; of a whole one the notes go that only its making needed."""
     ledger = journal.ledger
@@ -28,5 +33,5 @@ def whole(disk: Disk, journal: Journal, now: Callable[[], str]) -> None:
         return
     if is_half(ledger):
         undo(disk, journal, now)
-    elif all(state in MADE for state in ledger.states):
+    elif is_whole(ledger):
         copying.finished(disk, ledger)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from modelyard.apply.acts import ACTS, copying
+from modelyard.apply.acts import ACTS, cloning, copying, folders, swapping
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import NOBODY, Owner
 from modelyard.apply.journal import Journal, Ledger, Record
 from modelyard.apply.purge import tidy
+from modelyard.plan import Do
 
+CHANGED: Mapping[Do, Callable[[Ledger, int], str]] = {
+    "copy": copying.changed,
+    "clone": cloning.changed,
+    "link": cloning.changed,
+    "write": swapping.changed,
+}
+"""What tells whether somebody changed what a step made, so that it cannot be taken back."""
 PURGED = "what it replaced was purged"
 STOPPED = "a step that was made after it could not be taken back"
 
@@ -30,6 +38,8 @@ def undo(disk: Disk, journal: Journal, now: Callable[[], str], owner: Owner = NO
     for number in numbers:
         event, why = ACTS[ledger.plan.steps[number].do].back(disk, ledger, number, owner)
         results.append(Record(event, number, now(), why=why))  # type: ignore[arg-type]
+        if event == "undone":
+            folders.unmake(disk, ledger, number)
         if ledger.plan.together and event != "undone":
             results += [Record("done", each, now(), why=STOPPED) for each in numbers[len(results) :]]
             break
@@ -45,5 +55,8 @@ def _never(ledger: Ledger) -> str:
     """Why such a plan cannot be taken back as a whole, empty when it can."""
     if ledger.steps("purging", "purged"):
         return PURGED
-    copies = [number for number in ledger.steps("done", "undoing") if ledger.plan.steps[number].do == "copy"]
-    return next((why for number in copies if (why := copying.changed(ledger, number))), "")
+    for number in ledger.steps("done", "undoing"):
+        changed = CHANGED.get(ledger.plan.steps[number].do)
+        if changed and (why := changed(ledger, number)):
+            return why
+    return ""

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from modelyard.api.alike import resembling
-from modelyard.api.deduping import Duplicates, plan_dedupe
+from modelyard.api.deduping import plan_dedupe
 from modelyard.cli import as_json
 from modelyard.cli.errors import REFUSED
 from modelyard.cli.looking import exit_code
+from modelyard.cli.one_copy import print_one_copy
 from modelyard.cli.options import Request, with_place
-from modelyard.cli.output import console, freed, line, many, shorten, table
-from modelyard.cli.plans import confirmed, made, plan_document, saved, tell
+from modelyard.cli.plans import UNITED, UNITING, confirmed, made, plan_document, saved, tell
 from modelyard.cli.searching import searched, telling
-from modelyard.inventory import Sizes
-from modelyard.plan import Path as Place
-from modelyard.plan import Plan
+from modelyard.cli.settings import rules
 from modelyard.policies.dedupe import Common
-from modelyard.units import size
-from modelyard.walk.text import shown
-
-if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
-    from rich.console import Console
-
-SHOWN = 12
-TITLES = {"share": "Share their extents", "relink": "Become hard links"}
-NOTES = {
-    "share": "the system compares them once more; no byte, time or right of any file changes",
-    "relink": "compared byte for byte once more; the old file waits in the trash",
-}
-MADE = "made one with an equal file"
 
 
 @click.command("dedupe")
@@ -69,44 +52,9 @@ def command(
         as_json.emit(plan_document(plan))
         return exit_code(found)
     if not request.json:
-        _print(console(), plan, files)
+        print_one_copy(plan)
     if dry_run or file is not None or not plan.steps:
         return exit_code(found)
-    if not yes and not confirmed("Make one copy of them", savable=True):
+    if not yes and not confirmed(UNITING, savable=True):
         return REFUSED if not sys.stdin.isatty() else 0
-    return tell(request, made(request, plan, "modelyard dedupe"), MADE)
-
-
-def _print(out: Console, plan: Plan, files: Duplicates) -> None:
-    if not plan.steps:
-        line(out, "Nothing to do: no two files that can have one copy of their bytes.")
-    for do, title in TITLES.items():
-        steps = [step for step in plan.steps if step.do == do]
-        if steps:
-            out.print(f"\n{title}  {many(len(steps), 'file')}", style="bold", highlight=False)
-            room = max(out.width // 3, 20) if out.is_terminal else 10_000
-            rows = [
-                (size(step.freed), _label(files, step.path), shorten(_label(files, step.other or step.path), room))
-                for step in steps[:SHOWN]
-            ]
-            table(out, ("Frees", "File", "Same as"), rows, right=(0,), flexible=1)
-            if len(steps) > SHOWN:
-                out.print(f"and {len(steps) - SHOWN:,} more: --json lists them all", style="dim")
-            line(out, NOTES[do], "dim")
-    if plan.skipped:
-        out.print(f"\nLeft alone  {len(plan.skipped):,}", style="bold", highlight=False)
-        reasons = Counter(each.why for each in plan.skipped).most_common(SHOWN)
-        firsts = {each.why: each.artifact for each in reversed(plan.skipped)}
-        rows = [(f"{count:,}", why, firsts[why]) for why, count in reasons]
-        table(out, ("Files", "Why", "One of them"), rows, right=(0,), flexible=1, spare=(2,))
-    if plan.steps:
-        whole = freed(Sizes(freed=plan.freed, exact=plan.exact))
-        if plan.likely:
-            whole += f", about {size(plan.predicted)} in all"
-        out.print(f"\nTogether {whole}", style="bold", highlight=False)
-        if any(step.do == "relink" for step in plan.steps):
-            line(out, "`modelyard purge` frees what links save; `modelyard undo` takes it back until then")
-
-
-def _label(files: Duplicates, path: Place) -> str:
-    return shown(bytes(path).removeprefix(files.search.tree.home + b"/"))
+    return tell(request, made(request, plan, "modelyard dedupe", rules(request)), UNITED)

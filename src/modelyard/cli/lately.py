@@ -19,8 +19,9 @@ FRESH = 20.0
 
 
 def doubts(request: Request, plan: Plan, ruled: Rules) -> Mapping[str, str]:
-    """By artifact why it must stay by now; nothing where the plan was made just now."""
-    if 0 <= time.time() - datetime.fromisoformat(plan.created).timestamp() < FRESH:
+    """By artifact why it must stay by now; nothing where the disk was looked at just now to make the plan."""
+    seen = datetime.fromisoformat(plan.origin.seen or plan.created)
+    if 0 <= time.time() - seen.timestamp() < FRESH:
         return {}
     home = Path(plan.origin.home)
     if home != place(request)[1]:

@@ -10,15 +10,16 @@ import click
 from modelyard import api
 from modelyard.api import find_artifact
 from modelyard.api.digests import digest_cache
-from modelyard.api.linking import plan_link
+from modelyard.api.linking import name_of, plan_link
 from modelyard.cli import as_json
 from modelyard.cli.errors import REFUSED, HelpfulError
 from modelyard.cli.looking import look, place
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line, table
 from modelyard.cli.plans import confirmed, made, plan_document, tell
+from modelyard.cli.settings import rules
 from modelyard.plan import Plan
-from modelyard.policies.linking import FOLDERS, TAKERS, Target
+from modelyard.policies.linking import FOLDERS, TAKERS, Target, how_to_run
 from modelyard.problem import Problem
 
 TARGETS = get_args(Target)
@@ -59,11 +60,11 @@ def command(request: Request, item: str, target: Target, name: str, folder: str,
         return 0
     if not yes and not confirmed("Make it so"):
         return REFUSED if not sys.stdin.isatty() else 0
-    code = tell(request, made(request, plan, f"modelyard link {item} --into {target}"), "made")
+    code = tell(request, made(request, plan, f"modelyard link {item} --into {target}", rules(request)), "made")
     if code == 0 and not request.json:
         first = next((step for step in plan.steps if step.do in ("clone", "link")), plan.steps[0])
-        model = next((step.ask.name for step in plan.steps if step.ask), name or item)
-        line(console(), TAKERS[target].run.format(name=model, path=first.path.text))
+        asked = next((step.ask.name for step in plan.steps if step.ask), "")
+        line(console(), how_to_run(target, asked or name or name_of(artifact), first.path.text))
     return code
 
 
@@ -72,4 +73,5 @@ def _print(plan: Plan, target: Target) -> None:
     out.print(f"\nInto {TAKERS[target].title}", style="bold", highlight=False)
     rows = [(step.path.text, WORDS[step.do], step.other.text if step.other else "") for step in plan.steps]
     table(out, ("New", "How", "Of"), rows, flexible=0, spare=(2,))
-    line(out, f"No byte is copied. A hard link is no danger here: {TAKERS[target].links}.", "dim")
+    linked = any(step.do == "link" for step in plan.steps)
+    line(out, f"A hard link is no danger here: {TAKERS[target].links}." if linked else "No byte is copied.", "dim")

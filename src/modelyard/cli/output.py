@@ -55,14 +55,14 @@ def bar(share: float, width: int) -> str:
     return ("█" * full + (BLOCKS[rest] if rest else "")).ljust(width)
 
 
-def many(count: int, what: str = "artifact") -> str:
-    """So many of something, in words."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def freed(sizes: Sizes) -> str:
     """The bytes a removal frees; `at least` where something could not be known."""
     return size(sizes.freed) if sizes.exact else f"at least {size(sizes.freed)}"
+
+
+def many(count: int, what: str = "artifact") -> str:
+    """So many of something, in words."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def line(out: Console, text: str, style: str = "") -> None:

@@ -17,6 +17,7 @@ from modelyard.cli.errors import PARTLY, HelpfulError
 from modelyard.cli.kept import print_kept
 from modelyard.cli.lately import doubts
 from modelyard.cli.moves import copying, print_move, tell_move
+from modelyard.cli.one_copy import is_one_copy, print_one_copy
 from modelyard.cli.options import Request
 from modelyard.cli.output import by_reason, console, freed, line, many, say, table
 from modelyard.cli.progress import progress
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # who asks for JSON does not wait for what draws screens
 SHOWN = 12
 APPLIED = "this plan was applied before"
 TRASHED, TRASHING = "moved into the trash", "Move them into the trash"
+UNITED, UNITING = "made one with an equal file", "Make one copy of them"
 
 
 def by_artifact(plan: Plan) -> dict[str, list[Step]]:
@@ -51,6 +53,9 @@ def print_plan(plan: Plan) -> None:
     """The plan by class of proof, what is left out and why, and what the whole set frees."""
     if plan.moves:
         print_move(plan)
+        return
+    if is_one_copy(plan):
+        print_one_copy(plan)
         return
     out = console()
     found = by_artifact(plan)
@@ -117,7 +122,7 @@ def for_good(plan: Plan) -> int:
 def ask(at_once: bool, plan: Plan | None = None, *, savable: bool = False) -> bool:
     """The one question before something is removed."""
     words = "Remove them for good" if at_once else TRASHING
-    words = "Move it" if plan and plan.moves else words
+    words = "Move it" if plan and plan.moves else UNITING if plan and is_one_copy(plan) else words
     count = for_good(plan) if plan and not at_once else 0
     if plan and count:
         every = count == len(plan.steps)
@@ -145,11 +150,12 @@ def saved(plan: Plan, file: Path) -> None:
         raise HelpfulError(f"{file} is there already", "give the plan another name, or remove that file") from error
 
 
-def made(request: Request, plan: Plan, again: str) -> Receipt:
-    """Makes a plan as it is; `again` is the command that makes a new one."""
+def made(request: Request, plan: Plan, again: str, ruled: Rules) -> Receipt:
+    """Makes a plan, after one more look; `again` is the command that makes a new one."""
+    doubted = doubts(request, plan, ruled)
     try:
         with opened(request) as yard, progress(request) as told:
-            return yard.apply(plan, told)
+            return yard.apply(plan, told, doubted)
     except FileExistsError as error:
         raise HelpfulError("this plan was applied before", f"`modelyard journal show {plan.id}`") from error
     except ValueError as error:
@@ -171,7 +177,7 @@ def make(request: Request, plan: Plan, at_once: bool, ruled: Rules) -> int:
         raise HelpfulError(APPLIED, f"`modelyard journal show {plan.id}`") from error
     except ValueError as error:
         raise HelpfulError(str(error), "make a new plan with `modelyard clean`") from error
-    return tell(request, found, "purged" if at_once else TRASHED, plan)
+    return tell(request, found, "purged" if at_once else UNITED if is_one_copy(plan) else TRASHED, plan)
 
 
 def _done(found: Receipt, words: str) -> str:

@@ -28,7 +28,7 @@ def command(request: Request, name: str) -> int:
                 f"nothing of plan {ledger.plan.id} waits in the trash: it {words}", "`modelyard journal`"
             )
         found = yard.undo(ledger)
-    code = tell(request, found, "brought back")
+    code = tell(request, found, "brought back" if ledger.places else "taken back")
     if not request.json and any(step.do == "share" for step in ledger.plan.steps):
         line(console(), SHARED, "dim")
     return code

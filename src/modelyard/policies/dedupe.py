@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from modelyard.plan import Mark, Path, Range, Skipped, Step
+from modelyard.plan import Do, Mark, Path, Range, Skipped, Step
 from modelyard.policies.tolerance import refused, tolerance
 
 Way = Literal["share", "link", "none"]
 PROOF = "duplicate"
 ELSEWHERE = "it lies on another file system: one of the two can be removed"
+STEPS: Mapping[Do, Way] = {"share": "share", "relink": "link"}
+"""The steps that leave one copy of the bytes of two files, and the ways that they go."""
 READ = "its bytes are compared again before anything changes"
 
 
@@ -65,7 +67,7 @@ def pairings(files: Sequence[Stored], user: int) -> list[Pairing]:
     found, firsts = [], []
     for _, near in sorted(here.items()):
         kept, *others = sorted(near, key=_rank)
-        found += [_pairing(kept, other, user) for other in others]
+        found += [pairing(kept, other, user) for other in others]
         firsts.append(kept)
     return found + [Pairing(firsts[0], one, "none", 0, ELSEWHERE) for one in firsts[1:]]
 
@@ -75,7 +77,8 @@ def _rank(each: Stored) -> tuple[bool, bool, int, int, int, bytes]:
     return (bool(_refused(each)), not each.outside, -each.sharers, -len(each.paths), each.mark.mtime, each.path)
 
 
-def _pairing(kept: Stored, other: Stored, user: int) -> Pairing:
+def pairing(kept: Stored, other: Stored, user: int) -> Pairing:
+    """What to do with a file that has the bytes of another one on its device."""
     if other.mark.uid != user:
         return Pairing(kept, other, "none", 0, f"it belongs to user {other.mark.uid}")
     if other.kept:

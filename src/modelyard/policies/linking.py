@@ -41,7 +41,7 @@ TAKERS: Mapping[Target, Taker] = {
     ),
     "huggingface": Taker(
         "Hugging Face hub", "hf", ("gguf", "safetensors"), "files are replaced by renaming",
-        'from_pretrained("{name}", local_files_only=True)',
+        'from_pretrained("{name}"{file}, local_files_only=True)',
     ),
     "llamacpp": Taker("llama.cpp", "llamacpp", ("gguf",), "it reads models only", "llama-server -m {path}"),
     "comfyui": Taker(
@@ -112,6 +112,13 @@ def place(target: Target, root: str, name: str, file: Offered, folder: str, comm
     if target == "llamacpp":
         return f"{root}/{owner}_{model}_{base}"
     return f"{root}/models/{folder}/{base}"
+
+
+def how_to_run(target: Target, name: str, path: str) -> str:
+    """What to type or where to look, for a model of that name whose first file has that path."""
+    file = f', gguf_file="{path.rpartition("/")[2]}"' if path.endswith(".gguf") else ""
+    there = name if target == "ollama" else "/".join(owner_and_name(name))
+    return TAKERS[target].run.format(name=there, path=path, file=file)
 
 
 def commit_of(files: Sequence[Offered]) -> str:

@@ -10,6 +10,7 @@ from msgspec.structs import fields, replace
 from modelyard.inventory import Artifact
 from modelyard.units import SECOND, SPANS
 
+PINNED = "it is pinned: `modelyard pin --remove` lets it go"
 EVERY = "all"
 """The name under which the rule of every store stands."""
 
@@ -56,7 +57,7 @@ def kept(artifacts: Sequence[Artifact], rules: Rules, now: int) -> dict[int, str
     for number, artifact in enumerate(artifacts):
         rule = rules.of(artifact.store)
         if artifact.id in rules.pins:
-            found[number] = "it is pinned: `modelyard pin --remove` lets it go"
+            found[number] = PINNED
         elif rule.never:
             found[number] = "a rule of yours: never"
         elif rule.unused_for is not None and number not in found:

@@ -6,6 +6,7 @@ import errno
 import os
 
 from modelyard.apply import marks
+from modelyard.apply.acts import folders
 from modelyard.apply.acts.carrying import INTERRUPTED
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner, words
@@ -19,16 +20,8 @@ CHANGED = "it was changed since, so it stays"
 
 
 def place(hands: Hands, number: int) -> bytes | None:
-    """Nowhere: nothing goes away. The folders above the new file are made here."""
-    with_folders(hands.disk, os.path.dirname(bytes(hands.step(number).path)))
+    """Nowhere: nothing goes away."""
     return None
-
-
-def with_folders(disk: Disk, folder: bytes) -> None:
-    """Makes the folders that are missing."""
-    if not os.path.lexists(folder):
-        with_folders(disk, os.path.dirname(folder))
-        disk.make_open_folder(folder)
 
 
 def _beside(ledger: Ledger, number: int) -> bytes:
@@ -46,6 +39,7 @@ def make(hands: Hands, intent: Record) -> Record:
             seen = marks.of_open(descriptor)
             if why := marks.drift(step.source, seen, moved=(seen.device, seen.inode) in hands.moved):
                 return hands.record("refused", number, why=f"the other file: {why}")
+            folders.make(hands.disk, os.path.dirname(path))
             if step.do == "clone":
                 _clone(hands.disk, descriptor, beside)
             else:
@@ -89,6 +83,12 @@ def _is_made(ledger: Ledger, number: int) -> bool:
         return False
 
 
+def changed(ledger: Ledger, number: int) -> str:
+    """Why the new file must not go: it is not as it was made. Empty when it is, or is not there."""
+    there = os.path.lexists(bytes(ledger.plan.steps[number].path))
+    return CHANGED if there and not _is_made(ledger, number) else ""
+
+
 def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str] | None:
     """By which of the two names is there."""
     step, beside = ledger.plan.steps[number], _beside(ledger, number)
@@ -106,8 +106,8 @@ def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, st
     path = bytes(step.path)
     if not os.path.lexists(path):
         return "undone", ""
-    if not _is_made(ledger, number):
-        return "done", CHANGED
+    if why := changed(ledger, number):
+        return "done", why
     try:
         remove_tree(disk, path)
     except OSError as error:

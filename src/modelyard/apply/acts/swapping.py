@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from modelyard.apply import marks
+from modelyard.apply.acts import folders
 from modelyard.apply.acts.carrying import INTERRUPTED, TAKEN
-from modelyard.apply.acts.cloning import with_folders
+from modelyard.apply.acts.cloning import CHANGED
 from modelyard.apply.disk import Disk
 from modelyard.apply.hands import Hands, Owner, words
 from modelyard.apply.journal import Ledger, Record
@@ -33,12 +34,9 @@ class Different(OSError):  # noqa: N818 - a reason to leave everything as it is
 
 
 def place(hands: Hands, number: int) -> bytes | None:
-    """A name in the trash for the old file, none where there is no old one; a new one gets the folders above it."""
+    """A name in the trash for the old file, none where there is no old one."""
     step = hands.step(number)
-    if step.expect:
-        return next(hands.trash.places(bytes(step.path), number), None)
-    with_folders(hands.disk, os.path.dirname(bytes(step.path)))
-    return None
+    return next(hands.trash.places(bytes(step.path), number), None) if step.expect else None
 
 
 def _beside(ledger: Ledger, number: int) -> bytes:
@@ -80,7 +78,7 @@ def _leased(step: Step) -> Iterator[None]:
 def _new_file(hands: Hands, step: Step, beside: bytes) -> None:
     if step.do == "write":
         if step.expect is None:
-            with_folders(hands.disk, os.path.dirname(beside))
+            folders.make(hands.disk, os.path.dirname(beside))
         _written(hands.disk, step, beside)
         return
     assert step.other is not None
@@ -198,6 +196,13 @@ def _is_old(step: Step, path: bytes) -> bool:
     return seen is not None and step.expect is not None and seen.inode == step.expect.inode
 
 
+def changed(ledger: Ledger, number: int) -> str:
+    """Why what has the place must not go: it is neither what the step made nor what was there before. Else empty."""
+    step, path = ledger.plan.steps[number], bytes(ledger.plan.steps[number].path)
+    known = not os.path.lexists(path) or _as_made(step, path) or _is_old(step, path)
+    return "" if known else f"{shown(path)}: {CHANGED}"
+
+
 def settle(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, str] | None:
     """Finishes when the exchange was made, rolls back when it was not; None while the drive is away."""
     step, beside = ledger.plan.steps[number], _beside(ledger, number)
@@ -245,7 +250,7 @@ def back(disk: Disk, ledger: Ledger, number: int, owner: Owner) -> tuple[str, st
 
 def _unmade(disk: Disk, step: Step, path: bytes) -> tuple[str, str]:
     if os.path.lexists(path) and not _as_made(step, path):
-        return "done", "it was changed since, so it stays"
+        return "done", CHANGED
     _drop(disk, step, path)
     return "undone", ""
 

@@ -6,9 +6,11 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from modelyard.apply.copies.things import SPECIAL, Thing, Unfit, needed
+from msgspec import Struct, field
+
+from modelyard.apply.copies.things import SPECIAL, Thing, Unfit, takes
 from modelyard.apply.disk import Disk
 from modelyard.apply.trash import remove_tree
 from modelyard.units import size
@@ -20,37 +22,77 @@ ODD = re.compile(rb'[\x01-\x1f<>:"|?*\\]|[. ]$')
 """What Windows and FAT keep no file name with; Linux does on its own file systems."""
 
 
-def check(disk: Disk, folder: bytes, found: Sequence[Thing], staged: int) -> None:
-    """Unfit where the file system of the folder cannot keep what was found; `staged` bytes of it are there already."""
+class Needs(Struct):
+    """What a target has to keep, by one pass over all names: bytes, files, and what not every disk keeps."""
+
+    room: int = 0
+    files: int = 0
+    links: int = 0
+    several: int = 0
+    large: bool = False
+    longest: bytes = b""
+    special: set[tuple[int, int]] = field(default_factory=set)
+    odd: set[bytes] = field(default_factory=set)
+
+    def add(self, each: Thing, block: int, *, again: bool) -> None:
+        """Takes a name in; `again`: another one of its file was taken in before."""
+        name = os.path.basename(each.path)
+        self.room += 0 if again else takes(each, block)
+        self.files += not again
+        self.links += each.is_link
+        self.several += not each.is_folder and each.names > 1
+        self.large |= each.size >= FOUR_GIB
+        self.longest = max(self.longest, name, key=len)
+        self.odd.add(_oddity(name))
+        if each.special:
+            self.special.add((stat.S_IFMT(each.mode), each.number))
+
+
+def _needs(found: Sequence[Thing], block: int) -> Needs:
+    needs, seen = Needs(), set[int]()
+    for each in found:
+        again = each.inode in seen
+        if each.names > 1 and not each.is_folder:
+            seen.add(each.inode)
+        needs.add(each, block, again=again)
+    return needs
+
+
+def check(disk: Disk, folder: bytes, found: Sequence[Thing], staged: int, files: int = 0) -> None:
+    """Unfit where the file system of the folder cannot keep what was found; `staged` bytes of it, and so many `files`,
+
+    are there already.
+    """
     space = os.statvfs(folder)
-    missing = needed(found, space.f_frsize) - staged - space.f_bavail * space.f_frsize
+    needs = _needs(found, space.f_frsize)
+    missing = needs.room - staged - space.f_bavail * space.f_frsize
     if missing > 0:
         raise Unfit(b"", f"{size(missing)} more have to be free on the disk of {shown(os.path.dirname(folder))}")
-    if space.f_files and space.f_favail < len(found):
-        raise Unfit(b"", f"its disk has room for {space.f_favail:,} more files, and there are {len(found):,}")
-    longest = max((os.path.basename(each.path) for each in found), key=len)
-    if len(longest) > space.f_namemax:
-        raise Unfit(b"", f"its file system keeps names of {space.f_namemax} bytes, and {shown(longest)} is longer")
-    for why in _unable(disk, folder, found):
+    if space.f_files and space.f_favail < needs.files - files:
+        more = f"{needs.files - files:,}{' more' if files else ''}"
+        raise Unfit(b"", f"its disk has room for {space.f_favail:,} more files, and there are {more}")
+    if len(needs.longest) > space.f_namemax:
+        raise Unfit(
+            b"", f"its file system keeps names of {space.f_namemax} bytes, and {shown(needs.longest)} is longer"
+        )
+    for why in _unable(disk, folder, found, needs):
         raise Unfit(b"", why)
 
 
-def _unable(disk: Disk, folder: bytes, found: Sequence[Thing]) -> Iterator[str]:
+def _unable(disk: Disk, folder: bytes, found: Sequence[Thing], needs: Needs) -> Iterator[str]:
     """What cannot be kept, each thing tried only where something needs it."""
-    links = sum(each.is_link for each in found)
-    if links and not _tried(disk, folder, b"link", lambda place: disk.symlink(b"nowhere", place)):
-        yield f"its file system keeps no symbolic links, and there are {links:,}"
-    for made, number in sorted({(stat.S_IFMT(each.mode), each.number) for each in found if each.special}):
+    if needs.links and not _tried(disk, folder, b"link", lambda place: disk.symlink(b"nowhere", place)):
+        yield f"its file system keeps no symbolic links, and there are {needs.links:,}"
+    for made, number in sorted(needs.special):
         if not _tried(disk, folder, b"special", lambda at: disk.special(at, made | 0o600, number)):  # noqa: B023
             yield f"no {SPECIAL[made]} can be made there: root alone makes devices, and not on every file system"
-    several = sum(not each.is_folder and each.names > 1 for each in found)
-    if several and not _hard_links(disk, folder):
-        yield f"its file system keeps no hard links, and {several:,} files have several names"
-    if any(each.size >= FOUR_GIB for each in found) and not _tried(disk, folder, b"large", lambda at: _large(disk, at)):
+    if needs.several and not _hard_links(disk, folder):
+        yield f"its file system keeps no hard links, and {needs.several:,} files have several names"
+    if needs.large and not _tried(disk, folder, b"large", lambda at: _large(disk, at)):
         yield "its file system keeps no file of 4 GiB and more"
-    if (pair := _alike([each.path for each in found])) and _folds(disk, folder):
+    if _folds(disk, folder) and (pair := _alike(each.path for each in found)):
         yield f"its file system takes {shown(pair[0])} and {shown(pair[1])} for one name"
-    for odd in sorted({_oddity(os.path.basename(each.path)) for each in found} - {b""}):
+    for odd in sorted(needs.odd - {b""}):
         if not _tried(disk, folder, b"n" + odd, lambda place: os.close(disk.blank(place))):
             yield f"its file system keeps no name with {shown(odd)!r} in it"
     if not _tried(disk, folder, b"rights", lambda place: _rights(disk, place)):
@@ -114,7 +156,7 @@ def _folds(disk: Disk, folder: bytes) -> bool:
         remove_tree(disk, place)
 
 
-def _alike(paths: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+def _alike(paths: Iterable[bytes]) -> tuple[bytes, bytes] | None:
     """Two paths that differ only in case."""
     seen: dict[str, bytes] = {}
     for path in paths:

@@ -15,6 +15,7 @@ from modelyard.apply.copies.streams import DIRECT, LARGE, PAGE, Room, directly
 from modelyard.apply.copies.things import Thing, Unfit, thing
 from modelyard.apply.disk import Disk
 from modelyard.walk.blocks import in_memory
+from modelyard.walk.flags import NONE, flags_of, held_by
 from modelyard.walk.read import FLAGS, NO_TRACE
 
 AT_ONCE = 1 << 19
@@ -24,6 +25,11 @@ KEPT = (
     "user.", "system.posix_acl_", "security.capability", "system.nfs4_acl", "system.richacl", "trusted.overlay.",
 )  # fmt: skip
 """Attributes without which a copy is none; others are a matter of the machine, not of the file."""
+FLAGS_KEPT = 0x2081_04CC
+"""Flags of chattr(1) that say how a file is kept, which not every file system does: compressed or never, synchronous,
+
+not in dumps, without times of reading, rewritten in place, of the project of its folder; linux/fs.h.
+"""
 INNER = "trusted.SGI_"
 """What XFS shows root of how it keeps access control lists, which have names of their own."""
 WITHOUT = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES)
@@ -60,6 +66,7 @@ class Passage:
     def begin(self, *, share: bool) -> bool:
         """Makes the target; whether it shares the extents of the source, which is tried when asked to."""
         self.target = self.disk.blank(self._name, 0o600)
+        flagged(self.disk, self.source, self.target, self.path)
         if share and self.thing.size:
             try:
                 self.disk.share(self.source, 0, 0, self.target, 0)
@@ -227,6 +234,26 @@ def dressed(
     if not each.is_link:
         disk.mode(target, stat.S_IMODE(each.mode))
     disk.stamp(target, each.read, each.written)
+
+
+def flagged(disk: Disk, source: int, target: int, path: bytes) -> None:
+    """Gives an open file, empty still, or folder the flags of another that its file system knows.
+
+    Unfit for what nobody may take away: no copy of it can take its place.
+    """
+    flags = flags_of(source)
+    if found := held_by(path, flags):
+        raise Unfit(path, f"it is {found.how}: `{found.end}` ends that")
+    wanted = flags & FLAGS_KEPT
+    have = flags_of(target) if wanted else 0
+    for bit in (1 << number for number in range(31)):
+        if bit & wanted & ~have:
+            try:
+                disk.flags(target, have | bit)
+                have |= bit
+            except OSError as error:
+                if error.errno not in NONE:
+                    raise
 
 
 def attributed(disk: Disk, source: int | bytes, target: int | bytes, path: bytes) -> None:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import base64
 import os
 import stat
+import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 import msgspec
 
 from modelyard.apply.copies.things import Thing, Unfit
 from modelyard.apply.disk import Disk
 from modelyard.apply.trash import remove_tree
-from modelyard.problem import Problem
-from modelyard.walk.read import read_file
+from modelyard.walk.read import opened
 
 NAME = b".modelyard-moving-"
-CAP = 4 << 30
+SEEN = struct.Struct("=QqqqQq")
 LONGEST = 120
 ANOTHER = "another move was begun here, of {}: run it again to finish it, or remove this folder"
 
@@ -50,13 +51,13 @@ def folder_of(target: bytes) -> bytes:
 
 
 class Staging:
-    """A staging folder that is open for writing. `proven` are its notes by path."""
+    """A staging folder that is open for writing. `proven` are its notes by path, as they were when it was opened."""
 
     def __init__(self, disk: Disk, target: bytes, source: bytes) -> None:
         self.disk, self.folder = disk, folder_of(target)
         self.tree, self.notes = os.path.join(self.folder, b"tree"), os.path.join(self.folder, b"notes")
         seen = os.lstat(source)
-        header = Header(base64.b64encode(source).decode(), seen.st_dev, seen.st_ino)
+        header = self._header = Header(base64.b64encode(source).decode(), seen.st_dev, seen.st_ino)
         if not os.path.lexists(self.folder):
             disk.make_folder(self.folder)
             _bare(self.folder)
@@ -72,38 +73,45 @@ class Staging:
         else:
             disk.append(self._descriptor, _line(msgspec.json.encode(header)))
 
-    def _read(self, header: Header) -> tuple[dict[bytes, Note], int]:
+    def _read(self, header: Header) -> tuple[dict[bytes, bytes], int]:
         """The notes of an earlier attempt and the bytes of whole lines. Unfit where it copied something else."""
         if not os.path.lexists(self.notes):
             return {}, 0
-        data = read_file(self.notes, CAP)
-        lines, length = ([], 0) if isinstance(data, Problem) else _lines(data)
-        try:
-            found = msgspec.json.decode(lines[0] if lines else b"", type=Header)
-        except msgspec.MsgspecError:  # torn at its first line, or of another version
-            remove_tree(self.disk, self.notes)
-            return {}, 0
-        if found.source != header.source:
-            raise Unfit(self.folder, ANOTHER.format(base64.b64decode(found.source).decode("utf-8", "replace")))
-        notes = [msgspec.json.decode(each, type=Note) for each in lines[1:]]
-        return {base64.b64decode(each.path): each for each in notes}, length
+        with opened(self.notes) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+            lines = _lines(file)
+            try:
+                first, length = next(lines, (b"", 0))
+                found = msgspec.json.decode(first, type=Header)
+            except msgspec.MsgspecError:  # torn at its first line, or of another version
+                remove_tree(self.disk, self.notes)
+                return {}, 0
+            if found.source != header.source:
+                raise Unfit(self.folder, ANOTHER.format(base64.b64decode(found.source).decode("utf-8", "replace")))
+            proven = {}
+            for line, end in lines:
+                note, length = msgspec.json.decode(line, type=Note), length + end
+                proven[base64.b64decode(note.path)] = _packed(note.seen, note.ours)
+        return proven, length
+
+    def remember(self) -> None:
+        """Takes in what was noted since, for a further look at the source."""
+        self.proven, _ = self._read(self._header)
 
     def note(self, found: Iterable[tuple[Thing, tuple[int, int], str]]) -> None:
         """Notes that these files are proven, with what the copies look like."""
         notes = [Note(base64.b64encode(each.path).decode(), each.seen, ours, digest) for each, ours, digest in found]
         self.disk.append(self._descriptor, b"".join(_line(msgspec.json.encode(each)) for each in notes))
-        self.proven |= {base64.b64decode(each.path): each for each in notes}
 
     def holds(self, each: Thing) -> bool:
         """Whether a file was proven as it is now, and its copy is there as it was then."""
         note = self.proven.get(each.path)
-        if note is None or note.seen != each.seen:
+        if note is None:
             return False
         try:
             seen = os.lstat(self.place(each))
         except OSError:
             return False
-        return (seen.st_ino, seen.st_mtime_ns) == note.ours and seen.st_size == each.size
+        return note == _packed(each.seen, (seen.st_ino, seen.st_mtime_ns)) and seen.st_size == each.size
 
     def place(self, each: Thing) -> bytes:
         """Where the copy of a thing grows."""
@@ -140,15 +148,17 @@ def _line(content: bytes) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(content), content)
 
 
-def _lines(data: bytes) -> tuple[list[bytes], int]:
-    """The content of the whole lines up to the first that is not, and their bytes."""
-    found, end = [], 0
-    for line in data.split(b"\n")[:-1]:
-        if len(line) < 10 or line[:8] != b"%08x" % zlib.crc32(line[9:]):
-            break
-        found.append(line[9:])
-        end += len(line) + 1
-    return found, end
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """The content of each whole line up to the first that is not, and its bytes."""
+    for line in file:
+        if len(line) < 11 or line[-1:] != b"\n" or line[:8] != b"%08x" % zlib.crc32(line[9:-1]):
+            return
+        yield line[9:-1], len(line)
+
+
+def _packed(seen: tuple[int, int, int, int], ours: tuple[int, int]) -> bytes:
+    """What a file and its copy looked like, in little room."""
+    return SEEN.pack(*seen, *ours)
 
 
 def dropped(disk: Disk, target: bytes) -> None:

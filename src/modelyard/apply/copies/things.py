@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice, zip_longest
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from modelyard.walk.read import opened, read_file
 from modelyard.walk.text import shown
@@ -15,6 +19,8 @@ SPECIAL = {stat.S_IFSOCK: "socket", stat.S_IFIFO: "pipe", stat.S_IFBLK: "device"
 SOCKETS = b"/proc/net/unix"  # proc_net(5)
 SOCKETS_CAP = 64 << 20
 BLOCK = 512
+NUMBERS = 9
+"""What is known of a name beside its path, its inode and the number of a device."""
 
 
 class Thing(NamedTuple):
@@ -26,7 +32,6 @@ class Thing(NamedTuple):
     path: bytes
     mode: int
     size: int
-    inode: int
     names: int
     user: int
     group: int
@@ -34,7 +39,8 @@ class Thing(NamedTuple):
     written: int
     changed: int
     allocated: int
-    number: int = 0
+    inode: int
+    number: int
 
     @property
     def is_folder(self) -> bool:
@@ -68,21 +74,36 @@ class Unfit(OSError):  # noqa: N818 - a reason to leave everything as it is
 def thing(path: bytes, seen: os.stat_result) -> Thing:
     """A name as lstat(2) sees it."""
     return Thing(
-        path, seen.st_mode, seen.st_size, seen.st_ino, seen.st_nlink, seen.st_uid, seen.st_gid,
-        seen.st_atime_ns, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_blocks * BLOCK,
-        getattr(seen, "st_rdev", 0),
+        path, seen.st_mode, seen.st_size, seen.st_nlink, seen.st_uid, seen.st_gid, seen.st_atime_ns,
+        seen.st_mtime_ns, seen.st_ctime_ns, seen.st_blocks * BLOCK, seen.st_ino, getattr(seen, "st_rdev", 0),
     )  # fmt: skip
 
 
-def things(root: bytes, left: Collection[bytes] = ()) -> list[Thing]:
+class Things(Sequence[Thing]):
+    """Many names in little room: a million of them take 200 MB, which they would take five times as objects."""
+
+    def __init__(self, found: Iterable[Thing]) -> None:
+        self._paths: list[bytes] = []
+        self._numbers, self._inodes = array("q"), array("Q")
+        for each in found:
+            self._paths.append(each.path)
+            self._numbers.extend(each[1:-2])
+            self._inodes.extend(each[-2:])
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, number: int) -> Thing:  # type: ignore[override]
+        numbers = self._numbers[number * NUMBERS : (number + 1) * NUMBERS]
+        return Thing(self._paths[number], *numbers, *self._inodes[2 * number : 2 * number + 2])
+
+
+def things(root: bytes, left: Collection[bytes] = ()) -> Iterator[Thing]:
     """Everything at and below a root but for what is left out, folders before what is in them, in order.
 
     Unfit for a socket that somebody listens at, and for other file systems mounted in it. OSError as raised.
     """
-    return list(_things(root, b"", os.lstat(root), left))
-
-
-def _things(root: bytes, path: bytes, seen: os.stat_result, left: Collection[bytes]) -> Iterator[Thing]:
+    path, seen = b"", os.lstat(root)
     waiting = [(path, seen)]
     device = seen.st_dev
     while waiting:
@@ -112,18 +133,50 @@ def _listed(folder: bytes, path: bytes) -> list[tuple[bytes, os.stat_result]]:
         ]
 
 
-def differing(before: Sequence[Thing], after: Sequence[Thing]) -> list[bytes]:
+class Kinds(Struct):
+    """Numbers of names by what they are: `files` and `special` by their first names, by inode where these have
+
+    `others`.
+    """
+
+    folders: array[int] = field(default_factory=lambda: array("L"))
+    links: array[int] = field(default_factory=lambda: array("L"))
+    special: array[int] = field(default_factory=lambda: array("L"))
+    files: array[int] = field(default_factory=lambda: array("L"))
+    others: array[int] = field(default_factory=lambda: array("L"))
+    first: dict[int, int] = field(default_factory=dict)
+
+
+def kinds_of(found: Sequence[Thing]) -> Kinds:
+    """What each of the names is."""
+    kinds = Kinds()
+    for number, each in enumerate(found):
+        if each.is_folder:
+            kinds.folders.append(number)
+        elif each.is_link:
+            kinds.links.append(number)
+        elif each.names > 1 and kinds.first.setdefault(each.inode, number) != number:
+            kinds.others.append(number)
+        else:
+            (kinds.special if each.special else kinds.files).append(number)
+    return kinds
+
+
+def differing(before: Sequence[Thing], after: Iterable[Thing]) -> list[bytes]:
     """The paths that came, went or changed between two looks; of a folder only what is in it and its attributes."""
-    old = {each.path: _told(each) for each in before}
-    new = {each.path: _told(each) for each in after}
-    return sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    later, number = iter(after), 0
+    for number, (now, then) in enumerate(zip_longest(later, before)):
+        if now is None or then is None or now.path != then.path or _told(now) != _told(then):
+            old = {each.path: _told(each) for each in islice(before, number, None)}
+            new = {each.path: _told(each) for each in chain([now] if now else [], later)}
+            return sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    return []
 
 
 def _told(each: Thing) -> tuple[int, ...]:
     return (each.mode, each.user, each.group, *(each.seen if not each.is_folder else (each.inode, each.changed)))
 
 
-def needed(found: Sequence[Thing], block: int) -> int:
-    """Bytes that a copy takes on a disk with blocks of this size: each file once, holes left out."""
-    files = {each.inode: each for each in found}.values()
-    return sum(max(-(-min(each.allocated, each.size) // block) * block, 0) + block // 4 for each in files)
+def takes(each: Thing, block: int) -> int:
+    """Bytes that a copy of a name takes on a disk with blocks of this size, holes left out."""
+    return max(-(-min(each.allocated, each.size) // block) * block, 0) + block // 4

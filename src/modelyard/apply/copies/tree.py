@@ -6,17 +6,19 @@ Many small files are flushed together, by one flush of their file system, and re
 from __future__ import annotations
 
 import os
+import stat
+from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from msgspec import Struct, field
 
 from modelyard.apply.copies import able
-from modelyard.apply.copies.passage import Altered, Passage, dressed
+from modelyard.apply.copies.passage import Altered, Passage, dressed, flagged
 from modelyard.apply.copies.staging import Staging
 from modelyard.apply.copies.streams import Room
-from modelyard.apply.copies.things import Thing, Unfit, differing, things
+from modelyard.apply.copies.things import Thing, Things, Unfit, differing, kinds_of, things
 from modelyard.apply.disk import Disk
 from modelyard.apply.trash import remove_tree
 from modelyard.walk.mounts import mount_at, mounts
@@ -66,13 +68,14 @@ def grown(
     staging = Staging(disk, target, source)
     try:
         for _ in range(ROUNDS):
-            found = things(source, left)
+            found = Things(things(source, left))
             carrier = _Carrier(disk, staging, source, source if verbatim else target, found, told)
             again = carrier.run()
             changed = differing(found, things(source, left)) or again
             if not changed:
                 staging.flush(whole=carrier.whole)
                 return staging.tree
+            staging.remember()
         raise Unfit(os.path.join(source, changed[0]), "it is written to again and again")
     finally:
         staging.close()
@@ -87,7 +90,7 @@ class _Carrier:
         self._disk, self._staging, self._source, self._target = disk, staging, source, target
         self._found, self._told = found, told
         self._load, self._waiting = Load(), deque[Future[None]]()
-        self._total, self._done = sum({each.inode: each.size for each in found}.values()), 0
+        self._total = self._done = 0
         mounts.cache_clear()
         mount = mount_at(staging.folder)
         self.whole = mount is not None and mount.kind in FLUSHED_WHOLE
@@ -97,48 +100,52 @@ class _Carrier:
 
     def run(self) -> list[bytes]:
         """Makes the copy as far as the source lets itself be copied; the paths that have to be looked at again."""
-        plain = [each for each in self._found if not (each.is_folder or each.is_link)]
-        first: dict[int, Thing] = {}
-        firsts = [each for each in plain if first.setdefault(each.inode, each) is each]
-        others = [each for each in plain if first[each.inode] is not each]
-        files = [each for each in firsts if not each.special]
         self._clear()
-        held = {each.path for each in files if self._staging.holds(each)}
-        staged = sum(each.size for each in files if each.path in held)
-        able.check(self._disk, self._staging.folder, self._found, staged)
-        self._done = staged
-        for each in self._found:
-            if each.is_folder:
-                self._folder(each)
-        for each in self._found:
-            if each.is_link:
-                self._link(each)
-        for each in firsts:
-            if each.special:
-                self._special(each)
-        self._files([each for each in files if each.path not in held])
-        for each in others:
-            self._second_name(first[each.inode], each)
-        for each in reversed(self._found):
-            if each.is_folder:
-                self._finish(each)
+        kinds = kinds_of(self._found)
+        self._total = sum(each.size for each in self._of(kinds.files))
+        held = {number for number in kinds.files if self._staging.holds(self._found[number])}
+        self._done = sum(self._found[number].size for number in held)
+        missing = array("L", (number for number in kinds.files if number not in held))
+        self._drop(missing)
+        able.check(self._disk, self._staging.folder, self._found, self._done, len(held))
+        for each in self._of(kinds.folders):
+            self._folder(each)
+        for each in self._of(kinds.links):
+            self._link(each)
+        for each in self._of(kinds.special):
+            self._special(each)
+        self._files(missing)
+        for number in kinds.others:
+            each = self._found[number]
+            self._second_name(self._found[kinds.first[each.inode]], each)
+        for each in self._of(reversed(kinds.folders)):
+            self._finish(each)
         return self._again
+
+    def _of(self, numbers: Iterable[int]) -> Iterator[Thing]:
+        return (self._found[number] for number in numbers)
 
     def _clear(self) -> None:
         """Takes away what an earlier attempt copied and is not in the source any more, or is something else there."""
         if not os.path.lexists(self._staging.tree):
             return
-        wanted = {each.path: each for each in self._found}
-        gone: bytes | None = None
+        wanted = {each.path: stat.S_IFMT(each.mode) for each in self._found}
+        gone: list[Thing] = []
         for each in things(self._staging.tree):
-            if gone is not None and each.path.startswith(gone + b"/"):
+            if gone and each.path.startswith(gone[-1].path + b"/"):
                 continue
-            now = wanted.get(each.path)
-            if now is None or (now.is_folder, now.is_link, now.special) != (each.is_folder, each.is_link, each.special):
-                gone = each.path
-                remove_tree(self._disk, self._staging.place(each))
+            if wanted.get(each.path) != stat.S_IFMT(each.mode):
+                gone.append(each)
             elif each.is_folder and each.mode & 0o700 != 0o700:
                 self._disk.permit(self._staging.place(each), None)
+        for each in gone:
+            remove_tree(self._disk, self._staging.place(each))
+
+    def _drop(self, numbers: Iterable[int]) -> None:
+        """Takes away what an earlier attempt wrote and did not prove: it takes the room of what is to come."""
+        for each in self._of(numbers):
+            if os.path.lexists(place := self._staging.place(each)):
+                remove_tree(self._disk, place)
 
     def _folder(self, each: Thing) -> None:
         place = self._staging.place(each)
@@ -185,17 +192,18 @@ class _Carrier:
         """Gives a folder what it has beside its names, once those are there."""
         path, place = _at(self._source, each.path), self._staging.place(each)
         with opened(path) as source, opened(place) as target:
+            flagged(self._disk, source, target, path)
             seen = os.fstat(target)
             dressed(self._disk, source, target, each, (seen.st_uid, seen.st_gid), path)
         if not self.whole:
             self._disk.sync_folder(place)
 
-    def _files(self, files: Sequence[Thing]) -> None:
+    def _files(self, files: Sequence[int]) -> None:
         under_way: list[Passage] = []
         with ThreadPoolExecutor(1, "proving") as worker, Room() as room, self._room:
             try:
                 for start in range(0, len(files), AHEAD):
-                    group = list(self._opened(files[start : start + AHEAD]))
+                    group = list(self._opened(self._of(files[start : start + AHEAD])))
                     under_way = [each for each in under_way if each.source >= 0] + group
                     for passage in group:
                         self._send(passage, worker, room)
@@ -209,14 +217,11 @@ class _Carrier:
                 for passage in under_way:
                     passage.close()
 
-    def _opened(self, files: Sequence[Thing]) -> Iterator[Passage]:
+    def _opened(self, files: Iterable[Thing]) -> Iterator[Passage]:
         """Those that are still as they were seen; the others are looked at again."""
         for each in files:
-            place = self._staging.place(each)
-            if os.path.lexists(place):
-                remove_tree(self._disk, place)
             try:
-                yield Passage(self._disk, self._source, each, place)
+                yield Passage(self._disk, self._source, each, self._staging.place(each))
             except (Altered, FileNotFoundError):
                 self._again.append(each.path)
 

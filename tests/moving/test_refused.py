@@ -1,0 +1,51 @@
+"""`modelyard move` that is refused or fails at its very first step: it says so, and nothing is left to be settled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import makers
+from modelyard.apply.disk import Disk
+from moving.making import contents
+from typed import Run
+from walk.disks import mounted
+
+NAME = "checkpoint:runs/a/checkpoint-500"
+
+
+def no_room(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the target has."""
+    (checkpoint / "model.safetensors").write_bytes(os.urandom(3 << 20))
+
+
+def broken(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The target cannot be written to."""
+
+    def fails(disk: Disk, descriptor: int, data: bytes, at: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Disk, "put", fails)
+
+
+@pytest.mark.parametrize(("trouble", "words"), [(no_room, "have to be free"), (broken, "EIO")])
+def test_a_move_that_cannot_begin_is_told_and_leaves_nothing_open(
+    trouble: Callable[[Path, pytest.MonkeyPatch], None], words: str, run: Run, home: Path, tmp_path: Path
+) -> None:
+    checkpoint = makers.trainer_checkpoint(home / "runs" / "a", 500)
+    with mounted("tmpfs", tmp_path / "disk", "-t", "tmpfs", "-o", "size=2M") as disk:
+        with pytest.MonkeyPatch.context() as patched:
+            trouble(checkpoint, patched)
+            before = contents(checkpoint)
+            answer = run("move", NAME, str(disk), "--yes")
+        assert answer.code == 3, (answer.out, answer.err)
+        assert words in answer.out
+        assert "stays where it was" in answer.out
+        assert contents(checkpoint) == before
+        assert not checkpoint.is_symlink()
+    target = tmp_path / "elsewhere"
+    assert run("move", NAME, str(target), "--yes").code == 0
+    assert contents(target) == before
