@@ -58,6 +58,8 @@ def _sample(path: bytes, places: list[tuple[int, int]]) -> Sample:
         if hasattr(os, "posix_fadvise"):  # a disk that reads eight megabytes ahead would read half of the file
             with suppress(OSError):
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+                for start, length in places:  # all are asked for before the first is waited for
+                    os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_WILLNEED)
         for start, length in places:
             data = os.pread(descriptor, length, start)
             found.update(b"%d " % start + data)
