@@ -120,19 +120,20 @@ class Facts:
     def of(self, row: int, sharers: int = 0) -> Stored:
         """The facts of a file that the walk saw; `sharers` files have its extents."""
         tree = self._survey.tree
-        seen = tree.entry(row)
+        seen = tree.columns.entry(row)
         assert seen is not None
-        names = sorted(map(tree.path, tree.columns.names(row))) if seen.nlink > 1 else (tree.path(row),)
+        mode, size, allocated, device, inode, nlink, mtime, ctime, _, uid = seen
+        names = sorted(map(tree.path, tree.columns.names(row))) if nlink > 1 else (tree.path(row),)
         paths = tuple(names)
-        outside = len(paths) < seen.nlink
-        shares = seen.device not in self._plain and self._shares(os.path.dirname(paths[0]))
-        free = alone(paths[0], seen.allocated) if shares else 0 if outside else seen.allocated
+        outside = len(paths) < nlink
+        shares = device not in self._plain and self._shares(os.path.dirname(paths[0]))
+        free = alone(paths[0], allocated) if shares else 0 if outside else allocated
         owners = self._survey.claims.owners_of(row)
         artifact = self._survey.artifacts[owners[0]] if owners else None
         return Stored(
             paths,
-            Mark("file", seen.device, seen.inode, seen.size, seen.mtime, seen.ctime, seen.uid),
-            seen.mode,
+            Mark("file", device, inode, size, mtime, ctime, uid),
+            mode,
             _group(paths[0]) if artifact and tolerance(artifact.store).links else -1,
             artifact.store if artifact else "",
             artifact.id if artifact else "",
