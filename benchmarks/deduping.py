@@ -202,9 +202,9 @@ def part(report: Report, folder: Path, rounds: int) -> None:
     report.say(f"\n### Duplicates among {count:,} small files, hot cache\n")
     many = rounds_of(commands(folder / "small", home), home, rounds, lambda: None)
     table(report.say, many)
-    goals = [(f"duplicates of small files, the search / {name}", ratio(many[CALL], many[name]), 1.0)
+    goals = [(f"duplicates of small files, modelyard / {name}", ratio(many[MINE], many[name]), 1.0)
              for name in ("jdupes -Q", "rdfind", "fdupes", "rmlint") if name in many]  # fmt: skip
-    goals.append(("peak MB of the search among small files", max(many[CALL].memory) / 1e6, 100))
+    goals.append(("peak MB of modelyard among small files", max(many[MINE].memory) / 1e6, 100))
     shutil.rmtree(folder / "small")
     big = folder / "large"
     apart(large_files, big, size)

@@ -140,7 +140,8 @@ def goals(found: dict[str, dict[str, Runs]]) -> list[tuple[str, float, float]]:
     return [
         ("verify / sha256sum of the same blobs", ratio(large[MINE], large[SHA256SUM]), 1.0),
         ("verify / openssl of the same blobs", ratio(large[MINE], large[OPENSSL]), 1.0),
-        ("verify, once Python runs, / sha256sum of small files", ratio(small[ALONE], small[SHA256SUM]), 1.0),
+        ("verify / sha256sum of small files", ratio(small[MINE], small[SHA256SUM]), 1.0),
+        ("verify, once Python runs, / openssl of small files", ratio(small[ALONE], small[OPENSSL]), 1.0),
         ("peak MB of verifying blobs", max(large[MINE].memory) / 1e6, 100),
     ]
 
