@@ -189,7 +189,7 @@ def test_flax(home: Path) -> None:
     )
     found = converted(home / "m.msgpack")
     holds(home / "m.safetensors", {"params.dense.kernel": ARRAYS["rows"], "params.dense.bias": ARRAYS["one"]})
-    assert [each.name for each in found.left_out] == ["opt_state"]
+    assert [each.name for each in found.left_out] == ["opt_state", "values"]
     (home / "n.msgpack").write_bytes(flaxed({"params": {"a.b": ARRAYS["one"], "a": {"b": ARRAYS["one"]}}}))
     assert refused(home / "n.msgpack").code == "ambiguous"
     (home / "c.msgpack").write_bytes(

@@ -13,7 +13,7 @@ from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Tensor
 from modelyard.formats.pickles import Mapping, Stream, Value
 from modelyard.formats.torch_values import Tensors, is_plain
-from modelyard.formats.value_walk import pairs_of
+from modelyard.formats.value_walk import arrays, pairs_of, plain_values
 
 FORMATS: tuple[str, ...] = (torch_zip.TITLE, torchscript.TITLE, torch_legacy.TITLE)
 EMPTY = 4
@@ -75,10 +75,19 @@ def _weights(stream: Stream, describe: Tensors, wish: Wish, notes: tuple[str, ..
         *walk.left_out,
         *walk.unnamed(),
         *(each for each in odd if each.name not in known),
+        *_among(value, part, skipped, describe),
         *_calls(stream.names),
     ]
     told = [*notes, *_told(part, wish, walk.tensors)]
     return Weights(tuple(walk.tensors), {**metadata, "format": "pt"}, tuple(left), tuple(told))
+
+
+def _among(value: Value, part: str, skipped: set[str], describe: Tensors) -> list[LeftOut]:
+    """Numbers and texts among the tensors; those beside them are kept as texts, or told one by one."""
+    pairs = pairs_of(value) if not part else []
+    mixed = [each for key, each in pairs if key not in skipped and arrays(each, describe)] if pairs else [value]
+    lost = sum(plain_values(each, describe) for each in mixed)
+    return [LeftOut("values", f"{lost:,} numbers and texts among the tensors")] if lost else []
 
 
 def _without(value: Value, skipped: set[str]) -> Value:
