@@ -18,6 +18,8 @@ from modelyard.formats.value_walk import arrays, pairs_of, plain_values
 FORMATS: tuple[str, ...] = (torch_zip.TITLE, torchscript.TITLE, torch_legacy.TITLE)
 EMPTY = 4
 """Bytes of the pickle of no constants."""
+ALONE = "tensor"
+"""What a tensor is called that was saved by itself."""
 ALWAYS = frozenset(("torch.nn.parameter.Parameter",))
 LEFT_BY_TRAINING = ("module.", "_orig_mod.", "_forward_module.")
 """What data parallel training, `torch.compile` and fabric put before every name."""
@@ -78,8 +80,11 @@ def _weights(stream: Stream, describe: Tensors, wish: Wish, notes: tuple[str, ..
         *_among(value, part, skipped, describe),
         *_calls(stream.names),
     ]
-    told = [*notes, *_told(part, wish, walk.tensors)]
-    return Weights(tuple(walk.tensors), {**metadata, "format": "pt"}, tuple(left), tuple(told))
+    tensors = tuple(each if each.name else replace(each, name=ALONE) for each in walk.tensors)
+    told = [*notes, *_told(part, wish, tensors)]
+    if tensors != tuple(walk.tensors):
+        told.append(f"the tensor has no name in its file; in the copy it is `{ALONE}`")
+    return Weights(tensors, {**metadata, "format": "pt"}, tuple(left), tuple(told))
 
 
 def _among(value: Value, part: str, skipped: set[str], describe: Tensors) -> list[LeftOut]:

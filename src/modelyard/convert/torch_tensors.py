@@ -22,10 +22,10 @@ PLAIN_TYPES = frozenset((
 ))  # fmt: skip
 STORED = ("tensor", "tensor_v2", "tensor_v3")
 REFUSED = {
-    "qtensor": "is quantised: safetensors has no scales and zero points; dequantise it in torch first",
-    "sparse_tensor": "is sparse: safetensors has dense tensors alone; `.to_dense()` in torch first",
-    "sparse_csr_tensor": "is sparse: safetensors has dense tensors alone; `.to_dense()` in torch first",
-    "nested_tensor": "is a nested tensor, which safetensors has not",
+    "qtensor": "is quantised: scales and zero points are not written; dequantise it in torch first",
+    "sparse_tensor": "is sparse: dense tensors alone are written; `.to_dense()` in torch first",
+    "sparse_csr_tensor": "is sparse: dense tensors alone are written; `.to_dense()` in torch first",
+    "nested_tensor": "is a nested tensor, which is not written",
     "meta_tensor_no_storage": "is on the meta device: it has a shape and no elements",
 }
 """Ways of rebuilding whose tensors are not converted, and why."""
