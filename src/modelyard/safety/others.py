@@ -38,6 +38,9 @@ GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
 SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
 ENVIRONMENT = ".env"
+WHOLE = (".json", ".jinja")
+TAR_PARTS = ("storages", "tensors", "pickle")
+"""The members of torch's files of before 0.1.10."""
 TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
 TOLD_BY_BYTE = {b"%c" % magic[0] for magic in (*NATIVE, *ENGINES, VERSION, b"#!", b"GGUF")}
 """The first byte of whatever is told by its content here, but for HDF5 and safetensors."""
@@ -52,6 +55,13 @@ def scan_known(file: File, head: bytes, member: str) -> tuple[str, list[Finding]
             return title, guarded(scan, file, member)
     name = basename(member.rpartition("!")[2] or file.name)
     return _by_name(file, head, suffix_of(name), name, member)
+
+
+def telling(name: str) -> str:
+    """What of a name decides how a file is read: its suffix, or all of it where libraries ask for the whole name."""
+    name = name.lower()
+    suffix = suffix_of(name)
+    return name if suffix in WHOLE or name in TAR_PARTS or name == NAME else suffix
 
 
 def suffix_of(name: str) -> str:

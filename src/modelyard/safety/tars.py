@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from modelyard.formats.file import BrokenError, File
 from modelyard.safety.finding import Finding, Verdict
 from modelyard.safety.links import Named, Way, judged, landing, leads_outside, way
-from modelyard.safety.mlflow_model import NAME
-from modelyard.safety.others import suffix_of
+from modelyard.safety.others import TAR_PARTS, telling
 from modelyard.safety.reading import Bytes, Report
 from modelyard.safety.torch_files import scan_tar_part
 from modelyard.walk.text import shown
@@ -31,11 +30,9 @@ EMPTY = (*LINKS, b"3", b"4", b"5", b"6")
 SPARSE = b"S"
 OTHER_NAMES = 8
 """Names by which one member is looked at; time zones have fifty, of which none decides anything."""
-WHOLE = (".json", ".jinja")
 OCTAL = {b"%c" % each for each in b"01234567 \t\n\r\x0b\x0c\0+-"} | {b""}
 """How a number may begin."""
 RECORD = re.compile(rb"(\d{1,7}) ([^=]{1,200})=")
-TORCH = ("storages", "tensors", "pickle")
 
 
 def is_tar(head: bytes) -> bool:
@@ -188,11 +185,11 @@ def _links(tar: _Tar, members: list[_Member]) -> None:
         if member.kind not in EMPTY:
             held.setdefault(way(member.name), []).append(member)
     leads = {way(each.name): landing(each) for each in named if each.target is not None}
-    known = {(end, _telling(end[-1])) for end in held}
+    known = {(end, telling(end[-1])) for end in held}
     counts = Counter[Way]()
     for each in named:
         end = _end(landing(each), leads) if each.target is not None else ()
-        told = _telling(way(each.name)[-1]) if end in held else ""
+        told = telling(way(each.name)[-1]) if end in held else ""
         if end not in held or (end, told) in known:
             continue
         known.add((end, told))
@@ -202,12 +199,6 @@ def _links(tar: _Tar, members: list[_Member]) -> None:
                 _one(tar, found.inner, each.name)
         elif counts[end] == OTHER_NAMES + 1:
             tar.note("too-long", "unknown", "more links lead to it than are followed", tar.place("/".join(end)))
-
-
-def _telling(name: str) -> str:
-    """What of a name decides how a file is read: its suffix, or the whole name where libraries ask for that."""
-    suffix = suffix_of(name)
-    return name if suffix in WHOLE or name in TORCH or name == NAME else suffix
 
 
 def _end(path: Way | None, leads: dict[Way, Way | None]) -> Way:
@@ -222,7 +213,7 @@ def _end(path: Way | None, leads: dict[Way, Way | None]) -> Way:
 def _one(tar: _Tar, inner: File, name: str) -> None:
     """Scans a member; tarfile takes kinds that it does not know for plain files."""
     place = tar.place(name)
-    if name not in TORCH:
+    if name not in TAR_PARTS:
         tar.scan(inner, place, tar.report, tar.depth + 1)
         return
     try:
