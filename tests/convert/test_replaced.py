@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import cast
 
+import numpy
 import pytest
 import torch
 
@@ -85,3 +87,29 @@ def test_an_original_that_was_rounded_does_not_come_back(home: Path) -> None:
 def test_the_program_of_torchscript_is_not_in_the_copy(home: Path) -> None:
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 3)), home / "s.pt")
     assert "code" in [each.name for each in converted(home / "s.pt").left_out]
+
+
+def test_an_original_with_settings_among_its_tensors_is_no_duplicate(home: Path) -> None:
+    """They are not in the copy; only what stands beside the tensors is kept as text."""
+    for number, saved in enumerate((
+        {"model": {**STATE, "settings": {"labels": ["a", "b"]}}, "epoch": 3},
+        {**STATE, "more": {"w": torch.ones(1), "labels": "a", "b": 2}},
+    )):  # fmt: skip
+        folder = home / str(number)
+        folder.mkdir()
+        (step,) = planned(saved, folder, Wish()).steps
+        assert step.proof.startswith("slimmed: left out were values (2 numbers and texts among the tensors)")
+    (step,) = planned({"model": STATE, "epoch": 3, "labels": ["a", "b"]}, home, Wish()).steps
+    assert step.recovery == "duplicate"
+
+
+def test_a_pickle_with_settings_among_its_arrays_is_no_duplicate(home: Path) -> None:
+    rows = numpy.arange(6.0)
+    for name, saved, word in (("deep", {"w": rows, "settings": {"a": 1, "b": "x"}}, "slimmed: left out were values ("),
+                              ("plain", {"w": rows, "more": [rows + 1], "epoch": 3}, "duplicate: ")):  # fmt: skip
+        path = home / f"{name}.pkl"
+        path.write_bytes(pickle.dumps(saved))
+        notebook = Notebook()
+        converting.replace(converted(path, Wish()), cast(Yard, notebook), home)
+        (step,) = notebook.plan.steps
+        assert step.proof.startswith(word)

@@ -200,3 +200,12 @@ def test_no_space_and_a_folder_that_cannot_be_written(tmp_path: Path, home: Path
         (disk / "full").unlink()
         converted(home / "m.safetensors", TORCH, disk / "m.pt")
         loads(disk / "m.pt", {"w": torch.ones(4 << 20)})
+
+
+def test_a_tensor_that_was_saved_by_itself_gets_a_name(home: Path) -> None:
+    for to, name in (("torch", "copy.pt"), ("safetensors", "copy.safetensors")):
+        torch.save(torch.randn(2, 3).T, home / "m.pt")
+        found = converted(home / "m.pt", Wish(to=to), home / name)
+        assert "the tensor has no name in its file; in the copy it is `tensor`" in found.notes
+        loaded = torch.load(home / name) if to == "torch" else safetensors.torch.load_file(home / name)
+        assert torch.equal(loaded["tensor"], torch.load(home / "m.pt"))

@@ -235,3 +235,35 @@ def test_any_shape_stride_and_dtype(
     tensor = storage.view(kind).as_strided(shape, strides, first)
     converted(save({"w": tensor, "again": tensor}, home / "m.pt", zipped), Wish(copy_tied=True))
     holds(home / "m.safetensors", {"w": tensor, "again": tensor})
+
+
+class Hoarding(torch.nn.Linear):
+    """A module that keeps tensors where `state_dict` does not look."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 2)
+        self.cache = {"rows": [torch.ones(3), self.weight.data]}
+
+
+def test_tensors_that_nothing_names_are_told(home: Path) -> None:
+    """Under keys that are no texts, and in the attributes of modules; views of what was taken are not lost."""
+    told = "tensors that no text names: 1 of 12 bytes"
+    found = converted(save({("a", 1): torch.ones(3), "b": {"w": torch.ones(2)}}, home / "keys.pt"))
+    assert [(each.name, each.why) for each in found.left_out] == [("?", told)]
+    found = converted(save(Hoarding(), home / "module.pt"))
+    assert ("cache", told) in [(each.name, each.why) for each in found.left_out]
+    found = converted(save(torch.nn.LSTM(2, 2), home / "lstm.pt"))
+    assert not any("no text names" in each.why for each in found.left_out)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_files_beside_the_weights_and_bytes_behind_them_are_told(home: Path) -> None:
+    path = save({"a": torch.ones(2)}, home / "old.pt", zipped=False)
+    path.write_bytes(path.read_bytes() + b"x" * 25)
+    assert ("end", "25 bytes behind the last storage") in [(each.name, each.why) for each in converted(path).left_out]
+    script = torch.jit.trace(Hoarding(), torch.ones(1, 2))  # type: ignore[no-untyped-call]
+    script.save(home / "script.pt", _extra_files={"labels.txt": "a b"})
+    left = {each.name: each.why for each in converted(home / "script.pt").left_out}
+    assert left["extra/labels.txt"] == "a file of the archive, 3 bytes"
+    plain = converted(save({"a": torch.ones(2)}, home / "plain.pt"))
+    assert plain.left_out == ()

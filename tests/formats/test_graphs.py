@@ -54,6 +54,10 @@ def test_onnx(home: Path) -> None:
     holds(home / "m.onnx", found, {"w": weights})
     assert (found.format, found.framework, found.architecture) == ("ONNX", "maker 1.2", "small")
     assert ("operators", "MatMul 1") in found.metadata
+    made = graph(weights)
+    made.producer_version = "Git info:\n    Commit: b1bd2a6d\n"
+    onnx.save(made, home / "m.onnx")
+    assert header(home / "m.onnx").framework == "maker"
 
 
 def test_onnx_with_its_tensors_in_another_file(home: Path) -> None:

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import catboost
 import joblib
 import lightgbm
 import numpy as np
@@ -104,6 +105,7 @@ def things() -> dict[str, object]:
     berlin = zoneinfo.ZoneInfo("Europe/Berlin")
     return {
         "xgboost": model, "booster": model.get_booster(), "lightgbm": boosted, "lightgbm booster": boosted.booster_,
+        "catboost": catboost.CatBoostClassifier(iterations=2, verbose=0, allow_writing_files=False).fit(ROWS, CLASSES),
         "frame": frame, "series": pd.Series([1.5], index=pd.MultiIndex.from_tuples([(1, 2)])),
         "index": [pd.to_timedelta([1, 2], unit="s"), pd.interval_range(0, 2), pd.NA, pd.NaT, pd.Interval(0, 1),
                   pd.Timestamp("2020", tz=berlin), pd.DateOffset(months=1)],

@@ -163,3 +163,6 @@ def test_the_same_bytes_under_two_names(tmp_path: Path) -> None:
         os.symlink(blob, tmp_path / called)
     found = [scan_file(path) for path in files_below([str(tmp_path)])]
     assert len(found) == 2 and {each.verdict for each in found} == {"safe", "suspicious"}
+    blob.write_text('[{"type": "os.system"}]')
+    os.symlink(blob, tmp_path / "modules.json")
+    assert "dangerous" in {scan_file(path).verdict for path in files_below([str(tmp_path)])}

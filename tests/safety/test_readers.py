@@ -43,6 +43,20 @@ def zipped(members: dict[str, bytes | str]) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.parametrize("zeros", [(14, 18), (14, 18, 22), (14,), ()])
+def test_sizes_that_follow_the_bytes_are_no_disagreement(tmp_path: Path, zeros: tuple[int, ...]) -> None:
+    """With flag 8 some or all of them are zero before the bytes: macOS knows the unpacked size, and writes it."""
+    data = bytearray(zipped({"config.yaml": "a: 1"}))
+    directory = data.index(b"PK\1\2")
+    data[6] |= 8
+    data[directory + 8] |= 8
+    for at in zeros:
+        data[at : at + 4] = bytes(4)
+    assert scanned(tmp_path, bytes(data), "m.zip").findings == ()
+    data[22:26] = b"\7\0\0\0"
+    assert codes(scanned(tmp_path, bytes(data), "m.zip")) == {"archive-mismatch"}
+
+
 def tarred(data: bytes, called: str = "m", kind: bytes = b"0", **told: str) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:

@@ -95,8 +95,10 @@ def test_what_a_link_leads_to_is_read_by_its_name_too(tmp_path: Path) -> None:
 
 
 def test_many_links_to_one_member_end(tmp_path: Path) -> None:
-    links: list[Member] = [(f"link{at}", SYMBOLIC, "blobs/ab") for at in range(99)]
+    links: list[Member] = [(f"{at}.json", SYMBOLIC, "blobs/ab") for at in range(99)]
     assert scanned(tmp_path, made(WORDS, *links), "m.tar").verdict == "unknown"
+    zones: list[Member] = [(f"Europe/Town{at}", HARD, "blobs/ab") for at in range(99)]
+    assert scanned(tmp_path, made(WORDS, *zones), "m.tar").findings == ()
     circle: tuple[Member, ...] = (("a", SYMBOLIC, "b"), ("b", SYMBOLIC, "a"))
     assert scanned(tmp_path, made(WORDS, *circle), "m.tar").findings == ()
 

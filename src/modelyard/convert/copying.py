@@ -30,6 +30,7 @@ INDEX = f"{SUFFIX}.index.json"
 HINTS = {
     "ambiguous": "say which with --part NAME, or take all of it under whole names with --part .",
     "no-part": "`modelyard inspect --tensors` lists the names",
+    "packed": "write it again unpacked: numpy.savez, joblib.dump without compress, pickle of protocol 3 or later",
     "changed": "wait until nobody writes to it, and run again",
     "unequal": "nothing was kept; check the disk and its memory, and run again",
     "exists": "remove it, or name another target",

@@ -92,7 +92,8 @@ def _edge(header: Header, wish: Wish) -> Edge:
         return sets_edge
     edge = next((each for each in EDGES if header.format in each.FORMATS), None)
     if edge is None:
-        raise BrokenError(f"is {header.format}, of which no {wish.to} is made", "unsupported")
+        code = "packed" if ", packed by " in header.format else "unsupported"
+        raise BrokenError(f"is {header.format}, of which no {wish.to} is made", code)
     if wish.part and edge is not torch_edges:
         raise BrokenError(f"is {header.format}, which has no parts to choose from", "no-part")
     return edge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from modelyard.convert.header_edges import header_of, without
-from modelyard.convert.weights import Weights, Wish
+from modelyard.convert.weights import LeftOut, Weights, Wish
 from modelyard.formats import flax
 from modelyard.formats.file import BrokenError, File
 
@@ -24,5 +24,5 @@ def read(file: File, wish: Wish) -> Weights:
         raise BrokenError(f"has a name of more than {LONGEST_NAME} letters", "too-large")
     kept, left = without(header.tensors, OPTIMIZERS, "/")
     tensors = tuple(replace(each, name=each.name.replace("/", ".")) for each in kept)
-    beside = "numbers and texts beside the arrays are not in the copy"
-    return Weights(tensors, {"format": "flax"}, tuple(left), (*header.notes, beside))
+    left += [LeftOut("values" if "beside" in each else "end", each) for each in header.notes]
+    return Weights(tensors, {"format": "flax"}, tuple(left))

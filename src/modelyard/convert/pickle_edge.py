@@ -8,7 +8,9 @@ from modelyard.convert.header_edges import header_of
 from modelyard.convert.weights import LeftOut, Weights, Wish
 from modelyard.formats import joblib_file, pickle_file
 from modelyard.formats.file import BrokenError, File
-from modelyard.formats.value_walk import LONGEST_NAME, MOST_TENSORS
+from modelyard.formats.numpy_values import Arrays
+from modelyard.formats.pickles import follow
+from modelyard.formats.value_walk import LONGEST_NAME, MOST_TENSORS, plain_values
 
 FORMATS: tuple[str, ...] = (joblib_file.TITLE, pickle_file.TITLE)
 PLAIN = ("numpy.core.", "numpy._core.", "numpy.ndarray", "numpy.dtype", "joblib.numpy_pickle.", "_codecs.encode")
@@ -29,6 +31,14 @@ def read(file: File, wish: Wish) -> Weights:
         raise BrokenError(f"keeps an array in another file, {header.needs[0].path[:80]!r}", "outside")
     tensors = tuple(each if each.name else replace(each, name=ALONE) for each in header.tensors)
     left = [LeftOut(each, "a name that loading would import; it was not") for each in names]
-    beside = "numbers and texts below the top are not in the copy"
+    if (lost := _values(file) - len(facts)) > 0:
+        left.append(LeftOut("values", f"{lost:,} numbers and texts below the top"))
+    left += [LeftOut("end", each) for each in header.notes]
     notes = (f"an object of {header.architecture} cannot be made again from arrays",) if header.architecture else ()
-    return Weights(tensors, {**facts, "format": "np"}, tuple(left), (*header.notes, *notes, beside))
+    return Weights(tensors, {**facts, "format": "np"}, tuple(left), notes)
+
+
+def _values(file: File) -> int:
+    """The numbers and texts of a pickle, those at its top among them."""
+    describe = Arrays()
+    return plain_values(follow(file, 0, describe.filled).value, describe)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from modelyard.convert.torch_parts import chosen, is_optimizer, texts
 from modelyard.convert.torch_tensors import Walk
 from modelyard.convert.weights import LeftOut, Weights, Wish
@@ -12,9 +14,13 @@ from modelyard.formats.file import BrokenError, File
 from modelyard.formats.header import Tensor
 from modelyard.formats.pickles import Mapping, Stream, Value
 from modelyard.formats.torch_values import Tensors, is_plain
-from modelyard.formats.value_walk import pairs_of
+from modelyard.formats.value_walk import arrays, pairs_of, plain_values
 
 FORMATS: tuple[str, ...] = (torch_zip.TITLE, torchscript.TITLE, torch_legacy.TITLE)
+EMPTY = 4
+"""Bytes of the pickle of no constants."""
+ALONE = "tensor"
+"""What a tensor is called that was saved by itself."""
 ALWAYS = frozenset(("torch.nn.parameter.Parameter",))
 LEFT_BY_TRAINING = ("module.", "_orig_mod.", "_forward_module.")
 """What data parallel training, `torch.compile` and fabric put before every name."""
@@ -30,14 +36,25 @@ def read(file: File, wish: Wish) -> Weights:
         raise BrokenError("was written by a machine whose numbers are the other way round (big-endian)", "big-endian")
     if end > file.size:
         raise BrokenError("ends within a storage", "truncated")
-    return _weights(streams[3], describe, wish, ())
+    weights = _weights(streams[3], describe, wish, ())
+    behind = (LeftOut("end", f"{file.size - end:,} bytes behind the last storage"),) if end < file.size else ()
+    return replace(weights, left_out=(*weights.left_out, *behind))
 
 
 def _archive(file: File, wish: Wish) -> Weights:
     found = torch_archives.contents(file)
     if found.records.get("byteorder", "little") != "little":
         raise BrokenError("was written by a machine whose numbers are the other way round (big-endian)", "big-endian")
-    return _weights(found.stream, found.describe, wish, found.notes)
+    weights = _weights(found.stream, found.describe, wish, found.notes)
+    beside = [LeftOut(name, what) for name, size in found.beside.items() if (what := _beside(name, size))]
+    return replace(weights, left_out=(*weights.left_out, *beside))
+
+
+def _beside(name: str, size: int) -> str:
+    """What a member of an archive is that is no part of the weights; empty for one that says nothing."""
+    if name == "constants.pkl":
+        return "what the program names beside the weights" if size > EMPTY else ""
+    return f"a file of the archive, {size:,} bytes"
 
 
 def _weights(stream: Stream, describe: Tensors, wish: Wish, notes: tuple[str, ...]) -> Weights:
@@ -56,9 +73,27 @@ def _weights(stream: Stream, describe: Tensors, wish: Wish, notes: tuple[str, ..
     metadata, odd = texts(stream.value, part, describe)
     odd = [each for each in odd if not any(_below(each.name, tensor.name) for tensor in walk.tensors)]
     known = {each.name.partition(".")[0] for each in walk.left_out}
-    left = [*training, *walk.left_out, *(each for each in odd if each.name not in known), *_calls(stream.names)]
-    told = [*notes, *_told(part, wish, walk.tensors)]
-    return Weights(tuple(walk.tensors), {**metadata, "format": "pt"}, tuple(left), tuple(told))
+    left = [
+        *training,
+        *walk.left_out,
+        *walk.unnamed(),
+        *(each for each in odd if each.name not in known),
+        *_among(value, part, skipped, describe),
+        *_calls(stream.names),
+    ]
+    tensors = tuple(each if each.name else replace(each, name=ALONE) for each in walk.tensors)
+    told = [*notes, *_told(part, wish, tensors)]
+    if tensors != tuple(walk.tensors):
+        told.append(f"the tensor has no name in its file; in the copy it is `{ALONE}`")
+    return Weights(tensors, {**metadata, "format": "pt"}, tuple(left), tuple(told))
+
+
+def _among(value: Value, part: str, skipped: set[str], describe: Tensors) -> list[LeftOut]:
+    """Numbers and texts among the tensors; those beside them are kept as texts, or told one by one."""
+    pairs = pairs_of(value) if not part else []
+    mixed = [each for key, each in pairs if key not in skipped and arrays(each, describe)] if pairs else [value]
+    lost = sum(plain_values(each, describe) for each in mixed)
+    return [LeftOut("values", f"{lost:,} numbers and texts among the tensors")] if lost else []
 
 
 def _without(value: Value, skipped: set[str]) -> Value:

@@ -13,7 +13,7 @@ from modelyard.formats.file import BrokenError
 from modelyard.formats.header import Tensor
 from modelyard.formats.pickles import Listed, Made, Mapping, Reference, Value
 from modelyard.formats.torch_values import REBUILD, Tensors
-from modelyard.formats.value_walk import LONGEST_NAME, arrays
+from modelyard.formats.value_walk import INSIDE, LONGEST_NAME, arrays, pairs_of
 
 MOST_VISITS = 1_000_000
 DEEPEST = 100
@@ -22,10 +22,10 @@ PLAIN_TYPES = frozenset((
 ))  # fmt: skip
 STORED = ("tensor", "tensor_v2", "tensor_v3")
 REFUSED = {
-    "qtensor": "is quantised: safetensors has no scales and zero points; dequantise it in torch first",
-    "sparse_tensor": "is sparse: safetensors has dense tensors alone; `.to_dense()` in torch first",
-    "sparse_csr_tensor": "is sparse: safetensors has dense tensors alone; `.to_dense()` in torch first",
-    "nested_tensor": "is a nested tensor, which safetensors has not",
+    "qtensor": "is quantised: scales and zero points are not written; dequantise it in torch first",
+    "sparse_tensor": "is sparse: dense tensors alone are written; `.to_dense()` in torch first",
+    "sparse_csr_tensor": "is sparse: dense tensors alone are written; `.to_dense()` in torch first",
+    "nested_tensor": "is a nested tensor, which is not written",
     "meta_tensor_no_storage": "is on the meta device: it has a shape and no elements",
 }
 """Ways of rebuilding whose tensors are not converted, and why."""
@@ -39,7 +39,22 @@ class Walk:
         self.describe = describe
         self.tensors: list[Tensor] = []
         self.left_out: list[LeftOut] = []
+        self._beside: list[tuple[str, Tensor]] = []
+        """Tensors that have no name, or none in a `state_dict`, and where they hang."""
         self._visits = 0
+
+    def unnamed(self) -> list[LeftOut]:
+        """What was passed over because nothing names it; views of what was taken are not lost."""
+        taken = {each.storage for each in self.tensors if each.storage}
+        lost: dict[str, list[Tensor]] = {}
+        for name, each in self._beside:
+            if not each.storage or each.storage not in taken:
+                lost.setdefault(name, []).append(each)
+        sizes = {name: sum(each.bytes for each in found) for name, found in lost.items()}
+        return [
+            LeftOut(name or "?", f"tensors that no text names: {len(found):,} of {sizes[name]:,} bytes")
+            for name, found in lost.items()
+        ]
 
     def visit(self, name: str, value: Value, depth: int = 0) -> None:
         """Takes what lies below a value. BrokenError for a tensor that cannot be converted, and for cycles."""
@@ -60,6 +75,9 @@ class Walk:
     def _pairs(self, name: str, value: Value, depth: int) -> None:
         for key, each in last_pairs(value).items():
             self.visit(_joined(name, key), each, depth + 1)
+        for odd, each in pairs_of(value):
+            if not isinstance(odd, str | int | float | bool):
+                self._beside += [(name, found) for found in arrays(each, self.describe)]
 
     def _made(self, name: str, made: Made, depth: int) -> None:
         if _rebuilds(made):
@@ -94,6 +112,8 @@ class Walk:
         for key, each in last_pairs(state).items():
             if isinstance(each, Made) and _rebuilds(each):
                 self.left_out.append(LeftOut(_joined(name, key), "a tensor that is no parameter and no buffer"))
+            elif key not in INSIDE:
+                self._beside += [(_joined(name, key), found) for found in arrays(each, self.describe)]
 
     def _tensor(self, name: str, made: Made) -> None:
         if len(name) >= LONGEST_NAME:

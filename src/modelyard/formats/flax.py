@@ -21,7 +21,7 @@ DTYPES = {
     "complex64": "C64", "complex128": "C128", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2",
 }  # fmt: skip
 MOST_ITEMS, DEEPEST, MOST_TENSORS = 200_000, 64, 65_536
-ARRAY = 1
+ARRAY, NOTHING = 1, 0xC0
 CHUNKED = "__msgpack_chunked_array__"
 """The key beside the chunks of an array that is too long for one value."""
 CUT = "an array is cut into chunks"
@@ -62,6 +62,8 @@ class _Reader:
         self.file, self.left = file, MOST_ITEMS
         self.tensors: list[Tensor] = []
         self.chunked = False
+        self.beside = 0
+        """Numbers and texts that are no arrays."""
 
     def item(self, at: int) -> _Item:
         """The item at a place."""
@@ -116,6 +118,8 @@ class _Reader:
             return at
         if item.kind == "extension" and item.code == ARRAY:
             self.tensors.append(self._array(item, name))
+        else:
+            self.beside += item.kind != "number" or item.code != NOTHING
         end = self.over(item)
         if end > self.file.size:
             raise BrokenError("ends within a value", "truncated")
@@ -148,6 +152,8 @@ def read(file: File) -> Header:
     if not reader.tensors:
         raise BrokenError("has no arrays", "unknown")
     notes = [CUT] if reader.chunked else []
+    if reader.beside:
+        notes.append(f"{reader.beside:,} numbers and texts lie beside the arrays")
     if end < file.size:
         notes.append(f"{file.size - end:,} bytes lie behind its end")
     return Header(

@@ -82,12 +82,17 @@ def read(file: File) -> Header:
         tuple(found.tensors),
         complete=all(_reaches(file, name, end) for name, end in found.files.items()),
         architecture=found.graph,
-        framework=f"{text.get(2, '')} {text.get(3, '')}".strip(),
+        framework=f"{text.get(2, '')} {_version(text.get(3, ''))}".strip(),
         metadata=(*metadata[:64], ("inputs", ", ".join(found.inputs[:16])), ("operators", _common(found.operators))),
         needs=tuple(Need(name, file.has(name), "its tensors") for name in _most_telling(found.files, file)),
         loads=("onnxruntime.InferenceSession(path)",),
         notes=(f"operators of domains that are not ONNX's own: {', '.join(own[:8])}",) if own else (),
     )
+
+
+def _version(text: str) -> str:
+    """The version of who made it; CatBoost writes half a page there."""
+    return "" if "\n" in text else text
 
 
 def _most_telling(files: dict[str, int], file: File) -> list[str]:

@@ -17,14 +17,22 @@ from modelyard.formats.torch_values import Place, Tensors, loading, title_of
 from modelyard.formats.value_walk import arrays, plain
 from modelyard.formats.zips import STORED, Directory, Member, directory, opened, start_of
 
+RECORDS = ("version", "byteorder", ".format_version", ".storage_alignment")
+OWN = ("data/", "code/", ".data/", *RECORDS)
+"""How the names begin of what torch writes beside the pickle of every archive and script."""
+
 
 class Contents(Struct, frozen=True):
-    """What lies in an archive: the pickle, what describes its tensors, the small records beside it, what is odd."""
+    """What lies in an archive: the pickle, what describes its tensors, the small records beside it, what is odd.
+
+    `beside` are the members that are neither, by name, with the bytes of each; the program of a script is none.
+    """
 
     stream: Stream
     describe: Tensors
     records: dict[str, str]
     notes: tuple[str, ...]
+    beside: dict[str, int]
 
 
 def read_archive(file: File, title: str, load: tuple[str, ...] = ()) -> Header:
@@ -62,13 +70,18 @@ def contents(file: File) -> Contents:
         member = places.get(key)
         return Place(start_of(file, member), member.name, member.size) if member else None
 
-    return Contents(stream, Tensors(place), _records(file, found, root), _notes(found, places.values()))
+    beside = {
+        each.name.removeprefix(root): each.size
+        for each in found.members
+        if each is not pickle and each.size and not each.name.removeprefix(root).startswith(OWN)
+    }
+    return Contents(stream, Tensors(place), _records(file, found, root), _notes(found, places.values()), beside)
 
 
 def _records(file: File, found: Directory, root: str) -> dict[str, str]:
     """The small records beside the pickle."""
     text = {}
-    for name in ("version", "byteorder", ".format_version", ".storage_alignment"):
+    for name in RECORDS:
         member = found.find(root + name)
         if member and member.size < 64:
             text[name.lstrip(".")] = opened(file, member).head(64).decode("utf-8", "replace").strip()

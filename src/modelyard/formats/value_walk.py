@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from modelyard.formats.header import Tensor
-from modelyard.formats.pickles import Listed, Made, Mapping, Value
+from modelyard.formats.pickles import Listed, Made, Mapping, Reference, Value
 
 Leaf = Callable[[Made, str], Iterable[Tensor] | None]
 """The arrays that an object stands for under a name; None when it is no array."""
 INSIDE = frozenset(("_parameters", "_buffers", "_modules"))
 """Where a torch module keeps what `state_dict` names without them."""
+ORDERED = "collections.OrderedDict"
+"""A dict that has no state but the versions of modules, which torch hangs on a `state_dict`."""
 LONGEST_NAME = 400
 MOST_TENSORS = 65_536
 
@@ -30,6 +32,29 @@ def arrays(value: Value, leaf: Leaf) -> list[Tensor]:
             seen.add(id(each))
             waiting.extend(reversed([(_joined(name, key), below) for key, below in _below(each)]))
     return found
+
+
+def plain_values(value: Value, leaf: Leaf) -> int:
+    """How many numbers and texts lie at and below a value, beside the arrays and the keys of dicts."""
+    count, seen = 0, set[int]()
+    waiting: list[Value] = [value]
+    while waiting:
+        each = waiting.pop()
+        if not isinstance(each, Made | Mapping | Listed | tuple):
+            count += not isinstance(each, Reference | None)
+        elif id(each) not in seen and not (isinstance(each, Made) and leaf(each, "") is not None):
+            seen.add(id(each))
+            waiting += _parts(each)
+    return count
+
+
+def _parts(value: Made | Mapping | Listed | tuple[Value, ...]) -> Iterable[Value]:
+    if isinstance(value, Made):
+        state = None if value.what == ORDERED else value.state
+        return (value.args, state, *value.items, *(each for _, each in value.pairs))
+    if isinstance(value, Mapping):
+        return (each for _, each in value.pairs)
+    return value.items if isinstance(value, Listed) else value
 
 
 def _joined(name: str, key: str) -> str:

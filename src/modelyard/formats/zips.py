@@ -84,18 +84,19 @@ class Local(Struct, frozen=True):
     def disagreements(self, member: Member) -> tuple[str, ...]:
         """What it says differently from the directory: `name`, `method`, `encryption`, `crc`, `sizes`.
 
-        Sizes and checksum may follow the bytes instead: flag 8 with zeros is no disagreement.
+        Sizes and checksum may follow the bytes: zeros with flag 8 are no disagreement; macOS writes one of the three.
         """
-        later = self.flags & 8 and not (self.crc or self.packed or self.size)
-        sizes = (self.packed, self.size) != (member.packed, member.size)
+        told = ((self.packed, member.packed), (self.size, member.size))
+        sizes = any(own != other and (own or not self.flags & 8) for own, other in told)
+        crc = self.crc != member.crc and (self.crc or not self.flags & 8)
         return tuple(
             word
             for word, differs in (
                 ("name", self.name != member.name),
                 ("method", self.method != member.method),
                 ("encryption", (self.flags ^ member.flags) & ENCRYPTED),
-                ("crc", not later and self.crc != member.crc),
-                ("sizes", not later and sizes),
+                ("crc", crc),
+                ("sizes", sizes),
             )
             if differs
         )

@@ -11,6 +11,7 @@ import msgspec
 
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.glance import LONGEST, glance
+from modelyard.safety.signs import telling
 from modelyard.safety.workers import MOST, shared
 from modelyard.walk.read import listed, read_many, status
 
@@ -27,7 +28,7 @@ Progress = Callable[[int, int], object]
 
 
 def files_below(paths: Iterable[str]) -> list[str]:
-    """The plain files at and below some paths in order, each file once for each suffix that its names have.
+    """The plain files at and below some paths in order, each file once for all names that say the same of it.
 
     What a file does depends on its name too: the same bytes are settings as `config.json` and words as `notes.txt`.
     Links to files are followed, links to folders only where they were asked for.
@@ -38,10 +39,10 @@ def files_below(paths: Iterable[str]) -> list[str]:
             if found is None:
                 names[each] = {"": each}  # told as unreadable by who scans it
             elif stat.S_ISREG(found.st_mode) or each == path or stat.S_ISDIR(found.st_mode):  # a closed folder
-                suffix = os.path.splitext(each)[1].lower()
-                names.setdefault((found.st_dev, found.st_ino), {}).setdefault(suffix, each)
+                told = telling(os.path.basename(each))
+                names.setdefault((found.st_dev, found.st_ino), {}).setdefault(told, each)
     # blobs of the hub have no suffix, the links to them do
-    return [each for known in names.values() for suffix, each in known.items() if suffix or len(known) == 1]
+    return [each for known in names.values() for told, each in known.items() if told or len(known) == 1]
 
 
 def _below(path: str) -> Iterator[tuple[str, os.stat_result | None]]:
@@ -59,9 +60,9 @@ def _below(path: str) -> Iterator[tuple[str, os.stat_result | None]]:
 
 
 def identity(path: str) -> tuple[int, int, str] | str:
-    """Which file a path leads to, with the suffix of its name; the path itself where it leads nowhere."""
+    """Which file a path leads to, with what its name says of it; the path itself where it leads nowhere."""
     found = status(path)
-    return path if found is None else (found.st_dev, found.st_ino, os.path.splitext(path)[1].lower())
+    return path if found is None else (found.st_dev, found.st_ino, telling(os.path.basename(path)))
 
 
 def scan_until(paths: Sequence[str], end: float) -> list[Scanned] | None:

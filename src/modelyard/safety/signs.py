@@ -38,6 +38,9 @@ GRAPHS = (".pb", ".meta", ".pbtxt", ".graphdef")
 SCRIPTS = (".sh", ".bat", ".cmd", ".ps1", ".bash", ".vbs")
 SETTINGS = (".json", ".yaml", ".yml", ".jinja", ".env", ".toml", ".cfg", ".ini")
 ENVIRONMENT = ".env"
+WHOLE = (".json", ".jinja")
+TAR_PARTS = ("storages", "tensors", "pickle")
+"""The members of torch's files of before 0.1.10."""
 TOLD_BY_NAME = {*SETTINGS, *SCRIPTS, *GRAPHS, *ONE_LOADER}
 LONGEST_SETTINGS = 8 << 20
 """Bytes of settings that are read."""
@@ -53,6 +56,13 @@ def suffix_of(name: str) -> str:
     """The suffix by which a file is told, in small letters; `.env.local` is one of `.env`, where secrets are kept."""
     name = name.lower()
     return ENVIRONMENT if name.startswith(ENVIRONMENT) else splitext(name)[1]
+
+
+def telling(name: str) -> str:
+    """What of a name decides how a file is read: its suffix, or all of it where libraries ask for the whole name."""
+    name = name.lower()
+    suffix = suffix_of(name)
+    return name if suffix in WHOLE or name in TAR_PARTS or name == MLFLOW else suffix
 
 
 def is_keras(names: tuple[str, ...]) -> bool:

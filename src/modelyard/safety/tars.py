@@ -15,7 +15,7 @@ from modelyard.formats.file import BrokenError, File
 from modelyard.safety.finding import Finding, Verdict
 from modelyard.safety.links import Named, Way, judged, landing, leads_outside, way
 from modelyard.safety.reading import Bytes, Report
-from modelyard.safety.signs import BLOCK, sum_is_right, tar_number
+from modelyard.safety.signs import BLOCK, TAR_PARTS, sum_is_right, tar_number, telling
 from modelyard.safety.torch_files import scan_tar_part
 from modelyard.walk.text import shown
 
@@ -29,9 +29,8 @@ EMPTY = (*LINKS, b"3", b"4", b"5", b"6")
 """Kinds without bytes, whatever size they tell: links, devices, folders, pipes."""
 SPARSE = b"S"
 OTHER_NAMES = 8
-"""Links by whose names one member is looked at; honest archives have one."""
+"""Names by which one member is looked at; time zones have fifty, of which none decides anything."""
 RECORD = re.compile(rb"(\d{1,7}) ([^=]{1,200})=")
-TORCH = ("storages", "tensors", "pickle")
 
 
 class _Member(Struct, frozen=True):
@@ -159,11 +158,14 @@ def _links(tar: _Tar, members: list[_Member]) -> None:
         if member.kind not in EMPTY:
             held.setdefault(way(member.name), []).append(member)
     leads = {way(each.name): landing(each) for each in named if each.target is not None}
+    known = {(end, telling(end[-1])) for end in held}
     counts = Counter[Way]()
     for each in named:
         end = _end(landing(each), leads) if each.target is not None else ()
-        if end not in held or end[-1] == way(each.name)[-1]:
+        told = telling(way(each.name)[-1]) if end in held else ""
+        if end not in held or (end, told) in known:
             continue
+        known.add((end, told))
         counts[end] += 1
         if counts[end] <= OTHER_NAMES:
             for found in held[end]:
@@ -184,7 +186,7 @@ def _end(path: Way | None, leads: dict[Way, Way | None]) -> Way:
 def _one(tar: _Tar, inner: File, name: str) -> None:
     """Scans a member; tarfile takes kinds that it does not know for plain files."""
     place = tar.place(name)
-    if name not in TORCH:
+    if name not in TAR_PARTS:
         tar.scan(inner, place, tar.report, tar.depth + 1)
         return
     try:

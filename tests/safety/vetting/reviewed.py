@@ -42,6 +42,7 @@ SETSTATE = {
     "transformers.feature_extraction_utils.BatchFeature": "takes one attribute over",
     "xgboost.core.Booster": "gives the model's bytes to the library's own reader",
     "lightgbm.basic.Booster": "gives the model's text to its own reader",
+    "catboost.core._CatBoostBase": "gives the model's bytes to its own reader and keeps its settings",
     "lightgbm.engine.CVBooster": "takes the attributes over",
     "pandas.core.generic.NDFrame": "takes the blocks and attributes over",
     "pandas.core.arrays.sparse.array.SparseArray": "takes two arrays over",
