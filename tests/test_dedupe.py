@@ -18,7 +18,9 @@ import pytest
 import makers
 import weights
 from modelyard import api
-from modelyard.api import reclaim
+from modelyard.api import deduping, reclaim
+from modelyard.api.equality import Search
+from modelyard.api.identity import find_equal
 from modelyard.apply.disk import Disk
 from modelyard.cli import dedupe, lately
 from typed import Run
@@ -302,3 +304,25 @@ def test_what_was_pinned_while_equal_files_were_searched_stays(
         answer = run("dedupe", "--home", str(there))
         assert answer.code == 3
         assert answer.out.count("it is pinned") == 2
+
+
+@pytest.mark.parametrize("words", [["--yes"], ["--yes", "--tensors"]])
+def test_who_interrupts_the_search_does_not_mean_yes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """What was found until then is shown, and nothing is done with it."""
+
+    def cut_short(search: Search) -> Search:
+        found = find_equal(search)
+        found.partial = True
+        return found
+
+    monkeypatch.setattr(deduping, "find_equal", cut_short)
+    with fresh_disk("xfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        stores(there)
+        answer = run("dedupe", "--home", str(there), *words)
+        assert answer.code == 130
+        assert "Share their extents  2 files" in answer.out
+        assert "nothing was changed" in answer.err
+        assert "nothing" in run("undo", "--home", str(there)).err

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import makers
+from modelyard.api import archiving
 from modelyard.apply.disk import Disk
 from moving.making import apply, contents, plan_for
 from typed import Run as Command
@@ -118,3 +119,17 @@ def test_what_nobody_may_take_away_is_not_archived(run: Command, home: Path, tmp
         assert answer.code == 4
         assert "optimizer.pt is immutable" in answer.err
         assert not list(shelf.iterdir())
+
+
+def test_a_folder_that_cannot_be_read_is_not_archived(
+    run: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makers.trainer_checkpoint(home / "runs" / "a", 500)
+
+    def closed(base: bytes, tops: object) -> None:
+        raise PermissionError(13, "Permission denied", base + b"/locked")
+
+    monkeypatch.setattr(archiving, "entries_below", closed)
+    answer = run("archive", "checkpoint:runs/a/checkpoint-500", str(tmp_path), "--yes")
+    assert answer.code == 4
+    assert f"{home}/runs/a/locked: Permission denied" in answer.err

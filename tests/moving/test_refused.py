@@ -26,12 +26,14 @@ def broken(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The target cannot be written to."""
 
     def fails(disk: Disk, descriptor: int, data: bytes, at: int) -> None:
-        raise OSError(5, "Input/output error")
+        raise OSError(5, "Input/output error", b"/a/file")
 
     monkeypatch.setattr(Disk, "put", fails)
 
 
-@pytest.mark.parametrize(("trouble", "words"), [(no_room, "have to be free"), (broken, "EIO")])
+@pytest.mark.parametrize(
+    ("trouble", "words"), [(no_room, "have to be free"), (broken, "EIO: Input/output error: /a/file")]
+)
 def test_a_move_that_cannot_begin_is_told_and_leaves_nothing_open(
     trouble: Callable[[Path, pytest.MonkeyPatch], None], words: str, run: Run, home: Path, tmp_path: Path
 ) -> None:

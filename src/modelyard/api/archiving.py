@@ -96,12 +96,7 @@ def propose(survey: Survey, number: int, address: str) -> Proposal:
     rows = [survey.tree.path(row) for row in survey.claims.removable({number})]
     base = os.path.commonpath([os.path.dirname(path) for path in rows])
     tops = tuple(sorted(path[len(base.rstrip(b"/")) + 1 :] for path in rows))
-    entries, seen = entries_below(base, tops)
-    if not seen:
-        raise Refused("there is no file in it")
-    for each in rows:
-        if stays := held_within(each):
-            raise Refused(f"{shown(stays.path)} is {stays.how}: `{stays.end}` ends that")
+    entries, seen = _entries(base, tops)
     _check_place(address, base, tops, sum(each.size for each in entries if each.kind == "file"))
     try:
         shelf, where = shelf_of(address, _name(artifact, seen))
@@ -111,6 +106,20 @@ def propose(survey: Survey, number: int, address: str) -> Proposal:
     if os.path.lexists(found.stub) and not _left(found):
         raise Refused(f"something else has the place of its stub: {shown(found.stub)}")
     return found
+
+
+def _entries(base: bytes, tops: Sequence[bytes]) -> tuple[list[Entry], dict[bytes, Seen]]:
+    """Every name of it, where all of it can be read and taken away."""
+    try:
+        entries, seen = entries_below(base, tops)
+        stays = next((each for top in tops if (each := held_within(os.path.join(base, top)))), None)
+    except OSError as error:
+        raise Refused(f"{shown(error.filename or base)}: {error.strerror}") from error
+    if stays:
+        raise Refused(f"{shown(stays.path)} is {stays.how}: `{stays.end}` ends that")
+    if not seen:
+        raise Refused("there is no file in it")
+    return entries, seen
 
 
 def _check_place(address: str, base: bytes, tops: Sequence[bytes], size: int) -> None:
