@@ -21,7 +21,7 @@ import msgspec
 from modelyard.api import Survey
 from modelyard.api.entries import Refused, entries_below
 from modelyard.api.packing import Sent, incoming, outgoing, packing
-from modelyard.api.planning import now_text, origin_of
+from modelyard.api.planning import now_text, origin_of, roots_of
 from modelyard.apply.disk import Disk
 from modelyard.apply.remote import Remote, Shelf
 from modelyard.apply.shelf import Folder
@@ -259,5 +259,5 @@ def plan(survey: Survey, proposal: Proposal, stub: Stub) -> Plan:
         mark = removal.mark(tree, row)
         steps.append(Step("remove", Path.of(tree.path(row)), mark, artifact.id, "duplicate", proof, freed))
     sizes = survey.claims.measure({proposal.number}).sizes
-    roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    return Plan(TITLE, now_text(), origin_of(survey), steps, roots, sizes.freed, sizes.exact, "duplicate", []).sealed()
+    origin, roots = origin_of(survey), roots_of(survey)
+    return Plan(TITLE, now_text(), origin, steps, roots, sizes.freed, sizes.exact, "duplicate", []).sealed()

@@ -12,12 +12,12 @@ from modelyard.api import Survey
 from modelyard.api import survey as look
 from modelyard.api.engines import engine_notes, refuse_engine
 from modelyard.api.movable import environments_in, is_inside, refuse_never, unit_of
-from modelyard.api.planning import doors_of, now_text, origin_of, why_not
+from modelyard.api.planning import doors_of, now_text, origin_of, roots_of, why_not
 from modelyard.api.refusal import Nothing, Refusal
 from modelyard.api.telling import Told, told
 from modelyard.apply import marks
 from modelyard.inventory import Artifact, Platform
-from modelyard.plan import Move, Path, Plan
+from modelyard.plan import Move, Path, Plan, as_root
 from modelyard.policies.moving import Part, Unit, Way, is_secret, steps
 from modelyard.policies.removal import mark
 from modelyard.stores.telling import ENVIRONMENT
@@ -211,14 +211,13 @@ def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[i
     )  # fmt: skip
     places = [os.path.dirname(part.target) for part in way.parts] + [os.path.dirname(each.file) for each in way.writes]
     places += [os.path.dirname(path) for part in way.parts for path in (part.named, part.real)]
-    roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     freed = sum(step.freed for step in made)
     return Plan(
         TITLE,
         now_text(),
-        origin_of(survey, [shown(os.path.realpath(each)) for each in places]),
+        origin_of(survey, [os.fsdecode(os.path.realpath(each)) for each in places]),
         made,
-        [*roots, *(shown(part.target) for part in way.parts)],
+        [*roots_of(survey), *(as_root(part.target) for part in way.parts)],
         freed,
         sizes.exact or not freed,
         "duplicate" if freed else "",
