@@ -127,6 +127,8 @@ def _check_place(address: str, base: bytes, tops: Sequence[bytes], size: int) ->
     if "://" in address and not address.startswith("file:"):
         return
     _, path = shelf_of(address)
+    if os.fsencode(path).decode(errors="replace") != path:
+        raise Refused(f"{shown(path)} has a name that is no text, and a stub is one")
     if not os.path.isdir(path):
         raise Refused(f"{shown(path)} is no folder: make it first, or mount its disk")
     inside = os.path.realpath(os.fsencode(path)) + b"/"
