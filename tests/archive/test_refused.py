@@ -1,4 +1,4 @@
-"""What cannot be archived is refused before anything is sent, with the reason."""
+"""What cannot be archived is refused before anything is sent, with the reason; Ctrl-C is told as such."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 import makers
 from modelyard.api import archiving
+from modelyard.apply.disk import Disk
 from moving.test_flags import flagged
 from typed import Run as Command
 
@@ -47,3 +48,22 @@ def test_a_shelf_whose_name_is_no_text_is_refused_before_anything_is_sent(
     assert answer.code == 4
     assert "a name that is no text" in answer.err
     assert not list(odd.iterdir())
+
+
+def test_ctrl_c_when_a_file_got_its_name_just_now_is_told_as_such(
+    run: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makers.trainer_checkpoint(home / "runs" / "a", 500)
+    (shelf := tmp_path / "shelf").mkdir()
+    replace = Disk.replace
+
+    def stopped(disk: Disk, source: bytes, target: bytes) -> None:
+        replace(disk, source, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Disk, "replace", stopped)
+        answer = run("archive", "checkpoint:runs/a/checkpoint-500", str(shelf), "--yes")
+    assert answer.code == 130
+    assert "interrupted; nothing was changed" in answer.err
+    assert run("archive", "checkpoint:runs/a/checkpoint-500", str(shelf), "--yes").code == 0

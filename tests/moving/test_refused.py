@@ -53,6 +53,19 @@ def test_a_move_that_cannot_begin_is_told_and_leaves_nothing_open(
     assert contents(target) == before
 
 
+def test_the_same_move_once_more_finds_it_there(run: Run, home: Path, tmp_path: Path) -> None:
+    """As after a kill at the very end: elsewhere it is not seen, and its name means nothing any more."""
+    makers.trainer_checkpoint(home / "runs" / "a", 500)
+    with mounted("tmpfs", tmp_path / "disk", "-t", "tmpfs", "-o", "size=2M") as disk:
+        assert run("move", NAME, str(disk), "--yes").code == 0
+        answer = run("move", NAME, str(disk), "--yes")
+        assert answer.code == 0, answer.err
+        assert "is there already" in answer.out
+        assert run("move", NAME, str(tmp_path), "--yes").code == 1
+        assert run("undo").code == 0
+        assert run("move", NAME, str(disk), "--dry-run").out.startswith(f"Move {NAME}")
+
+
 def test_a_folder_whose_name_is_no_text_is_a_place_as_any(run: Run, home: Path, tmp_path: Path) -> None:
     checkpoint = makers.trainer_checkpoint(home / "runs" / "a", 500)
     before = contents(checkpoint)

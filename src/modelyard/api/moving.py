@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as Folder
 
@@ -16,6 +16,8 @@ from modelyard.api.planning import doors_of, now_text, origin_of, roots_of, why_
 from modelyard.api.refusal import Nothing, Refusal
 from modelyard.api.telling import Told, told
 from modelyard.apply import marks
+from modelyard.apply.journal import Ledger
+from modelyard.apply.together import is_whole
 from modelyard.inventory import Artifact, Platform
 from modelyard.plan import Move, Path, Plan, as_root
 from modelyard.policies.moving import Part, Unit, Way, is_secret, steps
@@ -225,6 +227,16 @@ def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[i
         moves=[move],
         together=True,
     ).sealed()
+
+
+def made_before(ledgers: Iterable[Ledger], wish: Wish) -> bool:
+    """Whether this very move was made, as by a run that was killed right after: what is elsewhere is not found here."""
+    wanted = os.path.realpath(os.fsencode(os.path.abspath(wish.target)))
+    for move in (move for ledger in ledgers if is_whole(ledger) for move in ledger.plan.moves):
+        target = bytes(move.target)
+        if move.artifact == wish.name and wanted in (target, os.path.dirname(target)) and os.path.lexists(target):
+            return True
+    return False
 
 
 def missing(plan: Plan, env: Mapping[str, str], home: Folder, platform: Platform) -> str:
