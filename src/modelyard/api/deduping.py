@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,9 +20,12 @@ from modelyard.uses.everyone import Everyone
 from modelyard.walk.checksums import checksum_share
 from modelyard.walk.digest_cache import DigestCache
 from modelyard.walk.extents import alone, can_share
+from modelyard.walk.flags import IN_PLACE, flags_of, held_by
+from modelyard.walk.read import opened
 from modelyard.walk.text import shown
 
 TITLE = "dedupe"
+NOTHING = "it takes no room on the disk"
 HOLDING = ("process", "container", "kernel")
 
 
@@ -101,7 +104,16 @@ def _at_or_below(survey: Survey, row: int, rows: set[int]) -> bool:
 def _twins(equal: Equal, facts: Facts) -> Twins:
     files = tuple(facts.of(row, len(shared)) for row, shared in zip(equal.rows, equal.shared, strict=True))
     sharing = tuple(facts.path(row) for rows in equal.shared for row in rows)
-    return Twins(equal, files, tuple(dedupe.pairings(files, facts.user)), sharing)
+    return Twins(equal, files, tuple(_with_sharers(equal, files, facts)), sharing)
+
+
+def _with_sharers(equal: Equal, files: Sequence[Stored], facts: Facts) -> Iterator[Pairing]:
+    """What to do with each file, and with those that have its extents: their bytes come back with the last of them."""
+    sharers = dict(zip((each.path for each in files), equal.shared, strict=True))
+    for each in dedupe.pairings(files, facts.user):
+        yield each
+        for row in sharers[each.other.path] if each.way == "share" else ():
+            yield dedupe.pairing(each.kept, facts.of(row), facts.user)
 
 
 class Facts:
@@ -124,18 +136,22 @@ class Facts:
         free = alone(paths[0], seen.allocated) if shares else 0 if outside else seen.allocated
         number = next(iter(self._survey.claims.owners_of(row)), None)
         artifact = None if number is None else self._survey.artifacts[number]
+        links = bool(artifact and tolerance(artifact.store).links)
+        flags = _flags(paths[0]) if shares or links else 0
         return Stored(
             paths,
             Mark("file", seen.device, seen.inode, seen.size, seen.mtime, seen.ctime, seen.uid),
             seen.mode,
-            _group(paths[0]) if artifact and tolerance(artifact.store).links else -1,
+            _group(paths[0]) if links else -1,
             artifact.store if artifact else "",
             artifact.id if artifact else "",
             free,
             shares,
             outside,
-            self._kept(row, number),
+            self._kept(row, number) or _fixed(paths[0], flags) or ("" if seen.allocated else NOTHING),
             sharers,
+            seen.allocated - free if sharers else 0,
+            bool(flags & IN_PLACE),
         )
 
     def path(self, row: int) -> str:
@@ -159,6 +175,19 @@ class Facts:
         return ""
 
 
+def _flags(path: bytes) -> int:
+    try:
+        with opened(path) as descriptor:
+            return flags_of(descriptor)
+    except OSError:
+        return 0
+
+
+def _fixed(path: bytes, flags: int) -> str:
+    held = held_by(path, flags)
+    return f"it is {held.how}: `{held.end}` ends that" if held else ""
+
+
 def _group(path: bytes) -> int:
     try:
         return os.lstat(path).st_gid
@@ -170,7 +199,7 @@ def plan_dedupe(survey: Survey, found: Sequence[Pairing], common: Sequence[Commo
     """The plan for what can be done: whole files first, then tensors that files have in common."""
     steps = [*dedupe.steps(found), *dedupe.tensor_steps(common)]
     freed = sum(step.freed for step in steps)
-    likely = _checksums(steps)
+    likely = _checksums(steps) + sum(each.other.shared for each in found if each.way == "share")
     return Plan(
         TITLE,
         now_text(),
