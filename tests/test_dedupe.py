@@ -17,11 +17,15 @@ import pytest
 
 import makers
 import weights
-from modelyard.api import reclaim, surveying
+from modelyard.api import deduping, reclaim, surveying
+from modelyard.api.equality import Search
+from modelyard.api.identity import find_equal
 from modelyard.apply.disk import Disk
 from modelyard.cli import dedupe, lately
+from moving.test_flags import flagged
 from typed import Run
-from walk.disks import MIB, free_bytes, fresh_disk
+from walk.disks import MIB, free_bytes, fresh_disk, reflink
+from walk.disks import run as run_tool
 
 CONTENT = os.urandom(24 * MIB)
 
@@ -114,6 +118,43 @@ def test_files_that_were_written_just_now_count_as_what_comes_back(
         receipt = answered(run, there, "dedupe", "--yes")["receipt"]
     assert [each for each, _ in groupby(calls)] == ["synced", "shared", "synced"]
     assert abs(receipt["freed_measured"] - 2 * len(CONTENT)) < 0.02 * len(CONTENT)
+
+
+@pytest.mark.parametrize("kind", ["xfs", "btrfs"], indirect=True)
+def test_files_that_share_among_themselves_come_along_in_one_run(run: Run, there: Path) -> None:
+    """Their bytes come back with the last of them; nobody is to run it twice."""
+    for name in ("one", "two"):
+        reflink(makers.write(there / name, CONTENT), there / f"{name} again")
+    free = free_bytes(there)
+    plan = answered(run, there, "dedupe", "--dry-run")["plan"]
+    assert (plan["freed"], plan["exact"], len(plan["steps"])) == (0, False, 2)
+    receipt = answered(run, there, "dedupe", "--yes")["receipt"]
+    assert abs(free_bytes(there) - free - len(CONTENT)) < MIB
+    assert abs(receipt["freed_predicted"] - len(CONTENT)) < MIB
+    assert answered(run, there, "dedupe", "--dry-run")["plan"]["steps"] == []
+
+
+def test_what_cannot_share_is_promised_to_nobody(run: Run, tmp_path: Path) -> None:
+    """Immutable files, files rewritten in place, and files without a block."""
+    with fresh_disk("btrfs", tmp_path) as disk:
+        there = disk / "home"
+        for name in ("one", "two", "three"):
+            makers.write(there / name, CONTENT)
+        makers.write(there / "place", b"")
+        run_tool("chattr", "+C", there / "place")
+        (there / "place").write_bytes(CONTENT)
+        for name in ("hole", "another"):
+            os.truncate(makers.write(there / name, b""), 9 * MIB)
+        with flagged("i", there / "three"):
+            plan = answered(run, there, "dedupe", "--dry-run")["plan"]
+            assert [Path(step["path"]).name for step in plan["steps"]] == ["one", "two"]
+            assert {Path(each["artifact"]).name: each["why"].partition(" (")[0] for each in plan["skipped"]} == {
+                "place": "one of the two is rewritten in place",
+                "another": "it takes no room on the disk",
+            }
+            receipt = answered(run, there, "dedupe", "--yes")["receipt"]
+            assert receipt["failed"] == []
+            assert abs(receipt["freed_measured"] - 2 * len(CONTENT)) < MIB
 
 
 def test_undo_makes_hard_links_files_of_their_own_again(run: Run, tmp_path: Path) -> None:
@@ -301,3 +342,25 @@ def test_what_was_pinned_while_equal_files_were_searched_stays(
         answer = run("dedupe", "--home", str(there))
         assert answer.code == 3
         assert answer.out.count("it is pinned") == 2
+
+
+@pytest.mark.parametrize("words", [["--yes"], ["--yes", "--tensors"]])
+def test_who_interrupts_the_search_does_not_mean_yes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """What was found until then is shown, and nothing is done with it."""
+
+    def cut_short(search: Search) -> Search:
+        found = find_equal(search)
+        found.partial = True
+        return found
+
+    monkeypatch.setattr(deduping, "find_equal", cut_short)
+    with fresh_disk("xfs", tmp_path) as disk:
+        (there := disk / "home").mkdir()
+        stores(there)
+        answer = run("dedupe", "--home", str(there), *words)
+        assert answer.code == 130
+        assert "Share their extents  2 files" in answer.out
+        assert "nothing was changed" in answer.err
+        assert "nothing" in run("undo", "--home", str(there)).err

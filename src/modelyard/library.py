@@ -95,7 +95,7 @@ def removal(registry: _Registry, which: Sequence[Reference]) -> Plan:
     import platform
     import time
 
-    from modelyard.plan import Origin, Plan
+    from modelyard.plan import Origin, Plan, as_root
     from modelyard.units import rfc3339
 
     steps = [_step(registry.path(each), f"registry:{each}") for each in which]
@@ -104,8 +104,8 @@ def removal(registry: _Registry, which: Sequence[Reference]) -> Plan:
         steps += [_step(aliases, f"registry:{name}")] if aliases.exists() else []
     root = os.path.realpath(registry.root)
     now, freed = rfc3339(time.time_ns()), sum(each.freed for each in steps)
-    origin = Origin(platform.node(), os.getuid(), str(Path.home()), [root], now)
-    return Plan(TITLE, now, origin, steps, [root], freed, False, "unproven", []).sealed()
+    origin = Origin(platform.node(), os.getuid(), as_root(str(Path.home())), [as_root(root)], now)
+    return Plan(TITLE, now, origin, steps, [as_root(root)], freed, False, "unproven", []).sealed()
 
 
 def _goes_whole(registry: _Registry, name: str, which: Sequence[Reference]) -> bool:

@@ -59,6 +59,21 @@ class Path(msgspec.Struct, frozen=True, omit_defaults=True):
         return base64.b64decode(self.raw, validate=True) if self.raw else self.text.encode()
 
 
+Root = str | Path
+"""A folder's path as text where that is UTF-8."""
+
+
+def as_root(path: str | bytes) -> Root:
+    """A path, as the system or Python spells it, in the form that survives JSON."""
+    found = Path.of(path.encode(errors="surrogateescape") if isinstance(path, str) else path)
+    return found if found.raw else found.text
+
+
+def root_path(root: Root) -> bytes:
+    """The bytes of that path."""
+    return root.encode() if isinstance(root, str) else bytes(root)
+
+
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a service is asked to remove, or to make: an object of `kind` that its API knows by `name`.
 
@@ -192,8 +207,8 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
 
     machine: str
     user: int
-    home: str
-    roots: list[str]
+    home: Root
+    roots: list[Root]
     at: str
     seen: str = ""
     """When its walk began; empty in what earlier versions wrote."""
@@ -213,7 +228,7 @@ class Plan(msgspec.Struct, frozen=True):
     created: str
     origin: Origin
     steps: list[Step]
-    stores: list[str]
+    stores: list[Root]
     freed: int
     exact: bool
     worst_proof: str

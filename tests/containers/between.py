@@ -8,7 +8,7 @@ import socket
 import socketserver
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -46,6 +46,7 @@ class _Line(http.client.HTTPConnection):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    _told: Mapping[str, str] = {}
 
     def handle_any(self) -> None:
         server = self.server
@@ -63,6 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
+        for name, value in self._told.items():
+            self.send_header(name, value)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -80,6 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
         line.request(self.command, self.path)
         answer = line.getresponse()
         status, body = answer.status, answer.read()
+        told = {"Api-Version": server.version} if server.version else {}
+        self._told = {name: value for name, value in answer.getheaders() if "api-version" in name.lower()} | told
         line.close()
         if self.path == "/version" and server.version:
             body = json.dumps(json.loads(body) | {"ApiVersion": server.version}).encode()

@@ -71,7 +71,7 @@ def test_docker_volumes_pruned_through_an_old_api(docker: Running, home: Path, v
     assert set(docker.run("volume", "ls", "-q").split()) == volumes - {"spare"}
     assert not [each for each in seen.asked if "/prune" in each and "/build/prune" not in each]
     assert all("filters=" in each and "private" in each for each in seen.changes if "/build/prune" in each)
-    spoken = {each.split("/")[1] for each in seen.asked if "/version" not in each}
+    spoken = {each.split("/")[1] for each in seen.asked if each not in ("GET /version", "GET /_ping")}
     assert spoken == {f"v{version or '1.41'}"}, "every question says its version"
     assert {each.artifact: each.why for each in plan.skipped}["docker:volume/data"].startswith("docker:container/busy")
     records = [number for number, step in enumerate(plan.steps) if step.ask and step.ask.kind == "build cache"]

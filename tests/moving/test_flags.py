@@ -108,13 +108,3 @@ def test_what_became_immutable_since_the_plan_is_not_copied(name: str, tmp_path:
             assert "done" not in ledger.states
             assert "immutable" in " ".join(ledger.reasons.values()) or "changed" in " ".join(ledger.reasons.values())
             assert not os.path.lexists(disk / "store")
-
-
-def test_what_nobody_may_take_away_is_not_archived(run: Command, home: Path, tmp_path: Path) -> None:
-    checkpoint = makers.trainer_checkpoint(home / "runs" / "a", 500)
-    (shelf := tmp_path / "shelf").mkdir()
-    with flagged("i", checkpoint / "optimizer.pt"):
-        answer = run("archive", "checkpoint:runs/a/checkpoint-500", str(shelf), "--yes")
-        assert answer.code == 4
-        assert "optimizer.pt is immutable" in answer.err
-        assert not list(shelf.iterdir())

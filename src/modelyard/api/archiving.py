@@ -21,7 +21,7 @@ from msgspec import Struct
 from modelyard.api import Survey
 from modelyard.api.entries import Refused, entries_below
 from modelyard.api.packing import Sent, incoming, outgoing, packing
-from modelyard.api.planning import now_text, origin_of
+from modelyard.api.planning import now_text, origin_of, roots_of
 from modelyard.apply.disk import Disk
 from modelyard.apply.remote import Remote, Shelf
 from modelyard.apply.shelf import Folder
@@ -95,12 +95,7 @@ def propose(survey: Survey, number: int, address: str) -> Proposal:
     rows = [survey.tree.path(row) for row in survey.claims.removable({number})]
     base = os.path.commonpath([os.path.dirname(path) for path in rows])
     tops = tuple(sorted(path[len(base.rstrip(b"/")) + 1 :] for path in rows))
-    entries, seen = entries_below(base, tops)
-    if not seen:
-        raise Refused("there is no file in it")
-    for each in rows:
-        if stays := held_within(each):
-            raise Refused(f"{shown(stays.path)} is {stays.how}: `{stays.end}` ends that")
+    entries, seen = _entries(base, tops)
     _check_place(address, base, tops, sum(each.size for each in entries if each.kind == "file"))
     try:
         shelf, where = shelf_of(address, _name(artifact, seen))
@@ -112,11 +107,27 @@ def propose(survey: Survey, number: int, address: str) -> Proposal:
     return found
 
 
+def _entries(base: bytes, tops: Sequence[bytes]) -> tuple[list[Entry], dict[bytes, Seen]]:
+    """Every name of it, where all of it can be read and taken away."""
+    try:
+        entries, seen = entries_below(base, tops)
+        stays = next((each for top in tops if (each := held_within(os.path.join(base, top)))), None)
+    except OSError as error:
+        raise Refused(f"{shown(error.filename or base)}: {error.strerror}") from error
+    if stays:
+        raise Refused(f"{shown(stays.path)} is {stays.how}: `{stays.end}` ends that")
+    if not seen:
+        raise Refused("there is no file in it")
+    return entries, seen
+
+
 def _check_place(address: str, base: bytes, tops: Sequence[bytes], size: int) -> None:
     """A folder of this machine has to be there, outside of what is archived, with room for all of it."""
     if "://" in address and not address.startswith("file:"):
         return
     _, path = shelf_of(address)
+    if os.fsencode(path).decode(errors="replace") != path:
+        raise Refused(f"{shown(path)} has a name that is no text, and a stub is one")
     if not os.path.isdir(path):
         raise Refused(f"{shown(path)} is no folder: make it first, or mount its disk")
     inside = os.path.realpath(os.fsencode(path)) + b"/"
@@ -249,5 +260,5 @@ def plan(survey: Survey, proposal: Proposal, stub: Stub) -> Plan:
         mark = removal.mark(tree, row)
         steps.append(Step("remove", Path.of(tree.path(row)), mark, artifact.id, "duplicate", proof, freed))
     sizes = survey.claims.measure({proposal.number}).sizes
-    roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    return Plan(TITLE, now_text(), origin_of(survey), steps, roots, sizes.freed, sizes.exact, "duplicate", []).sealed()
+    origin, roots = origin_of(survey), roots_of(survey)
+    return Plan(TITLE, now_text(), origin, steps, roots, sizes.freed, sizes.exact, "duplicate", []).sealed()

@@ -17,7 +17,7 @@ from modelyard.convert.weights import LeftOut as LeftOut
 from modelyard.convert.weights import Receipt as Receipt
 from modelyard.convert.weights import Wish as Wish
 from modelyard.convert.weights import Written as Written
-from modelyard.plan import Origin, Plan, Step
+from modelyard.plan import Origin, Plan, Step, as_root
 from modelyard.policies.clean import SLIMMED, UNPROVEN
 from modelyard.problem import Problem
 from modelyard.units import rfc3339
@@ -87,7 +87,7 @@ def replace(receipt: Receipt, yard: Yard, home: Path) -> Made:
     open.
     """
     path, now = bytes(receipt.original), rfc3339(time.time_ns())
-    origin = Origin(machine.node(), os.getuid(), str(home), [os.fsdecode(os.path.dirname(path))], now)
+    origin = Origin(machine.node(), os.getuid(), as_root(str(home)), [as_root(os.path.dirname(path))], now)
     recovery, proof, words = _evidence(receipt)
     step = Step("remove", receipt.original, receipt.mark, shown(path), recovery, f"{proof}: {words}", receipt.bytes)
     return yard.apply(Plan(TITLE, now, origin, [step], [], receipt.bytes, True, proof, []).sealed())

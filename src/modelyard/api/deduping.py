@@ -20,12 +20,15 @@ from modelyard.policies.tolerance import tolerance
 from modelyard.walk.checksums import checksum_share
 from modelyard.walk.digest_cache import DigestCache
 from modelyard.walk.extents import alone, can_share
+from modelyard.walk.flags import IN_PLACE, flags_of, held_by
+from modelyard.walk.read import opened
 from modelyard.walk.text import shown
 
 if TYPE_CHECKING:
     from modelyard.uses.everyone import Everyone
 
 TITLE = "dedupe"
+NOTHING = "it takes no room on the disk"
 HOLDING = ("process", "container", "kernel")
 
 
@@ -104,7 +107,16 @@ def _twins(equal: Equal, facts: Facts) -> Twins:
     shared = equal.shared or ((),) * len(equal.rows)
     files = tuple(facts.of(row, len(rows)) for row, rows in zip(equal.rows, shared, strict=True))
     sharing = tuple(facts.path(row) for rows in equal.shared for row in rows)
-    return Twins(equal, files, tuple(dedupe.pairings(files, facts.user)), sharing)
+    return Twins(equal, files, tuple(_with_sharers(files, shared, facts)), sharing)
+
+
+def _with_sharers(files: Sequence[Stored], shared: Sequence[Sequence[int]], facts: Facts) -> Iterator[Pairing]:
+    """What to do with each file, and with those that have its extents: their bytes come back with the last of them."""
+    sharers = dict(zip((each.path for each in files), shared, strict=True))
+    for each in dedupe.pairings(files, facts.user):
+        yield each
+        for row in sharers[each.other.path] if each.way == "share" else ():
+            yield dedupe.pairing(each.kept, facts.of(row), facts.user)
 
 
 class Facts:
@@ -130,18 +142,24 @@ class Facts:
         free = alone(paths[0], allocated) if shares else 0 if outside else allocated
         owners = self._survey.claims.owners_of(row)
         artifact = self._survey.artifacts[owners[0]] if owners else None
+        links = bool(artifact and tolerance(artifact.store).links)
+        flags = _flags(paths[0]) if shares or links else 0
         return Stored(
             paths,
             Mark("file", device, inode, size, mtime, ctime, uid),
             mode,
-            _group(paths[0]) if artifact and tolerance(artifact.store).links else -1,
+            _group(paths[0]) if links else -1,
             artifact.store if artifact else "",
             artifact.id if artifact else "",
             free,
             shares,
             outside,
-            self._stays(row, owners[0] if owners else None),
+            self._stays(row, owners[0] if owners else None)
+            or _fixed(paths[0], flags)
+            or ("" if allocated else NOTHING),
             sharers,
+            allocated - free if sharers else 0,
+            bool(flags & IN_PLACE),
         )
 
     def path(self, row: int) -> str:
@@ -167,6 +185,19 @@ class Facts:
         return ""
 
 
+def _flags(path: bytes) -> int:
+    try:
+        with opened(path) as descriptor:
+            return flags_of(descriptor)
+    except OSError:
+        return 0
+
+
+def _fixed(path: bytes, flags: int) -> str:
+    held = held_by(path, flags)
+    return f"it is {held.how}: `{held.end}` ends that" if held else ""
+
+
 def _group(path: bytes) -> int:
     try:
         return os.lstat(path).st_gid
@@ -180,7 +211,7 @@ def plan_dedupe(survey: Survey, found: Sequence[Pairing], common: Sequence[Commo
 
     steps = [*dedupe.steps(found), *dedupe.tensor_steps(common)]
     freed = sum(step.freed for step in steps)
-    likely = _checksums(steps)
+    likely = _checksums(steps) + sum(each.other.shared for each in found if each.way == "share")
     return Plan(
         TITLE,
         now_text(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as Folder
 
 from msgspec import Struct
@@ -14,12 +14,14 @@ from modelyard.api import Survey
 from modelyard.api import survey as look
 from modelyard.api.engines import engine_notes, refuse_engine
 from modelyard.api.movable import environments_in, is_inside, refuse_never, unit_of
-from modelyard.api.planning import doors_of, now_text, origin_of, why_not
+from modelyard.api.planning import doors_of, now_text, origin_of, roots_of, why_not
 from modelyard.api.refusal import Nothing, Refusal
 from modelyard.api.telling import Told, told
 from modelyard.apply import marks
+from modelyard.apply.journal import Ledger
+from modelyard.apply.together import is_whole
 from modelyard.inventory import Artifact, Platform
-from modelyard.plan import Move, Path, Plan
+from modelyard.plan import Move, Path, Plan, as_root
 from modelyard.policies.moving import Part, Unit, Way, is_secret, steps
 from modelyard.policies.removal import mark
 from modelyard.stores.telling import ENVIRONMENT
@@ -212,14 +214,13 @@ def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[i
     )  # fmt: skip
     places = [os.path.dirname(part.target) for part in way.parts] + [os.path.dirname(each.file) for each in way.writes]
     places += [os.path.dirname(path) for part in way.parts for path in (part.named, part.real)]
-    roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     freed = sum(step.freed for step in made)
     return Plan(
         TITLE,
         now_text(),
-        origin_of(survey, [shown(os.path.realpath(each)) for each in places]),
+        origin_of(survey, [os.fsdecode(os.path.realpath(each)) for each in places]),
         made,
-        [*roots, *(shown(part.target) for part in way.parts)],
+        [*roots_of(survey), *(as_root(part.target) for part in way.parts)],
         freed,
         sizes.exact or not freed,
         "duplicate" if freed else "",
@@ -227,6 +228,16 @@ def _plan(survey: Survey, unit: Unit, way: Way, spoken: Told, inside: Sequence[i
         moves=[move],
         together=True,
     ).sealed()
+
+
+def made_before(ledgers: Iterable[Ledger], wish: Wish) -> bool:
+    """Whether this very move was made, as by a run that was killed right after: what is elsewhere is not found here."""
+    wanted = os.path.realpath(os.fsencode(os.path.abspath(wish.target)))
+    for move in (move for ledger in ledgers if is_whole(ledger) for move in ledger.plan.moves):
+        target = bytes(move.target)
+        if move.artifact == wish.name and wanted in (target, os.path.dirname(target)) and os.path.lexists(target):
+            return True
+    return False
 
 
 def missing(plan: Plan, env: Mapping[str, str], home: Folder, platform: Platform) -> str:

@@ -15,7 +15,7 @@ from modelyard.api.disks import disks_of, first_roots, lies_on, waiting
 from modelyard.api.environments import prefix_of
 from modelyard.api.keep_files import KEPT, pinned
 from modelyard.inventory import Artifact, Sizes
-from modelyard.plan import RATE, Break, Copy, Freeze, Origin, Path, Plan, Skipped, Step
+from modelyard.plan import RATE, Break, Copy, Freeze, Origin, Path, Plan, Root, Skipped, Step, as_root
 from modelyard.policies import asking, clean, removal
 from modelyard.policies.outlived import outlived
 from modelyard.policies.rules import Budget, Rules, budgets
@@ -48,9 +48,9 @@ def exact_now() -> str:
 
 def origin_of(survey: Survey, more: Sequence[str] = ()) -> Origin:
     """The survey that a plan comes from, with `more` folders in which it changes something."""
-    roots = [*survey.starts, *dict.fromkeys(more)]
+    roots = [as_root(each) for each in (*survey.starts, *dict.fromkeys(more))]
     seen = datetime.fromtimestamp(survey.at / SECOND, UTC).strftime(EXACT)
-    return Origin(machine.node(), os.getuid(), survey.home, roots, exact_now(), seen)
+    return Origin(machine.node(), os.getuid(), as_root(survey.home), roots, exact_now(), seen)
 
 
 def plan_clean(
@@ -112,9 +112,9 @@ def check(survey: Survey, rules: Rules) -> list[Budget]:
     return budgets(rules, taken, disks_of(survey))
 
 
-def roots_of(survey: Survey) -> list[str]:
+def roots_of(survey: Survey) -> list[Root]:
     """The roots of its stores, in which no trash may be made."""
-    return [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
+    return [as_root(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
 
 
 def _kept(

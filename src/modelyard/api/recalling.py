@@ -13,7 +13,7 @@ from modelyard.api import Survey
 from modelyard.api.archiving import shelf_of
 from modelyard.api.entries import Refused
 from modelyard.api.packing import incoming
-from modelyard.api.planning import now_text, origin_of
+from modelyard.api.planning import now_text, origin_of, roots_of
 from modelyard.apply import marks
 from modelyard.apply.disk import Disk
 from modelyard.apply.remote import Shelf
@@ -120,9 +120,8 @@ def plan(survey: Survey, wanted: Wanted) -> Plan:
         place = Path.of(os.path.join(wanted.base, bytes(top)))
         steps.append(Step("move", Path.of(built), marks.take(built), stub.artifact, "re-get", proof, other=place))
     steps.append(Step("remove", Path.of(wanted.path), marks.take(wanted.path), stub.artifact, "re-get", proof))
-    roots = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
     origin = origin_of(survey, [os.fsdecode(os.path.realpath(wanted.base))])
-    return Plan(TITLE, now_text(), origin, steps, roots, 0, True, "re-get", []).sealed()
+    return Plan(TITLE, now_text(), origin, steps, roots_of(survey), 0, True, "re-get", []).sealed()
 
 
 def finished(wanted: Wanted) -> None:

@@ -30,7 +30,7 @@ from modelyard.apply.trash import Trash
 from modelyard.apply.undo import undo
 from modelyard.inventory import Platform
 from modelyard.owners.services import Services
-from modelyard.plan import Plan
+from modelyard.plan import Plan, root_path
 from modelyard.problem import Problem
 from modelyard.uses.guard import Guard
 from modelyard.walk.text import shown
@@ -113,8 +113,8 @@ class Yard:
         if plan.origin.user != os.getuid():
             raise ValueError(f"the plan was made by user {plan.origin.user}, and this is user {os.getuid()}")
         moved = {each.artifact for each in plan.moves}
-        guard = Guard([os.fsencode(root) for root in plan.origin.roots], os.getuid(), plan.copies, moved)
-        trash = Trash(self._disk, plan.id, self.rooms.trash, [os.fsencode(root) for root in plan.stores], os.getuid())
+        guard = Guard([root_path(root) for root in plan.origin.roots], os.getuid(), plan.copies, moved)
+        trash = Trash(self._disk, plan.id, self.rooms.trash, [root_path(root) for root in plan.stores], os.getuid())
         with self._begun(plan) as journal:
             keeper = Keeper(guard, plan.freezes, Path(os.fsdecode(self.rooms.capsules)), self._disk)
             hands = Hands(self._disk, journal, trash, now_text, self._owner, told=told)

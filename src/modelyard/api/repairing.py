@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from modelyard.api import Survey
 from modelyard.api.checking import LOST, Outcome
-from modelyard.api.planning import now_text, origin_of
+from modelyard.api.planning import now_text, origin_of, roots_of
 from modelyard.apply import marks
 from modelyard.apply.disk import Disk
 from modelyard.apply.whole import draft
@@ -209,8 +209,7 @@ def plan(survey: Survey, wanted: Sequence[Repair], good: Sequence[Good]) -> Plan
         found = here.get(repair.outcome.item.path)
         if found is not None:
             steps.append(_arrival(found, repair))
-    stores = [shown(root.path) for each in survey.holdings for root in each.roots if root.row is not None]
-    return Plan(TITLE, now_text(), origin_of(survey), steps, stores, 0, True, "re-get", []).sealed()
+    return Plan(TITLE, now_text(), origin_of(survey), steps, roots_of(survey), 0, True, "re-get", []).sealed()
 
 
 def _arrival(good: Good, repair: Repair) -> Step:

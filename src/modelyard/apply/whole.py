@@ -52,9 +52,9 @@ class Draft:
         return os.path.join(folder, name)
 
     def close(self) -> None:
-        """Takes the draft away unless it was kept."""
+        """Takes the draft away unless it was kept, or has its name by an interruption just now."""
         os.close(self._descriptor)
-        if not self.kept:
+        if not self.kept and os.path.lexists(self.path):
             remove_tree(self._disk, self.path)
 
 

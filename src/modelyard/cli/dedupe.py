@@ -10,7 +10,7 @@ import click
 from modelyard.api.alike import resembling
 from modelyard.api.deduping import plan_dedupe
 from modelyard.cli import as_json
-from modelyard.cli.errors import REFUSED
+from modelyard.cli.errors import INTERRUPTED, REFUSED, HelpfulError
 from modelyard.cli.looking import exit_code
 from modelyard.cli.one_copy import print_one_copy
 from modelyard.cli.options import Request, with_place
@@ -42,7 +42,7 @@ def command(
     """
     found, files = searched(request, names, every=every, using=True)
     common: tuple[Common, ...] = ()
-    if tensors:
+    if tensors and not files.search.partial:
         with telling(request) as told:
             common = resembling(found, files, told).common
     plan = plan_dedupe(found, files.pairings(), common)
@@ -50,10 +50,11 @@ def command(
         saved(plan, file)
     if request.json and (dry_run or file is not None or not plan.steps):
         as_json.emit(plan_document(plan))
-        return exit_code(found)
     if not request.json:
         print_one_copy(plan)
-    if dry_run or file is not None or not plan.steps:
+    if files.search.partial:
+        raise HelpfulError("interrupted; nothing was changed", "run it again: what was read is remembered", INTERRUPTED)
+    if dry_run or file is not None or found.partial or not plan.steps:
         return exit_code(found)
     if not yes and not confirmed(UNITING, savable=True):
         return REFUSED if not sys.stdin.isatty() else 0

@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 import click
 
+from modelyard.walk.text import shown
+
+ELSEWHERE = "run again; if it stays, `modelyard --help` lists the options that choose other folders"
 OK, ERROR, USAGE, PARTLY, REFUSED, COMPLAINTS, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
 
 
@@ -49,5 +52,6 @@ def guarded(run: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except OSError as error:
-        _complain(str(error), "run again; if it stays, `modelyard --help` lists the options that choose other folders")
+        place = f"{shown(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        _complain(f"{place}{error.strerror or error}", ELSEWHERE)
         return ERROR

@@ -17,7 +17,7 @@ from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line
 from modelyard.cli.plans import ask, make, plan_document, print_plan, saved
 from modelyard.cli.settings import rules
-from modelyard.cli.yards import closed, opened
+from modelyard.cli.yards import closed, ledgers, opened
 from modelyard.plan import Plan
 
 UNKNOWN = "`modelyard ls -q` prints all ids, `modelyard where` all stores and their folders"
@@ -81,4 +81,6 @@ def _plan(request: Request, found: api.Survey, wish: Wish) -> Plan | None:
     except Refusal as error:
         raise HelpfulError(str(error), error.instead, REFUSED) from error
     except Nothing as error:
+        if moving.made_before(ledgers(closed(request)), wish):
+            return None
         raise HelpfulError(str(error), UNKNOWN) from error

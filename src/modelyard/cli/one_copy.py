@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.cli.output import console, freed, line, many, shorten, table
 from modelyard.inventory import Sizes
-from modelyard.plan import Path, Plan, Step
+from modelyard.plan import Path, Plan, Step, root_path
 from modelyard.policies.dedupe import STEPS
 from modelyard.units import size
 from modelyard.walk.text import shown
@@ -77,4 +77,5 @@ def _label(plan: Plan, path: Path) -> str:
 
 def _below(plan: Plan, text: str) -> str:
     """A path below the home without that."""
-    return text.removeprefix(f"{plan.origin.roots[0].rstrip('/')}/" if plan.origin.roots else "/")
+    home = shown(root_path(plan.origin.roots[0])) if plan.origin.roots else ""
+    return text.removeprefix(home.rstrip("/") + "/")

@@ -45,7 +45,7 @@ def look(address: str) -> Engine | Problem:
 def _converse(line: Line, version: replies.Version) -> Engine | Problem:
     api = api_of(version)
     if api is None:
-        return line.problem("strange-engine", NO_VERSION)
+        return line.problem("strange-engine", f"/version: {NO_VERSION}")
     spoken, prefix, podman = api.spoken, api.prefix, api.podman
     # Without one of the lists the others mislead: an image would look unused because its container is not seen.
     if isinstance(info := line.ask(f"{prefix}/info", replies.Info, LISTS), Problem):

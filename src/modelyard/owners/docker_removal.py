@@ -16,7 +16,7 @@ from msgspec import Struct
 from modelyard.owners import engine_replies as replies
 from modelyard.owners.docker import FIRST
 from modelyard.owners.docker_looks import LOOKS, MARKS, there
-from modelyard.owners.engine_api import NO_VERSION, Api, api_of
+from modelyard.owners.engine_api import NO_VERSION, Api, api_told
 from modelyard.owners.engine_line import SLOW, Line, Reply, brief, connect, reach, within
 from modelyard.plan import Answer, Ask
 from modelyard.problem import Problem
@@ -68,14 +68,14 @@ def _met(address: str, ask: Ask) -> _Met | Answer:
     if not MARKS[ask.kind].fullmatch(ask.name):
         return Answer(False, why=f"{brief(ask.name)} is no name that an engine gives to a thing of this kind")
     line = reach(address) or connect(address)
-    version = line if isinstance(line, Problem) else line.ask("/version", replies.Version, FIRST)
-    if isinstance(line, Problem) or isinstance(version, Problem):
-        problem = line if isinstance(line, Problem) else version
+    pinged = line if isinstance(line, Problem) else line.send("GET", "/_ping", FIRST)
+    if isinstance(line, Problem) or isinstance(pinged, Problem):
+        problem = line if isinstance(line, Problem) else pinged
         assert isinstance(problem, Problem)
         return Answer(False, why=f"{problem.message}; {problem.hint}" if problem.hint else problem.message)
-    api = api_of(version)
-    if api is None:
-        return Answer(False, why=NO_VERSION)
+    api = api_told(pinged.headers)
+    if pinged.status != 200 or api is None:
+        return Answer(False, why=f"/_ping: {NO_VERSION}")
     if api.podman != (ask.owner == "podman"):
         return Answer(False, why="another engine answers at this address now")
     if ask.kind == "build cache" and (api.podman or api.spoken < FIRST_FILTERS):

@@ -14,11 +14,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from modelyard.problem import Problem
 from modelyard.walk.text import shown
@@ -76,6 +76,8 @@ class Reply(Struct, frozen=True):
 
     status: int
     data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """In any spelling."""
 
 
 class Line:
@@ -107,7 +109,7 @@ class Line:
                 method, f"http+docker://engine{path}", params=query, timeout=seconds, stream=True, allow_redirects=False
             ) as answer:
                 data = _drain(answer, until)
-                status = answer.status_code
+                status, headers = answer.status_code, answer.headers
         except requests.Timeout:
             return self._late(path, seconds)
         except (requests.RequestException, OSError, ValueError) as error:
@@ -116,7 +118,7 @@ class Line:
             return self._late(path, seconds)
         if len(data) > MOST:
             return self.problem("too-large", f"{path}: the engine's answer is longer than {MOST} bytes")
-        return Reply(status, data)
+        return Reply(status, data, headers)
 
     def typed(self, path: str, data: bytes, kind: type[T]) -> T | Problem:
         """The JSON of an answer as this type."""

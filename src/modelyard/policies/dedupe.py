@@ -16,6 +16,7 @@ PROOF = "duplicate"
 ELSEWHERE = "it lies on another file system: one of the two can be removed"
 STEPS: Mapping[Do, Way] = {"share": "share", "relink": "link"}
 """The steps that leave one copy of the bytes of two files, and the ways that they go."""
+IN_PLACE = "one of the two is rewritten in place (chattr +C), and shares no extents"
 READ = "its bytes are compared again before anything changes"
 
 
@@ -23,7 +24,8 @@ class Stored(msgspec.Struct, frozen=True):
     """A file with bytes of its own: all its names, its mark, whose it is, and what can be done with it.
 
     `alone`: bytes that no other file shares. `shares`: whether its file system shares extents. `outside`: it has names
-    that were not seen. `kept`: why it must stay as it is, empty where nothing speaks against a change.
+    that were not seen. `kept`: why it must stay as it is, empty where nothing speaks against a change. `sharers`: how
+    many files have its extents, `shared` bytes of them. `in_place`: rewritten where it lies (chattr +C).
     """
 
     paths: tuple[bytes, ...]
@@ -37,6 +39,8 @@ class Stored(msgspec.Struct, frozen=True):
     outside: bool = False
     kept: str = ""
     sharers: int = 0
+    shared: int = 0
+    in_place: bool = False
 
     @property
     def path(self) -> bytes:
@@ -72,9 +76,13 @@ def pairings(files: Sequence[Stored], user: int) -> list[Pairing]:
     return found + [Pairing(firsts[0], one, "none", 0, ELSEWHERE) for one in firsts[1:]]
 
 
-def _rank(each: Stored) -> tuple[bool, bool, int, int, int, bytes]:
-    """The file that is kept comes first: one that may be linked to, has unseen names, shares most, has most names."""
-    return (bool(_refused(each)), not each.outside, -each.sharers, -len(each.paths), each.mark.mtime, each.path)
+def _rank(each: Stored) -> tuple[bool, bool, bool, int, int, int, bytes]:
+    """The file that is kept comes first: one that may be linked to, that must stay as it is where the other can share
+
+    its extents, that has unseen names, shares most, has most names.
+    """
+    stays, names = each.shares and bool(each.kept), len(each.paths)
+    return (bool(_refused(each)), not stays, not each.outside, -each.sharers, -names, each.mark.mtime, each.path)
 
 
 def pairing(kept: Stored, other: Stored, user: int) -> Pairing:
@@ -83,6 +91,8 @@ def pairing(kept: Stored, other: Stored, user: int) -> Pairing:
         return Pairing(kept, other, "none", 0, f"it belongs to user {other.mark.uid}")
     if other.kept:
         return Pairing(kept, other, "none", 0, other.kept)
+    if other.shares and kept.in_place != other.in_place:
+        return Pairing(kept, other, "none", 0, IN_PLACE)
     if other.shares:
         return Pairing(kept, other, "share", other.alone, "both stay files of their own and share their extents")
     why = _no_link(kept, other)

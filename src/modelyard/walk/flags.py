@@ -19,6 +19,7 @@ ATTRIBUTES = slice(8, 16)
 """Where statx(2) puts stx_attributes, and the size of what it fills."""
 STATX = 256
 IMMUTABLE, APPEND = 0x10, 0x20  # STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND; FS_IMMUTABLE_FL, FS_APPEND_FL
+IN_PLACE = 0x800000  # FS_NOCOW_FL of linux/fs.h
 GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS of ioctl_iflags(2)
 MAC = sys.platform == "darwin"
 HELD = {
