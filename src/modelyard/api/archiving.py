@@ -113,7 +113,8 @@ def _entries(base: bytes, tops: Sequence[bytes]) -> tuple[list[Entry], dict[byte
         entries, seen = entries_below(base, tops)
         stays = next((each for top in tops if (each := held_within(os.path.join(base, top)))), None)
     except OSError as error:
-        raise Refused(f"{shown(error.filename or base)}: {error.strerror}") from error
+        place = error.filename if isinstance(error.filename, str | bytes) else base
+        raise Refused(f"{shown(place)}: {error.strerror}") from error
     if stays:
         raise Refused(f"{shown(stays.path)} is {stays.how}: `{stays.end}` ends that")
     if not seen:

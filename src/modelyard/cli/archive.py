@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
@@ -15,7 +14,7 @@ from modelyard.api.entries import Refused
 from modelyard.api.packing import NO_ZSTD, can_pack
 from modelyard.api.planning import doors_of, why_not
 from modelyard.cli import as_json, documents
-from modelyard.cli.errors import PARTLY, REFUSED, HelpfulError
+from modelyard.cli.errors import PARTLY, REFUSED, HelpfulError, told
 from modelyard.cli.looking import ProgressLine, everyone, look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line
@@ -84,9 +83,7 @@ def _archive(request: Request, survey: api.Survey, proposal: Proposal, name: str
     try:
         stub = archiving.send(proposal, bar.told)
     except OSError as error:
-        why = error.strerror or str(error)
-        place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        raise HelpfulError(f"{place}{why}", AGAIN) from error
+        raise HelpfulError(told(error), AGAIN) from error
     finally:
         bar.clear()
     plan = archiving.plan(survey, proposal, stub)

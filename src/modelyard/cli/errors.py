@@ -22,6 +22,12 @@ class HelpfulError(Exception):
         self.hint, self.code = hint, code
 
 
+def told(error: OSError) -> str:
+    """What the system says, with the path where it names one and no descriptor."""
+    place = f"{shown(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{place}{error.strerror or error}"
+
+
 def _complain(message: str, hint: str = "") -> None:
     print(f"modelyard: {message}", file=sys.stderr)
     if hint:
@@ -52,6 +58,5 @@ def guarded(run: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except OSError as error:
-        place = f"{shown(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        _complain(f"{place}{error.strerror or error}", ELSEWHERE)
+        _complain(told(error), ELSEWHERE)
         return ERROR

@@ -12,7 +12,7 @@ from modelyard.api.entries import Refused
 from modelyard.api.recalling import Wanted
 from modelyard.cli import as_json, documents
 from modelyard.cli.archive import Sending
-from modelyard.cli.errors import PARTLY, REFUSED, HelpfulError
+from modelyard.cli.errors import PARTLY, REFUSED, HelpfulError, told
 from modelyard.cli.looking import look
 from modelyard.cli.options import Request, with_place
 from modelyard.cli.output import console, line
@@ -50,8 +50,7 @@ def command(request: Request, name: str, dry_run: bool, yes: bool) -> int:
     try:
         lost = recalling.build(wanted, bar.told)
     except OSError as error:
-        place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        raise HelpfulError(f"{place}{error.strerror or error}", AGAIN) from error
+        raise HelpfulError(told(error), AGAIN) from error
     finally:
         bar.clear()
     plan = recalling.plan(survey, wanted)

@@ -46,7 +46,8 @@ def make(hands: Hands, intent: Record) -> Record:
     except Unfit as error:
         return _given_up(hands, number, "refused", error.why)
     except OSError as error:
-        told = f"{words(error)}: {shown(error.filename)}" if error.filename else words(error)
+        named = isinstance(error.filename, str | bytes)  # and else a descriptor
+        told = f"{words(error)}: {shown(error.filename)}" if named else words(error)
         if error.errno in FULL:
             dropped(hands.disk, target)  # half a copy would keep the disk full
         return _given_up(hands, number, "failed", told)
