@@ -127,7 +127,7 @@ def test_settings_that_were_changed_since_keep_the_whole_move(tmp_path: Path, ho
 def test_many_files_take_little_memory(tmp_path: Path) -> None:
     """A million names in a list of objects, twice, took two gigabytes."""
     peaks = []
-    for count in (500, 2500):
+    for count in (2000, 8000):  # of both as many at once as there may be
         source = tmp_path / str(count)
         for number in range(count):
             makers.write(source / f"{number % 10}" / f"a-file-with-a-longer-name-{number:05d}", b"")
@@ -136,7 +136,7 @@ def test_many_files_take_little_memory(tmp_path: Path) -> None:
             grown(Disk(), bytes(source), bytes(disk / "store"), (), lambda done, total: None)
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-    assert peaks[1] - peaks[0] < 2000 * 400
+    assert peaks[1] - peaks[0] < 6000 * 400
 
 
 def test_a_copy_that_goes_on_needs_room_only_for_the_files_that_are_missing(tmp_path: Path) -> None:
