@@ -9,7 +9,7 @@ from modelyard.formats.file import BrokenError, File, looked_into
 from modelyard.formats.hdf5_objects import MAGIC, beginning
 from modelyard.formats.zips import END, LOCAL, is_zip
 from modelyard.problem import Problem
-from modelyard.safety.archives import scan_zip
+from modelyard.safety.archives import scan_zip, scan_zips
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.keras import is_hdf5, scan_hdf5
 from modelyard.safety.mlflow_model import NAME
@@ -74,7 +74,7 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
     if whole and _is_nothing(file, head, member):
         return
     if is_zip(head):
-        scan_zip(file, member, report, depth, scan)
+        scan_zips(file, member, report, depth, scan)
         return
     _scan_first(file, head, member, report, depth)
     if not is_hdf5(head) and (not whole or MAGIC in head) and beginning(file) is not None:
