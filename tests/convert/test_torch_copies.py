@@ -265,5 +265,9 @@ def test_files_beside_the_weights_and_bytes_behind_them_are_told(home: Path) -> 
     script.save(home / "script.pt", _extra_files={"labels.txt": "a b"})
     left = {each.name: each.why for each in converted(home / "script.pt").left_out}
     assert left["extra/labels.txt"] == "a file of the archive, 3 bytes"
+    both = home / "both.pt"
+    both.write_bytes(save({"a": torch.ones(3)}, home / "one.pt").read_bytes() * 2)
+    (left_out,) = converted(both).left_out
+    assert left_out.why.endswith(" bytes lie before the archive that is told here")
     plain = converted(save({"a": torch.ones(2)}, home / "plain.pt"))
     assert plain.left_out == ()

@@ -33,6 +33,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import all_estimators
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from torch.distributed.checkpoint.state_dict_saver import save
 from transformers import BertConfig, TrainingArguments
 
 from modelyard.safety.files import scan_file
@@ -162,6 +163,13 @@ def test_what_torch_writes_is_safe(tmp_path: Path) -> None:
                 torch.save(thing, path, pickle_protocol=protocol, _use_new_zipfile_serialization=new)
                 told = scan_file(str(path))
                 assert told.verdict == "safe", (name, new, protocol, told.findings[:3])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_distributed_checkpoint_is_safe(tmp_path: Path) -> None:
+    save(torch_things()["checkpoint"], checkpoint_id=tmp_path / "run", no_dist=True)
+    found = {each.name: scan_file(str(each)).findings for each in (tmp_path / "run").iterdir()}
+    assert found == {".metadata": (), "__0_0.distcp": ()}
 
 
 @pytest.mark.filterwarnings("ignore")

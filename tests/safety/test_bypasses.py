@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from safety.bypasses import GADGETS
 from safety.judged import codes, scanned
@@ -199,3 +200,31 @@ def test_a_second_packed_part_behind_the_first(tmp_path: Path, evil: bytes) -> N
     """Python's gzip, bz2 and lzma read on behind the end of the first; what was not followed is never safe."""
     for behind in (gzip.compress(evil), b"\0" * 99, evil):
         assert scanned(tmp_path, gzip.compress(benign()) + behind, "m.joblib").verdict != "safe"
+
+
+def test_archives_behind_each_other(tmp_path: Path, evil: bytes) -> None:
+    """torch reads the parts of a distributed checkpoint by their places: the last one is not the only one."""
+    good, bad = torch_zip(benign()), torch_zip(evil)
+    assert scanned(tmp_path, good * 12, "__0_0.distcp").findings == ()
+    for data in (bad + good, good * 3 + bad + good, good + bad, bad + zipped_nothing(), good + evil,
+                 good + evil + good):  # fmt: skip
+        assert scanned(tmp_path, data, "__0_0.distcp").verdict == "dangerous"
+    assert scanned(tmp_path, good + b"between" + good, "__0_0.distcp").verdict == "suspicious"
+
+
+def test_an_end_record_that_is_told_elsewhere(tmp_path: Path) -> None:
+    """torch reads the wide end record where the locator says, Python's zipfile the one before the locator."""
+    path = tmp_path / "real.pt"
+    torch.save({"a": torch.ones(2)}, path)
+    data = path.read_bytes()
+    assert scanned(tmp_path, data * 3, "__0_0.distcp").findings == ()
+    end = data.index(b"PK\6\6")
+    hidden = b"PK\3\4" + bytes(26) + data[end : end + 56]
+    moved = bytearray(data)
+    moved[end + 56 + 8 : end + 56 + 16] = (30).to_bytes(8, "little")
+    assert "archive-mismatch" in codes(scanned(tmp_path, hidden + bytes(moved), "m.pt"))
+
+
+def zipped_nothing() -> bytes:
+    """An archive without a member."""
+    return b"PK\x05\x06" + bytes(18)

@@ -45,8 +45,9 @@ def _archive(file: File, wish: Wish) -> Weights:
     found = torch_archives.contents(file)
     if found.records.get("byteorder", "little") != "little":
         raise BrokenError("was written by a machine whose numbers are the other way round (big-endian)", "big-endian")
-    weights = _weights(found.stream, found.describe, wish, found.notes)
-    beside = [LeftOut(name, what) for name, size in found.beside.items() if (what := _beside(name, size))]
+    weights = _weights(found.stream, found.describe, wish, ())
+    beside = [LeftOut("file", each) for each in found.notes]
+    beside += [LeftOut(name, what) for name, size in found.beside.items() if (what := _beside(name, size))]
     return replace(weights, left_out=(*weights.left_out, *beside))
 
 

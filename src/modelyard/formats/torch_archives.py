@@ -91,7 +91,7 @@ def _records(file: File, found: Directory, root: str) -> dict[str, str]:
 def _notes(found: Directory, storages: Iterable[Member]) -> tuple[str, ...]:
     notes = []
     if found.before:
-        notes.append(f"{found.before:,} bytes lie before the archive")
+        notes.append(f"{found.before:,} bytes lie before the archive that is told here")
     if any(each.method != STORED for each in storages):
         notes.append("storages are packed, which torch does not do")
     if len({each.name for each in found.members}) < len(found.members):

@@ -58,6 +58,10 @@ class Directory(Struct, frozen=True):
     """Bytes behind the end record and its comment."""
     wide: bool
     """Whether it has the records of ZIP64."""
+    end: int
+    """Where the end record stands that was read, the wide one where there is one."""
+    told: int
+    """Where another reader finds one: the same place in honest archives."""
 
     def find(self, name: str) -> Member | None:
         """The member of a name; the last one of several, which is what Python and torch open."""
@@ -119,9 +123,9 @@ def directory(file: File) -> Directory:
     count, length, offset, comment = struct.unpack("<10xHIIH", tail[found : found + 22])
     wide = file.at(at - 20, 20) if at >= 20 else b""
     is_wide = wide[:4] == LOCATOR64
-    stop = at
+    stop = told = at
     if is_wide:
-        count, length, offset, stop = _wide_end(file, wide, at)
+        count, length, offset, stop, told = _wide_end(file, wide, at)
     start = stop - length  # where it is, whatever is written: bytes before an archive move everything
     if start < 0 or count > MOST_MEMBERS:
         raise BrokenError(
@@ -130,19 +134,24 @@ def directory(file: File) -> Directory:
     moved = start - offset
     members = tuple(_members(file.at(start, length), count, moved))
     first = min((each.offset for each in members), default=start)
-    return Directory(members, first, file.size - at - 22 - comment, is_wide)
+    return Directory(members, first, file.size - at - 22 - comment, is_wide, stop, told)
 
 
-def _wide_end(file: File, locator: bytes, at: int) -> tuple[int, int, int, int]:
-    """Members, length and offset of the directory by ZIP64, and where its end record stands."""
+def _wide_end(file: File, locator: bytes, at: int) -> tuple[int, int, int, int, int]:
+    """Members, length and offset of the directory by ZIP64, where its end record stands, and where it is told to be.
+
+    Python's zipfile takes the record before the locator, whatever is told; torch the one that is told.
+    """
     (told,) = struct.unpack("<8xQ4x", locator)
-    for place in (told, at - 20 - 56):  # bytes before the archive move the record
-        if 0 <= place <= file.size - 56:
-            record = file.at(place, 56)
-            if record[:4] == END64:
-                count, length, offset = struct.unpack("<32xQQQ", record)
-                return count, length, offset, place
-    raise BrokenError("has a ZIP64 locator that points at nothing")
+    places = [place for place in (at - 20 - 56, told) if _is_end(file, place)]
+    if not places:
+        raise BrokenError("has a ZIP64 locator that points at nothing")
+    count, length, offset = struct.unpack("<32xQQQ", file.at(places[0], 56))
+    return count, length, offset, places[0], places[-1]
+
+
+def _is_end(file: File, place: int) -> bool:
+    return 0 <= place <= file.size - 56 and file.at(place, 4) == END64
 
 
 def _members(data: bytes, count: int, moved: int) -> Iterator[Member]:

@@ -28,13 +28,47 @@ CHECKED = 16 << 20
 ENCRYPTED = 0x1 | 0x40 | 0x2000
 
 
-def scan_zip(file: File, member: str, report: Report, depth: int, scan: Scan) -> None:
-    """Scans a zip archive. Members are read where the directory says, whatever their own headers and flags claim."""
+def scan_zips(file: File, member: str, report: Report, depth: int, scan: Scan) -> None:
+    """Scans a file that begins like a zip archive, and all archives that stand in it behind each other.
+
+    So torch writes distributed checkpoints, and reads each of them by its place.
+    """
+    stop, place = file.size, member
+    read, told = set[int](), set[int]()
+    while stop:
+        archive = file if stop == file.size else file.part(file.name, 0, stop)
+        listing = scan_zip(archive, place, report, depth, scan)
+        if listing is None:
+            break
+        read.add(listing.end)
+        told.add(listing.told)
+        if listing.behind > 0:
+            rest = file.part(file.name, stop - listing.behind, listing.behind)
+            scan(rest, inside(place, "behind the archive"), report, depth + 1)
+        if listing.behind > 0 and stop < file.size:
+            what = f"{listing.behind:,} bytes between two archives"
+            report.findings.append(Finding("unaccounted-bytes", "suspicious", what, place))
+        stop = min(stop - 1, max(0, listing.before))
+        place = inside(member, f"before byte {stop}")
+    if told - read:
+        _note(report, "archive-mismatch", "its end is told in two places, and readers choose", member)
+
+
+def scan_zip(file: File, member: str, report: Report, depth: int, scan: Scan) -> Directory | None:
+    """Scans a zip archive, and gives its directory.
+
+    Members are read where the directory says, whatever their own headers and flags claim.
+    """
     try:
         listing = zips.directory(file)
     except BrokenError as error:
         report.findings.append(Finding("broken-archive", "unknown", str(error), member))
-        return
+        return None
+    _scan_members(file, listing, member, report, depth, scan)
+    return listing
+
+
+def _scan_members(file: File, listing: Directory, member: str, report: Report, depth: int, scan: Scan) -> None:
     _check_names(listing, member, report)
     root = root_of(listing)
     known = scan_zipped(file, tuple(each.name for each in listing.members), member)

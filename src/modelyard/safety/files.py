@@ -10,7 +10,7 @@ from modelyard.formats.file import BrokenError, File, held, looked_into
 from modelyard.formats.hdf5_objects import beginning
 from modelyard.formats.zips import END, is_zip
 from modelyard.problem import Problem
-from modelyard.safety.archives import scan_zip
+from modelyard.safety.archives import scan_zip, scan_zips
 from modelyard.safety.finding import Finding, Scanned
 from modelyard.safety.glance import LONGEST, glance
 from modelyard.safety.late import late
@@ -80,7 +80,7 @@ def scan(file: File, member: str, report: Report, depth: int) -> None:
 
 def _scan_closely(file: File, head: bytes, member: str, report: Report, depth: int) -> None:
     if is_zip(head):
-        scan_zip(file, member, report, depth, scan)
+        scan_zips(file, member, report, depth, scan)
         return
     whole = len(head) == file.size  # what is looked for anywhere in it is in its head
     _scan_first(file, head, member, report, depth)
