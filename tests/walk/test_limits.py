@@ -217,9 +217,10 @@ def test_progress_tells_entries_bytes_and_folder(walked: Look, crowd: Path) -> N
             break
     assert seen, "a walk of more than a twentieth of a second tells of it"
     for entries, size, folder in seen:
-        assert 0 < entries <= len(tree)
+        assert 0 <= entries <= len(tree)  # a busy machine may not have begun yet
         assert 0 <= size <= tree.totals().allocated
         assert folder == b"" or tree.find(folder) is not None
+    assert any(entries for entries, *_ in seen)
     assert any(os.path.dirname(folder) == bytes(crowd) for *_, folder in seen)
 
 
