@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 import makers
+from apply import work
+from modelyard.apply import journal as journals
 from modelyard.apply.disk import Disk
+from modelyard.apply.journal import Ledger
 from moving.making import apply, contents, plan_for
 from typed import Run as Command
 from walk.disks import fresh_disk, run
@@ -108,3 +111,17 @@ def test_what_became_immutable_since_the_plan_is_not_copied(name: str, tmp_path:
             assert "done" not in ledger.states
             assert "immutable" in " ".join(ledger.reasons.values()) or "changed" in " ".join(ledger.reasons.values())
             assert not os.path.lexists(disk / "store")
+
+
+def test_purge_names_what_in_the_trash_is_immutable(home: Path) -> None:
+    locked = makers.write(home / "things" / "folder" / "locked", b"here")
+    plan = work.plan_for([locked.parent], home)
+    work.apply(home, plan, Disk())
+    (waiting,) = home.rglob("locked")
+    with flagged("i", waiting):
+        work.throw_away(home, plan, Disk())
+        found = journals.read(work.journal_file(home, plan))
+        assert isinstance(found, Ledger)
+        assert found.reasons[0].startswith(f"{waiting} is immutable: `chattr -i` ends that")
+    work.throw_away(home, plan, Disk())
+    assert not waiting.exists()

@@ -9,6 +9,7 @@ from modelyard.apply.disk import Disk
 from modelyard.apply.journal import Journal, Ledger, Record
 from modelyard.apply.marks import drift, lonely, take, written
 from modelyard.apply.trash import out_of_reach, remove_tree
+from modelyard.walk.flags import held_within
 from modelyard.walk.mounts import mounts_within
 from modelyard.walk.text import shown
 from modelyard.walk.tree import Tree, walk
@@ -116,8 +117,17 @@ def _gone(disk: Disk, ledger: Ledger, number: int, now: Callable[[], str]) -> Re
         if os.path.lexists(place):
             remove_tree(disk, place)
     except OSError as error:
-        return Record("purging", number, now(), why=os.strerror(error.errno or 0))
+        return Record("purging", number, now(), why=_stays(place) or os.strerror(error.errno or 0))
     return Record("purged", number, now())
+
+
+def _stays(place: bytes) -> str:
+    """What in the trash nobody can remove, and how that ends; empty where nothing is so."""
+    try:
+        found = held_within(place)
+    except OSError:
+        return ""
+    return f"{shown(found.path)} is {found.how}: `{found.end}` ends that, then purge again" if found else ""
 
 
 def free_bytes(folders: Sequence[bytes]) -> dict[int, int]:

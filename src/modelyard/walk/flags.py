@@ -15,10 +15,12 @@ from typing import NamedTuple
 from modelyard.walk.read import opened
 
 AT_SYMLINK_NOFOLLOW = 0x100
-ATTRIBUTES = slice(8, 16)
-"""Where statx(2) puts stx_attributes, and the size of what it fills."""
+ATTRIBUTES = struct.Struct("=8xQ")
+"""Where statx(2) puts stx_attributes."""
 STATX = 256
+"""Bytes that it fills."""
 IMMUTABLE, APPEND = 0x10, 0x20  # STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND; FS_IMMUTABLE_FL, FS_APPEND_FL
+FLAGS, EMPTY = struct.Struct("=i4x"), bytes(8)
 IN_PLACE = 0x800000  # FS_NOCOW_FL of linux/fs.h
 GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS of ioctl_iflags(2)
 MAC = sys.platform == "darwin"
@@ -44,7 +46,7 @@ def _asking() -> Callable[[bytes, int], int]:
     def by_statx(name: bytes, folder: int) -> int:
         assert statx is not None
         failed = statx(folder, name, AT_SYMLINK_NOFOLLOW, 0, room)
-        return 0 if failed else int.from_bytes(room.raw[ATTRIBUTES], sys.byteorder)
+        return 0 if failed else int(ATTRIBUTES.unpack_from(room)[0])
 
     def by_stat(name: bytes, folder: int) -> int:
         try:
@@ -93,7 +95,9 @@ def held_within(root: bytes, left: Collection[bytes] = ()) -> Held | None:
 
 def held_by(path: bytes, flags: int) -> Held | None:
     """What these flags say of a path; statx(2) and ioctl_iflags(2) number the two alike."""
-    return next((Held(path, *words) for flag, words in HELD.items() if flags & flag), None)
+    if not flags & (IMMUTABLE | APPEND):
+        return None
+    return Held(path, *HELD[flags & IMMUTABLE or APPEND])
 
 
 def flags_of(descriptor: int) -> int:
@@ -101,7 +105,7 @@ def flags_of(descriptor: int) -> int:
     if sys.platform != "linux":
         return 0
     try:
-        (found,) = struct.unpack("=i4x", fcntl.ioctl(descriptor, GET_FLAGS, bytes(8)))
+        (found,) = FLAGS.unpack(fcntl.ioctl(descriptor, GET_FLAGS, EMPTY))
     except OSError as error:
         if error.errno not in NONE:
             raise

@@ -42,7 +42,8 @@ class Needs(Struct):
         self.links += each.is_link
         self.several += not each.is_folder and each.names > 1
         self.large |= each.size >= FOUR_GIB
-        self.longest = max(self.longest, name, key=len)
+        if len(name) > len(self.longest):
+            self.longest = name
         self.odd.add(_oddity(name))
         if each.special:
             self.special.add((stat.S_IFMT(each.mode), each.number))

@@ -245,7 +245,9 @@ def flagged(disk: Disk, source: int, target: int, path: bytes) -> None:
     if found := held_by(path, flags):
         raise Unfit(path, f"it is {found.how}: `{found.end}` ends that")
     wanted = flags & FLAGS_KEPT
-    have = flags_of(target) if wanted else 0
+    if not wanted:
+        return
+    have = flags_of(target)
     for bit in (1 << number for number in range(31)):
         if bit & wanted & ~have:
             try:

@@ -100,13 +100,16 @@ class _Carrier:
 
     def run(self) -> list[bytes]:
         """Makes the copy as far as the source lets itself be copied; the paths that have to be looked at again."""
-        self._clear()
+        begun = os.path.lexists(self._staging.tree)
+        if begun:
+            self._clear()
         kinds = kinds_of(self._found)
         self._total = sum(each.size for each in self._of(kinds.files))
-        held = {number for number in kinds.files if self._staging.holds(self._found[number])}
+        held = {number for number in kinds.files if begun and self._staging.holds(self._found[number])}
         self._done = sum(self._found[number].size for number in held)
         missing = array("L", (number for number in kinds.files if number not in held))
-        self._drop(missing)
+        if begun:
+            self._drop(missing)
         able.check(self._disk, self._staging.folder, self._found, self._done, len(held))
         for each in self._of(kinds.folders):
             self._folder(each)
@@ -127,8 +130,6 @@ class _Carrier:
 
     def _clear(self) -> None:
         """Takes away what an earlier attempt copied and is not in the source any more, or is something else there."""
-        if not os.path.lexists(self._staging.tree):
-            return
         wanted = {each.path: stat.S_IFMT(each.mode) for each in self._found}
         gone: list[Thing] = []
         for each in things(self._staging.tree):
