@@ -367,6 +367,8 @@ def test_the_document_has_its_shape(hub: Path, run: Run) -> None:
     artifact, bad = document["items"]
     assert (artifact["path"], artifact["state"], artifact["files"]) == ("", "corrupt", {"ok": 3, "corrupt": 1})
     assert (bad["state"], bad["id"]) == ("corrupt", artifact["id"])
+    blobs = [each.stat().st_size for each in hub.iterdir()]
+    assert (artifact["bytes"], bad["bytes"]) == (sum(blobs), blob(hub, 0).stat().st_size)
     assert blob(hub, 0).name in bad["expected"]
     assert hashlib.sha256(blob(hub, 0).read_bytes()).hexdigest() in bad["found"]
     assert (document["files"], document["by_digest"], document["schema_version"]) == ({"ok": 3, "corrupt": 1}, 3, 1)

@@ -236,6 +236,8 @@ class Summary(Struct, frozen=True):
     at: int | None
     digests: int
     """Files that kept their digest; the other whole ones were only told by their format, or by being there."""
+    bytes: int
+    """Of its files, each once."""
 
 
 def summaries(found: Sequence[Outcome], wanted: Wanted) -> list[Summary]:
@@ -259,7 +261,8 @@ def _summary(name: str, found: Sequence[Outcome]) -> Summary:
     times = [each.at for each in found if each.how != "name"]
     # a few files without a word do not make the rest of an artifact unverifiable
     state: State = "ok" if worst == "unverifiable" and present.get("ok") else worst
-    return Summary(name, state, present, min(times, default=None), digests)
+    sizes = {(seen.device, seen.inode): seen.size for each in found if (seen := each.item.seen)}
+    return Summary(name, state, present, min(times, default=None), digests, sum(sizes.values()))
 
 
 def known(wanted: Wanted, where: Where) -> Summary | None:

@@ -81,7 +81,7 @@ def as_document(
             "",
             _found(each, wanted),
             {str(state): count for state, count in each.counts.items()},
-            0,
+            each.bytes,
             rfc3339(each.at) if each.at else None,
         )
         for each in summaries(found, wanted)

@@ -12,7 +12,8 @@ class OutcomeLine(msgspec.Struct):
     """An artifact with its worst state (`path` is empty), or one file of it that is not ok.
 
     `expected` and `found`: what was told of the file and what is there. `files`: how many by state, for artifacts.
-    `bytes`: of the file. `at`: when it was read, for artifacts the oldest reading; null where nothing was read.
+    `bytes`: of the file, or of the artifact's files. `at`: when it was read, for artifacts the oldest reading; null
+    where nothing was read.
     """
 
     id: str
