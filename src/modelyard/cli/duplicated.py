@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 WORDS = {"share": "share extents", "link": "hard link", "none": "nothing", "kept": "stays"}
-NO_EXTENTS = "no extents can be shared: file system, place in a block, or parts of extents"
+NO_EXTENTS = "nothing comes back: extents are shared already, or cannot be (file system, place in a block)"
 
 
 def print_found(files: Duplicates, more: Resembling | None, lines: Sequence[documents.FormatsLine]) -> None:
