@@ -59,7 +59,7 @@ class File:
         self.reader: Callable[[File], Header | Problem] = _nobody
         self.cut = False
         """Whether it ends where unpacking stopped, not where its bytes end."""
-        self._fetch = fetch
+        self._fetch, self._ahead = fetch, AHEAD
         self._start, self._kept = 0, b""
 
     def at(self, offset: int, length: int) -> bytes:
@@ -70,7 +70,11 @@ class File:
             raise BrokenError(f"has a header of {length:,} bytes", "too-large")
         skip = offset - self._start
         if skip < 0 or skip + length > len(self._kept):
-            self._start, self._kept, skip = offset, self._fetch(offset, min(max(length, AHEAD), self.size - offset)), 0
+            self._start, self._kept, skip = (
+                offset,
+                self._fetch(offset, min(max(length, self._ahead), self.size - offset)),
+                0,
+            )
             self.meter.add(len(self._kept))
             if len(self._kept) < length:
                 raise BrokenError("became shorter while it was read", "changed")
@@ -100,7 +104,9 @@ class File:
         """A stretch of it as a file of its own."""
         if offset < 0 or length < 0 or offset + length > self.size:
             raise BrokenError(f"ends before its part {shown(name[:200])}", "truncated")
-        return self._inner(name, length, lambda start, count: self.at(offset + start, count))
+        found = self._inner(name, length, lambda start, count: self.at(offset + start, count))
+        found._ahead = 0  # what is asked for beside it is known here already
+        return found
 
     def unpacked(self, name: str, data: bytes, *, cut: bool = False) -> File:
         """Bytes that were unpacked from it, as a file of its own; `cut` when there were more."""

@@ -39,6 +39,9 @@ class Vetted(Struct, frozen=True):
         return not free and not self.uses & {"name", "new"}
 
 
+_NAMES = msgspec.json.Decoder(tuple[str, ...])
+
+
 class Dangerous(Struct, frozen=True):
     """A name that runs something when it is called, and what."""
 
@@ -53,7 +56,8 @@ class Group(msgspec.Struct, frozen=True):
     uses: tuple[Use, ...]
     rule: Rule
     why: str
-    names: dict[str, tuple[str, ...]]
+    names: dict[str, msgspec.Raw]
+    """Lists of names, read where one of the module is asked for: of most modules none is."""
 
 
 class Groups(msgspec.Struct, frozen=True):
@@ -98,9 +102,9 @@ def _shipped(name: str, kind: type[T]) -> T:
 
 
 @functools.cache
-def _vetted_modules() -> dict[str, list[tuple[tuple[str, ...], Vetted]]]:
+def _vetted_modules() -> dict[str, list[tuple[msgspec.Raw, Vetted]]]:
     """Names and what is known of them, by their module: the last list that has a name is right."""
-    found: dict[str, list[tuple[tuple[str, ...], Vetted]]] = {}
+    found: dict[str, list[tuple[msgspec.Raw, Vetted]]] = {}
     for file in ("packages.json", "core.json"):  # what a person wrote stands above what a script found
         for group in _shipped(file, Groups).groups:
             entry = Vetted(group.framework, group.kind, frozenset(group.uses), group.rule, group.why)
@@ -112,13 +116,13 @@ def _vetted_modules() -> dict[str, list[tuple[tuple[str, ...], Vetted]]]:
 def vetted(module: str, name: str) -> Vetted | None:
     """What is known of a vetted name; None for any other."""
     known = reversed(_vetted_modules().get(module, ()))
-    return next((entry for names, entry in known if name in names), None)
+    return next((entry for names, entry in known if name in _NAMES.decode(names)), None)
 
 
 def vetted_names() -> dict[Name, Vetted]:
     """Every vetted name."""
     modules = _vetted_modules().items()
-    return {Name(at, name): entry for at, groups in modules for names, entry in groups for name in names}
+    return {Name(at, name): entry for at, groups in modules for raw, entry in groups for name in _NAMES.decode(raw)}
 
 
 @functools.cache
