@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -57,6 +59,28 @@ def test_who_wants_no_more_leaves_no_process_behind() -> None:
     began = time.monotonic()
     answers.close()  # type: ignore[attr-defined]
     assert children() == before and time.monotonic() - began < 30
+
+
+def test_no_process_outlives_one_that_was_killed(tmp_path: Path) -> None:
+    """They would wait for ever for somebody to read what they found."""
+    program = (
+        "import os, sys, time; from pathlib import Path; from modelyard.safety.workers import shared\n"
+        "def work(number):\n"
+        "    Path(sys.argv[1], str(os.getpid())).touch()\n"
+        "    time.sleep(0.05)\n"
+        "    return bytes(1 << 20)\n"
+        "answers = shared(work, 1000, 3); next(answers); print('begun', flush=True); time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout and parent.stdout.readline() == b"begun\n"
+        while len(started := [each for each in tmp_path.iterdir() if each.name.isdigit()]) < 3:
+            time.sleep(0.01)
+        parent.kill()
+    until = time.monotonic() + 30
+    while alive := [each.name for each in started if Path("/proc", each.name).exists()]:
+        assert time.monotonic() < until, f"still there: {alive}"
+        time.sleep(0.05)
 
 
 def test_files_that_a_stopped_process_had_are_unknown_and_the_others_told(

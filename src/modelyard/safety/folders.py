@@ -78,8 +78,7 @@ def scan_until(paths: Sequence[str], end: float) -> list[Scanned] | None:
 def scan_many(paths: Sequence[str], progress: Progress | None = None, workers: int = 0) -> list[Scanned]:
     """What loading each of the files would execute, in their order; `workers` 0 for as many as there are processors.
 
-    One process begins. Where much is left after a moment it starts others, which then know what it has read of the
-    policy and need not import anything.
+    One process begins. Where much is left after a moment it starts others, which know all that it has read by then.
     """
     told = progress or (lambda done, of: None)
     workers = workers or _processors()

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 NUMBER, LENGTH = 4, 8
 """Bytes of a number and of a length in a pipe."""
@@ -23,9 +23,11 @@ def shared(work: Work, count: int, workers: int) -> Iterator[tuple[int, bytes]]:
     waiting, full = os.pipe()
     os.write(full, b"".join(number.to_bytes(NUMBER, "big") for number in range(count)))
     os.close(full)
-    children = [_forked(work, waiting) for _ in range(min(workers, count))]
-    os.close(waiting)
+    children: list[tuple[int, int]] = []
     try:
+        for _ in range(min(workers, count)):
+            children.append(_forked(work, waiting, [answers for _, answers in children]))
+        os.close(waiting)
         yield from _gathered([answers for _, answers in children])
     finally:
         for process, answers in children:
@@ -34,8 +36,11 @@ def shared(work: Work, count: int, workers: int) -> Iterator[tuple[int, bytes]]:
             os.waitpid(process, 0)
 
 
-def _forked(work: Work, waiting: int) -> tuple[int, int]:
-    """A process that works until nothing is waiting, and the pipe in which it answers."""
+def _forked(work: Work, waiting: int, others: Sequence[int]) -> tuple[int, int]:
+    """A process that works until nothing is waiting, or nobody reads its answers, and the pipe in which they come.
+
+    `others` are the pipes of those before it: who keeps one open would keep its writer waiting for a reader.
+    """
     answers, mine = os.pipe()
     process = os.fork()
     if process:
@@ -43,9 +48,13 @@ def _forked(work: Work, waiting: int) -> tuple[int, int]:
         return process, answers
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for each in (answers, *others):
+            os.close(each)
         while told := os.read(waiting, NUMBER):
             found = work(int.from_bytes(told, "big"))
             _write(mine, told + len(found).to_bytes(LENGTH, "big") + found)
+    except BrokenPipeError:
+        pass  # whoever wanted the answers is gone
     except Exception:  # noqa: BLE001 - the others go on, and an error of ours is not to be silent
         sys.excepthook(*sys.exc_info())
     finally:
