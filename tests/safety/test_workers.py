@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -59,6 +60,24 @@ def test_who_wants_no_more_leaves_no_process_behind() -> None:
     began = time.monotonic()
     answers.close()  # type: ignore[attr-defined]
     assert children() == before and time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_who_may_start_no_more_processes_does_the_work_with_those_there_are(
+    allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork, left = os.fork, [True] * allowed
+
+    def scarce() -> int:
+        if not left:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        left.pop()
+        return fork()
+
+    monkeypatch.setattr(os, "fork", scarce)
+    opened = len(os.listdir("/proc/self/fd"))
+    assert sorted(shared(lambda number: bytes([number]), 5, 3)) == [(number, bytes([number])) for number in range(5)]
+    assert len(os.listdir("/proc/self/fd")) == opened
 
 
 def test_no_process_outlives_one_that_was_killed(tmp_path: Path) -> None:

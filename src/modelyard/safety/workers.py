@@ -7,6 +7,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 NUMBER, LENGTH = 4, 8
 """Bytes of a number and of a length in a pipe."""
@@ -25,10 +26,12 @@ def shared(work: Work, count: int, workers: int) -> Iterator[tuple[int, bytes]]:
     os.close(full)
     children: list[tuple[int, int]] = []
     try:
-        for _ in range(min(workers, count)):
-            children.append(_forked(work, waiting, [answers for _, answers in children]))
+        with suppress(OSError):  # no more processes for this user: those that there are do all of it
+            while len(children) < min(workers, count):
+                children.append(_forked(work, waiting, [answers for _, answers in children]))
         os.close(waiting)
         yield from _gathered([answers for _, answers in children])
+        yield from () if children else ((number, work(number)) for number in range(count))
     finally:
         for process, answers in children:
             os.close(answers)
@@ -42,7 +45,12 @@ def _forked(work: Work, waiting: int, others: Sequence[int]) -> tuple[int, int]:
     `others` are the pipes of those before it: who keeps one open would keep its writer waiting for a reader.
     """
     answers, mine = os.pipe()
-    process = os.fork()
+    try:
+        process = os.fork()
+    except OSError:
+        os.close(answers)
+        os.close(mine)
+        raise
     if process:
         os.close(mine)
         return process, answers
