@@ -113,7 +113,9 @@ CODES: dict[str, Code] = {
     ),
     "polyglot": Code("it is two kinds of file in one", "Each reader sees another one.", _AGAIN),
     "unsupported": Code(
-        "a kind of file that is not looked into", "Whether loading it runs code is not known.", _UNPACK
+        "a kind of file that is not looked into",
+        "Whether loading it runs code is not known.",
+        "unpack what is packed and scan that; ask who made it what any other file is",
     ),
     "unreadable": Code("it could not be read", "Nothing is known of it.", "make it readable and scan again"),
     "broken-file": Code("a file of a known kind that cannot be read to its end", "The rest is not known.", _AGAIN),
